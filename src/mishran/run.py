@@ -1,0 +1,236 @@
+"""The run directory: stages keyed by content, written beside their place and renamed, manifest last.
+
+A stage has a name, parameters, inputs (sha256 of content) and a version of its code. Their hash is the
+stage's key. A stage is *done* when its manifest exists, carries that key, and every output it lists has
+the sha256 it lists. Anything else is computed again: never computed, changed inputs, damaged file. Kill
+the process at any point and run the same command: what was finished is kept, the rest is made again.
+
+Files are written to a temporary name in the same directory, synced, and renamed; the manifest, which
+makes them count, is renamed last. Times and host names are not in any of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mishran.errors import ArtifactError
+
+TMP = ".tmp-"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_value(value: Any) -> str:
+    return sha256_bytes(canonical_json(value).encode())
+
+
+def sha256_file(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_tree(folder: Path) -> dict[str, str]:
+    """sha256 of every file below a folder, by POSIX relative path, sorted."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a failed write (disk full, no permission) into help."""
+    try:
+        yield
+    except OSError as error:
+        folder = path if path.is_dir() else path.parent
+        free = ""
+        with contextlib.suppress(OSError):
+            free = f" ({shutil.disk_usage(folder).free / 2**20:.0f} MiB free)"
+        raise ArtifactError(
+            expected="a folder that can be written",
+            found=f"{error.strerror or error}{free}",
+            where=str(path),
+            fix="free space or give another run directory, then run the same command: it resumes",
+        ) from error
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Write beside, sync, rename: readers see the old file or the new one, never half of it."""
+    payload = data.encode() if isinstance(data, str) else data
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tmp = path.with_name(f"{TMP}{os.getpid()}-{path.name}")
+        try:
+            with open(tmp, "wb") as handle:
+                handle.write(payload)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(tmp, path)
+        finally:
+            tmp.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run, named by what goes in.
+
+    name: unique in the run, and the place of its manifest ("specialists/gsm8k", "probe").
+    version: raised by us whenever the code of the stage changes what it writes.
+    params: JSON values. inputs: name -> sha256 of what it reads.
+    outputs: paths relative to the run directory; a path ending in "/" is a folder.
+    """
+
+    name: str
+    version: int
+    params: dict[str, Any]
+    inputs: dict[str, str]
+    outputs: tuple[str, ...]
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        what = [self.name, self.version, self.params, self.inputs, list(self.outputs)]
+        object.__setattr__(self, "key", sha256_value(what))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory."""
+
+    root: Path
+
+    def path(self, relative: str) -> Path:
+        return self.root / relative
+
+    def manifest_path(self, stage: str) -> Path:
+        return self.root / "manifests" / f"{stage}.json"
+
+    def manifest(self, stage: str) -> dict[str, Any] | None:
+        """The manifest of a stage, or None when there is none that can be read."""
+        try:
+            data = json.loads(self.manifest_path(stage).read_text())
+        except (OSError, ValueError):
+            return None
+        return data if isinstance(data, dict) and "key" in data and "outputs" in data else None
+
+    def state(self, stage: Stage) -> str:
+        """"done", "missing", "stale" (inputs, parameters or code changed) or "damaged"."""
+        manifest = self.manifest(stage.name)
+        if manifest is None:
+            return "damaged" if self.manifest_path(stage.name).exists() else "missing"
+        if manifest["key"] != stage.key:
+            return "stale"
+        return "done" if self.verify(stage.name) is None else "damaged"
+
+    def verify(self, stage: str) -> str | None:
+        """The first output of a finished stage that is missing or changed, or None."""
+        manifest = self.manifest(stage)
+        if manifest is None:
+            return str(self.manifest_path(stage))
+        for relative, digest in manifest["outputs"].items():
+            path = self.root / relative
+            if not path.is_file() or sha256_file(path) != digest:
+                return relative
+        return None
+
+    def outputs(self, stage: str) -> dict[str, str]:
+        """sha256 of every file of a finished stage."""
+        manifest = self.manifest(stage)
+        if manifest is None:
+            raise ArtifactError(
+                expected=f"a finished stage {stage!r}",
+                found="no manifest of it",
+                where=str(self.root),
+                fix="run `mishran fit` on the same configuration: it makes what is missing",
+            )
+        return manifest["outputs"]
+
+    def complete(
+        self,
+        stage: Stage,
+        make: Callable[[Path], dict[str, Any] | None],
+        say: Callable[[str], None] = lambda text: None,
+    ) -> bool:
+        """Make a stage unless it is done; True when it was made.
+
+        `make` gets an empty folder, writes the stage's outputs into it under their relative paths, and
+        may return facts to keep in the manifest (`recorded`). The folder is on the run's file system;
+        when `make` returns, outputs are renamed into place and the manifest is written last.
+        """
+        state = self.state(stage)
+        if state == "done":
+            return False
+        if state == "damaged":
+            say(f"{stage.name}: {self.verify(stage.name)} is damaged or missing; computing it again")
+        with storage_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            work = self.root / f"{TMP}{os.getpid()}-{stage.name.replace('/', '-')}"
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+        try:
+            with storage_errors(self.root):
+                recorded = make(work) or {}
+                self._place(stage, work, recorded)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return True
+
+    def _place(self, stage: Stage, work: Path, recorded: dict[str, Any]) -> None:
+        self.manifest_path(stage.name).unlink(missing_ok=True)
+        digests: dict[str, str] = {}
+        for output in stage.outputs:
+            source, target = work / output, self.root / output
+            files = sorted(p for p in source.rglob("*") if p.is_file()) if output.endswith("/") else [source]
+            for path in files:
+                with open(path, "rb") as handle:
+                    os.fsync(handle.fileno())
+                digests[path.relative_to(work).as_posix()] = sha256_file(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if output.endswith("/"):
+                shutil.rmtree(target, ignore_errors=True)
+            os.replace(source, target)
+        manifest = {
+            "stage": stage.name,
+            "key": stage.key,
+            "version": stage.version,
+            "params": stage.params,
+            "inputs": stage.inputs,
+            "outputs": digests,
+            "recorded": recorded,
+        }
+        atomic_write(
+            self.manifest_path(stage.name),
+            json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
+        )
+
+    def leftovers(self) -> list[Path]:
+        """Temporary files of processes that are gone."""
+        if not self.root.is_dir():
+            return []
+        return sorted(p for p in self.root.rglob(f"{TMP}*") if not _alive(p.name))
+
+
+def _alive(name: str) -> bool:
+    pid = name.removeprefix(TMP).split("-", 1)[0]
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return int(pid) != os.getpid()
