@@ -1,0 +1,153 @@
+"""The tables of a run directory as files: Parquet and npz without objects, equal bytes for equal values."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mishran.errors import ArtifactError
+from mishran.run import atomic_write
+from mishran.types import Affinity, DivergenceTable, Repair, ScoreTable
+
+BASE = "(base)"  # no task can have this name
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """An npz of plain arrays (strings as fixed-width unicode), never pickled."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **{k: np.asarray(v) for k, v in arrays.items()}, allow_pickle=False)
+    atomic_write(path, buffer.getvalue())
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz.
+
+    Raises:
+        ArtifactError: missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {key: data[key] for key in data.files}
+    except Exception as error:  # zipfile, zlib, numpy and OS errors alike
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ArtifactError:
+    missing = isinstance(error, FileNotFoundError)
+    return ArtifactError(
+        expected=f"a readable {path.name}",
+        found="no such file" if missing else f"{type(error).__name__}: {error}",
+        where=str(path),
+        fix="run `mishran fit` on the same configuration: it makes what is missing or damaged",
+    )
+
+
+def write_table(path: Path, columns: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, compression="zstd")
+    atomic_write(path, buffer.getvalue())
+
+
+def read_table(path: Path) -> dict[str, list[Any]]:
+    try:
+        return pq.read_table(path).to_pydict()
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def write_scores(path: Path, table: ScoreTable) -> None:
+    """scores.parquet: one row per specialist (and the base) and probe."""
+    who = (BASE, *table.specialists)
+    nats = np.vstack([table.base_nats, table.nats])
+    m = len(table.probe_task)
+    write_table(
+        path,
+        {
+            "specialist": [name for name in who for _ in range(m)],
+            "task": list(table.probe_task) * len(who),
+            "example": list(table.probe_id) * len(who),
+            "nats": nats.reshape(-1),
+            "tokens": np.tile(table.tokens, len(who)),
+        },
+    )
+
+
+def read_scores(path: Path) -> ScoreTable:
+    data = read_table(path)
+    who = tuple(dict.fromkeys(data["specialist"]))
+    m = len(data["specialist"]) // len(who)
+    nats = np.array(data["nats"]).reshape(len(who), m)
+    return ScoreTable(
+        specialists=who[1:],
+        probe_task=tuple(data["task"][:m]),
+        probe_id=tuple(data["example"][:m]),
+        nats=nats[1:],
+        base_nats=nats[0],
+        tokens=np.array(data["tokens"][:m]),
+    )
+
+
+def write_divergence(path: Path, table: DivergenceTable) -> None:
+    write_npz(
+        path,
+        specialists=np.array(table.specialists, dtype=np.str_),
+        probe_task=np.array(table.probe_task, dtype=np.str_),
+        probe_id=np.array(table.probe_id, dtype=np.str_),
+        jsd=table.jsd.astype(np.float32),
+    )
+
+
+def read_divergence(path: Path) -> DivergenceTable:
+    data = read_npz(path)
+    return DivergenceTable(
+        specialists=tuple(data["specialists"].tolist()),
+        probe_task=tuple(data["probe_task"].tolist()),
+        probe_id=tuple(data["probe_id"].tolist()),
+        jsd=data["jsd"],
+    )
+
+
+def write_affinity(path: Path, affinity: Affinity) -> None:
+    write_npz(
+        path,
+        names=np.array(affinity.names, dtype=np.str_),
+        matrix=affinity.matrix,
+        kind=np.array(affinity.kind),
+        replicas=affinity.replicas,
+        repairs=np.array(json.dumps([asdict(r) for r in affinity.repairs], sort_keys=True)),
+    )
+
+
+def read_affinity(path: Path) -> Affinity:
+    data = read_npz(path)
+    return Affinity(
+        names=tuple(data["names"].tolist()),
+        matrix=data["matrix"],
+        kind=str(data["kind"]),
+        replicas=data["replicas"],
+        repairs=tuple(Repair(**r) for r in json.loads(str(data["repairs"]))),
+    )
+
+
+def write_curves(path: Path, curves: Sequence[Any]) -> None:
+    """curves.parquet: held-out nats per answer token after so many training tokens, with intervals."""
+    points = [(evidence.task, point) for evidence in curves for point in evidence.curve]
+    write_table(
+        path,
+        {
+            "specialist": [task for task, _ in points],
+            "step": np.array([p.step for _, p in points], dtype=np.int64),
+            "tokens": np.array([p.tokens for _, p in points], dtype=np.int64),
+            "nats": np.array([p.nats for _, p in points], dtype=np.float64),
+            "low": np.array([p.low for _, p in points], dtype=np.float64),
+            "high": np.array([p.high for _, p in points], dtype=np.float64),
+        },
+    )

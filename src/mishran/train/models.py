@@ -1,0 +1,221 @@
+"""Loading a causal language model and its tokenizer from a local folder, or from the hub when allowed.
+
+No code of a model is ever run (`trust_remote_code` is off), weights are read from safetensors only,
+and nothing opens a connection unless `online` is set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mishran.errors import DependencyError, ModelError
+from mishran.run import sha256_file, sha256_value
+
+_IDENTITY = ("*.safetensors", "config.json", "tokenizer*", "special_tokens_map.json", "*.model",
+             "vocab.*", "merges.txt", "chat_template*", "*.index.json")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to use.
+
+    pad_id: id for padding (always masked). notes: what was assumed.
+    """
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype
+    pad_id: int
+    notes: tuple[str, ...]
+
+
+def resolve_device(wanted: str) -> torch.device:
+    """"auto" is the first GPU when there is one, else the CPU."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise ModelError(
+            expected="device auto, cpu, cuda or cuda:N", found=repr(wanted), where="device",
+            fix="change it",
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(
+            expected="a usable CUDA device", found="none", where="device",
+            fix="set device: auto or cpu",
+        )
+    return device
+
+
+def resolve_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """"auto" is bfloat16 on GPUs that compute in it, float32 elsewhere (CPUs gain nothing from it)."""
+    if wanted != "auto":
+        return getattr(torch, wanted)
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def model_content(name: str, base: Path, revision: str | None = None) -> str:
+    """sha256 that names the model: the content of a folder, or a hub name with its revision."""
+    folder = base / name
+    if not folder.is_dir():
+        return sha256_value(["hub", name, revision])
+    files = sorted({p for pattern in _IDENTITY for p in folder.glob(pattern) if p.is_file()})
+    return sha256_value([[p.name, sha256_file(p)] for p in files])
+
+
+def _locate(name: str, base: Path, online: bool) -> str:
+    folder = base / name
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ModelError(
+                expected="a model folder with config.json",
+                found=", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "an empty folder",
+                where=str(folder),
+                fix="give the folder that save_pretrained wrote",
+            )
+        return str(folder)
+    if online and not name.startswith((".", "/")):
+        return name
+    raise ModelError(
+        expected="a local model folder",
+        found="no such folder",
+        where=str(folder),
+        fix="check the path (relative to the configuration file), or add --online for a hub name",
+    )
+
+
+def load_tokenizer(name: str, base: Path, online: bool = False, revision: str | None = None) -> Any:
+    """The tokenizer of a model folder.
+
+    Raises:
+        ModelError: no folder, or no tokenizer in it.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise _missing("transformers") from error
+    place = _locate(name, base, online)
+    try:
+        return AutoTokenizer.from_pretrained(
+            place, revision=revision, local_files_only=not online, trust_remote_code=False
+        )
+    except Exception as error:  # every backend raises its own kind
+        raise ModelError(
+            expected="a tokenizer beside the model (tokenizer.json or tokenizer.model)",
+            found=_first_line(error),
+            where=place,
+            fix="copy the tokenizer files of the model into its folder",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of a model before its weights are read.
+
+    context: longest input in tokens. hidden_size: width of the residual stream.
+    """
+
+    context: int
+    hidden_size: int
+
+
+def model_shape(name: str, base: Path, online: bool = False, revision: str | None = None) -> Shape:
+    """Context and width from config.json."""
+    from transformers import AutoConfig
+
+    place = _locate(name, base, online)
+    try:
+        config = AutoConfig.from_pretrained(
+            place, revision=revision, local_files_only=not online, trust_remote_code=False
+        )
+    except Exception as error:
+        raise ModelError(
+            expected="a readable config.json of a causal language model",
+            found=_first_line(error),
+            where=place,
+            fix="give the folder that save_pretrained wrote",
+        ) from error
+    text = config.get_text_config()
+    return Shape(
+        context=int(getattr(text, "max_position_embeddings", None) or 2048),
+        hidden_size=int(text.hidden_size),
+    )
+
+
+def load_model(
+    name: str,
+    base: Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    online: bool = False,
+    revision: str | None = None,
+) -> Loaded:
+    """Load model and tokenizer in evaluation mode, all parameters frozen.
+
+    Raises:
+        ModelError: missing folder, weights or tokenizer, or a tokenizer that does not fit.
+    """
+    tokenizer = load_tokenizer(name, base, online, revision)
+    from transformers import AutoModelForCausalLM
+
+    place = _locate(name, base, online)
+    where = resolve_device(device)
+    kind = resolve_dtype(dtype, where)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            place,
+            dtype=kind,
+            revision=revision,
+            local_files_only=not online,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    except Exception as error:
+        raise ModelError(
+            expected="a causal language model in safetensors",
+            found=_first_line(error),
+            where=place,
+            fix="check that the folder loads with AutoModelForCausalLM (convert .bin weights first)",
+        ) from error
+    model = model.to(where).eval().requires_grad_(False)
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ModelError(
+            expected=f"a tokenizer with at most {rows} tokens (rows of the embedding)",
+            found=f"{len(tokenizer)} tokens",
+            where=place,
+            fix="use the tokenizer that the model was trained with",
+        )
+    pad_id, notes = _pad(tokenizer)
+    return Loaded(model, tokenizer, where, kind, pad_id, notes)
+
+
+def _pad(tokenizer: Any) -> tuple[int, tuple[str, ...]]:
+    if tokenizer.pad_token_id is not None:
+        return int(tokenizer.pad_token_id), ()
+    if tokenizer.eos_token_id is not None:
+        return int(tokenizer.eos_token_id), (
+            "the tokenizer has no pad token; padding uses its end token, masked everywhere",
+        )
+    return 0, ("the tokenizer has no pad token; padding uses token 0, masked everywhere",)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:160]}" if text else type(error).__name__
+
+
+def _missing(package: str) -> DependencyError:
+    return DependencyError(
+        expected=f"the package {package}",
+        found="it is not installed",
+        fix='pip install "mishran[torch]"',
+    )
