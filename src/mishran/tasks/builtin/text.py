@@ -1,0 +1,92 @@
+"""Running text over the words of the built-in tasks, for the demo's base model.
+
+Everyday sentences in the three languages, the tasks' prompts without answers and their answers
+without prompts: the base model knows the words and not the tasks, so that specialists have
+something to learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from mishran.tasks.builtin import words
+from mishran.tasks.builtin.catalogue import BUILTIN
+
+T = TypeVar("T")
+
+_NAMES_HI = ("आशा", "रवि", "मीना", "अर्जुन", "लीला", "इमरान", "सारा", "विक्रम", "निशा", "गोपाल")
+
+
+def _one(rng: np.random.Generator, choices: Sequence[T]) -> T:
+    return choices[int(rng.integers(len(choices)))]
+
+
+def _english(rng: np.random.Generator) -> str:
+    name, day = _one(rng, words.NAMES_EN), _one(rng, words.DAYS_EN)
+    adjective, noun = _one(rng, words.ADJECTIVES_EN), _one(rng, list(words.PLURALS_EN))
+    place = _one(rng, words.THINGS_EN)
+    return _one(
+        rng,
+        (
+            f"On {day} {name} saw a {adjective} {noun} near the {place}.",
+            f"The {place} is {_one(rng, _one(rng, words.OPPOSITES_EN))}, says {name}.",
+            f"{name} keeps {_one(rng, words.NUMBERS_EN[1:])} things in the {place}.",
+            f"Where is the {noun}? The {noun} is in the {adjective} {place}.",
+            f"{name} painted the {place} {_one(rng, words.LUCKY_COLOURS)} in "
+            f"{_one(rng, words.MONTHS_EN)}.",
+        ),
+    )
+
+
+def _hindi(rng: np.random.Generator) -> str:
+    name, place = _one(rng, _NAMES_HI), _one(rng, words.THINGS_HI)
+    adjective = _one(rng, list(words.ADJECTIVES_HI_EN))
+    animal = _one(rng, list(words.ANIMALS_HI_EN))
+    return _one(
+        rng,
+        (
+            f"{name} ने आज एक {adjective} {animal} को देखा।",
+            f"यह {place} {_one(rng, _one(rng, words.OPPOSITES_HI))} है।",
+            f"{name} के पास {_one(rng, words.NUMBERS_HI[1:])} {_one(rng, words.COUNTED_HI)} हैं।",
+            f"{animal} कहाँ है? {animal} उस {place} के पास है।",
+        ),
+    )
+
+
+def _hinglish(rng: np.random.Generator) -> str:
+    name = _one(rng, words.NAMES_EN)
+    masculine, feminine, _ = _one(rng, words.ADJECTIVES_HINGLISH)
+    food, gender, _ = _one(rng, words.FOODS_HINGLISH)
+    subject, of_subject = _one(rng, words.SUBJECTS_HINGLISH)
+    return _one(
+        rng,
+        (
+            f"{name} ko {masculine if gender == 'm' else feminine} {food} pasand hai.",
+            f"aaj {name} market se {food} aur {_one(rng, words.FOODS_HINGLISH)[0]} laayi.",
+            f"{name} bola ki {subject} dekhne layak {'tha' if of_subject == 'm' else 'thi'}.",
+        ),
+    )
+
+
+_WRITERS: tuple[Callable[[np.random.Generator], str], ...] = (_english, _hindi, _hinglish)
+
+
+def demo_text(num_lines: int, seed: int) -> list[str]:
+    """Lines of text: a third sentences, a third prompts, a third lists of answers of one task."""
+    rng = np.random.default_rng([seed, 1])
+    rows = [task.generate(np.random.default_rng([seed, 2])) for task in BUILTIN.values()]
+    prompts = [[row["input"] for row in task] for task in rows]
+    answers = [sorted({row["target"] for row in task}) for task in rows]
+    lines = []
+    for k in range(num_lines):
+        if k % 3 == 0:
+            lines.append(_one(rng, _WRITERS)(rng))
+        elif k % 3 == 1:
+            lines.append(_one(rng, _one(rng, prompts)))
+        else:
+            kind = _one(rng, answers)
+            lines.append(", ".join(_one(rng, kind) for _ in range(4)))
+    return lines
