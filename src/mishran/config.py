@@ -42,7 +42,9 @@ class TaskConfig(_Config):
     """A named set of prompt/answer examples.
 
     path: `.jsonl`, `.jsonl.gz`, `.json`, `.parquet`, a folder written by `datasets.save_to_disk`, or a
-    hub name (with --online). prompt, answer: templates over the record's fields, `{field}`.
+    hub name (with --online). prompt, answer: templates over the record's fields, `{field}`; without
+    them the usual field names are tried. separator: goes between prompt and answer where neither has
+    whitespace at the seam, so that they do not become one word; "" joins them as they are.
     messages: field with chat messages, rendered by the model's chat template; the last assistant
     message is the answer. splits: split -> file (or split of the data set); without it a `split` field
     wins; without that a hash of the content decides. eval_only: probed, never trained.
@@ -53,6 +55,7 @@ class TaskConfig(_Config):
     path: str | None = None
     prompt: str | None = None
     answer: str | None = None
+    separator: str = "\n"
     messages: str | None = None
     groups: tuple[str, ...] = ()
     splits: dict[Literal["train", "valid", "test"], str] | None = None
@@ -71,6 +74,8 @@ class TaskConfig(_Config):
     def _fields(self) -> TaskConfig:
         if self.messages is not None and (self.prompt is not None or self.answer is not None):
             raise ValueError("either messages, or prompt and answer, not both")
+        if (self.prompt is None) != (self.answer is None):
+            raise ValueError("prompt and answer together, or neither")
         if self.path is None and not self.splits:
             raise ValueError("a path, or splits with a file for each")
         if self.eval_only and self.adapter is not None:

@@ -5,8 +5,13 @@ Text only; tokens come later, with the model's tokenizer (`tasks/render.py`).
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from mishran.run import canonical_json
 
 Split = Literal["train", "valid", "test"]
 
@@ -31,9 +36,10 @@ class Example:
 class Task:
     """A named set of examples.
 
-    counts: what happened while loading ("dropped_leaked": training examples whose text is in a later
-    split, "duplicates": repeated inside a split, kept, ...); shown to people, never silent.
-    content: sha256 of everything that can influence a run.
+    counts: what happened while loading ("dropped_leaked": training examples whose text is in a
+    later split, "duplicates": repeated inside a split, kept, ...); shown to people, never silent.
+    content: sha256 of everything that can influence a run (`content_of`). rendering: how a record
+    becomes an example, in words, for people.
     """
 
     name: str
@@ -44,3 +50,30 @@ class Task:
     eval_only: bool
     counts: dict[str, int]
     content: str
+    rendering: str = ""
+
+    @property
+    def held_out(self) -> tuple[Example, ...]:
+        """Where probes and validation come from: valid, or test in a task without valid."""
+        return self.valid or self.test
+
+
+def text_key(example: Example) -> bytes:
+    """sha256 of prompt and answer together, in NFC and with runs of whitespace folded."""
+    parts = [str(message["content"]) for message in example.messages]
+    text = "\n".join(parts or [example.prompt, example.answer])
+    folded = " ".join(unicodedata.normalize("NFC", text).split())
+    return hashlib.sha256(folded.encode()).digest()
+
+
+def content_of(train: Iterable[Example], valid: Iterable[Example], test: Iterable[Example]) -> str:
+    """sha256 over every example in order: split, id, prompt, answer, messages.
+
+    Groups, file names and line numbers stay out: moving a file changes no result.
+    """
+    digest = hashlib.sha256()
+    for split, examples in (("train", train), ("valid", valid), ("test", test)):
+        for e in examples:
+            line = canonical_json([split, e.id, e.prompt, e.answer, list(e.messages)])
+            digest.update(line.encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,321 @@
+"""`load_tasks`: from the configuration to `Task` values.
+
+In order: records (`readers.py`), text (`fields.py`), splits (`splits.py`), limit. Everything that
+was left out is counted in `Task.counts`:
+
+records: rows read. other_split: rows of the file in none of the `splits:`. cut_messages: examples
+with messages after the last answer. repeated_ids: examples whose id another one had; they get "#2",
+... dropped_leaked: training examples whose text is in valid or test. dropped_leaked_valid: valid
+examples whose text is in test. duplicates: repeats inside train, kept. train_unused: training rows
+of an `eval_only` task. over_limit: training examples beyond `limit`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mishran.config import FitConfig, TaskConfig, check_name
+from mishran.errors import ConfigError, DataError
+from mishran.tasks.fields import choose_fields
+from mishran.tasks.readers import SUFFIXES, Record, is_data_file, read_dataset, read_file
+from mishran.tasks.splits import hash_splits, named_split, separate
+from mishran.tasks.task import Example, Split, Task, content_of
+
+FOLDER_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+COUNTS = (
+    "records",
+    "other_split",
+    "cut_messages",
+    "repeated_ids",
+    "dropped_leaked",
+    "dropped_leaked_valid",
+    "duplicates",
+    "train_unused",
+    "over_limit",
+)
+
+
+def load_tasks(config: FitConfig, base: Path, online: bool = False) -> tuple[Task, ...]:
+    """Every task of a configuration; paths are relative to `base`, the folder of the file.
+
+    Raises:
+        ConfigError, DataError: see `task_configs` and `load_task`.
+    """
+    return tuple(load_task(task, base, config.seed, online) for task in task_configs(config, base))
+
+
+def task_configs(config: FitConfig, base: Path) -> tuple[TaskConfig, ...]:
+    """The tasks of a configuration; `tasks: folder/` means one per data file in it, by name."""
+    if not isinstance(config.tasks, str):
+        return config.tasks
+    folder = base / config.tasks
+    if not folder.is_dir():
+        raise ConfigError(
+            expected="a folder of data files, or a list of tasks",
+            found="a file" if folder.exists() else "no such folder",
+            where=f"tasks: {folder}",
+            fix="correct the path, or write tasks: [{name: ..., path: ...}]",
+        )
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.lower().endswith(FOLDER_SUFFIXES) and not path.name.startswith(".")
+    )
+    if not files:
+        raise DataError(
+            expected=f"files that end in {', '.join(FOLDER_SUFFIXES)}",
+            found="none",
+            where=str(folder),
+            fix="put one file per task there, or write tasks: [{name: ..., path: ...}]",
+        )
+    tasks: dict[str, TaskConfig] = {}
+    for path in files:
+        name = path.name[: -len(next(s for s in SUFFIXES if path.name.lower().endswith(s)))]
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise DataError(
+                expected=str(error).split(", got ")[0],
+                found=repr(name),
+                where=str(path),
+                fix="rename the file, or write tasks: [{name: ..., path: ...}]",
+            ) from error
+        if name.casefold() in tasks:
+            raise DataError(
+                expected="one file per task name",
+                found=f"{tasks[name.casefold()].path} and {path}",
+                where=str(folder),
+                fix="rename one of them",
+            )
+        tasks[name.casefold()] = TaskConfig(name=name, path=str(Path(config.tasks) / path.name))
+    return tuple(tasks.values())
+
+
+def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False) -> Task:
+    """One task, read, written out, split.
+
+    seed chooses which training examples `limit` keeps; nothing else depends on it.
+
+    Raises:
+        DataError: a file, record or split that is not what the task needs; nothing to train on, or
+            nothing held out. ConfigError: a template that does not parse.
+    """
+    sources = _sources(task, base, online)
+    records = [record for source in sources for record in source.records]
+    if not records:
+        raise DataError(
+            expected="at least one record",
+            found="none",
+            where=f"task {task.name!r}: {_place(task)}",
+            fix="check the file, or remove the task",
+        )
+    fields = choose_fields(
+        records[0].fields,
+        records[0].where,
+        task=task.name,
+        prompt=task.prompt,
+        answer=task.answer,
+        messages=task.messages,
+        separator=task.separator,
+    )
+    counts = Counter(records=len(records))
+    examples: list[Example] = []
+    splits: list[Split | None] = []
+    seen: Counter[str] = Counter()
+    for source in sources:
+        counts["other_split"] += source.num_other
+        for number, record in enumerate(source.records, start=1):
+            texts = fields.texts(record.fields, record.where)
+            counts["cut_messages"] += texts.cut > 0
+            own = record.fields.get("id")
+            prefix = f"{source.split}-" if len(sources) > 1 else ""
+            name = str(own) if isinstance(own, str | int) else f"{prefix}{number}"
+            seen[name] += 1
+            counts["repeated_ids"] += seen[name] > 1
+            identity = name if seen[name] == 1 else f"{name}#{seen[name]}"
+            examples.append(
+                Example(identity, texts.prompt, texts.answer, record.where, texts.messages)
+            )
+        splits += [source.split] * len(source.records) if source.split else _own_splits(source)
+    if None in splits:
+        splits = list(hash_splits(examples)) if not task.eval_only else ["valid"] * len(examples)
+    return _assemble(task, examples, splits, counts, fields.rendering, seed)
+
+
+def _own_splits(source: _Source) -> list[Split | None]:
+    """What the `split` field says, or None for every record when no record has that field."""
+    records = source.records
+    first = next((r for r in records if "split" in r.fields), None)
+    if first is None:
+        return [None] * len(records)
+    without = next((r for r in records if "split" not in r.fields), None)
+    if without is not None:
+        raise DataError(
+            expected=f"a field 'split', as at {first.where}",
+            found=f"the fields {', '.join(map(str, without.fields)) or '(none)'}",
+            where=without.where,
+            fix="give every record a split, or none",
+        )
+    return [named_split(record.fields["split"], record.where) for record in records]
+
+
+def _assemble(
+    task: TaskConfig,
+    examples: Sequence[Example],
+    splits: Sequence[Split],
+    counts: Counter[str],
+    rendering: str,
+    seed: int,
+) -> Task:
+    parts = separate(examples, splits)
+    train, valid, test = parts.train, parts.valid, parts.test
+    counts["dropped_leaked"] = parts.num_leaked_train
+    counts["dropped_leaked_valid"] = parts.num_leaked_valid
+    counts["duplicates"] = parts.num_duplicates
+    counts["train_unused"] = len(train) if task.eval_only else 0
+    counts["over_limit"] = 0
+    if task.eval_only:
+        train = ()
+    elif task.limit is not None and len(train) > task.limit:
+        counts["over_limit"] = len(train) - task.limit
+        train = _sample(train, task.limit, seed)
+    where = f"task {task.name!r}: {_place(task)}"
+    numbers = ", ".join(f"{splits.count(s)} in {s}" for s in ("train", "valid", "test"))
+    if not valid and not test:
+        raise DataError(
+            expected="held-out examples, to validate on and to probe with",
+            found=f"none ({numbers})",
+            where=where,
+            fix="put some records into split valid, or name no splits: then a hash of the "
+            "text decides (needs two different records)",
+        )
+    if not train and not task.eval_only:
+        leaked = parts.num_leaked_train
+        raise DataError(
+            expected="examples to train on",
+            found=f"{leaked} whose text is all in valid or test" if leaked else f"none ({numbers})",
+            where=where,
+            fix="split the records anew"
+            if leaked
+            else "add records of split train, or set eval_only: true",
+        )
+    return Task(
+        name=task.name,
+        train=train,
+        valid=valid,
+        test=test,
+        groups=task.groups,
+        eval_only=task.eval_only,
+        counts={name: counts[name] for name in COUNTS},
+        content=content_of(train, valid, test),
+        rendering=rendering,
+    )
+
+
+def _sample(train: Sequence[Example], limit: int, seed: int) -> tuple[Example, ...]:
+    """`limit` rows drawn by the hash of their place, in file order: files are often sorted."""
+    order = sorted(range(len(train)), key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())
+    return tuple(train[i] for i in sorted(order[:limit]))
+
+
+def _place(task: TaskConfig) -> str:
+    return task.path or ", ".join((task.splits or {}).values())
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Records of one file or split. num_other: rows of the file that no split asked for."""
+
+    split: Split | None
+    records: list[Record]
+    num_other: int = 0
+
+
+def _sources(task: TaskConfig, base: Path, online: bool) -> list[_Source]:
+    wanted = {s: task.splits[s] for s in ("train", "valid", "test") if s in (task.splits or {})}
+    if task.path is None:
+        return [_Source(split, _one(value, task, base, online)) for split, value in wanted.items()]
+    path = _locate(task.path, task, base, online)
+    if path is not None and path.is_file():
+        records = read_file(path)
+        return _by_value(records, wanted, path) if wanted else [_Source(None, records)]
+    name = task.path if path is None else str(path)
+    if wanted:
+        return [
+            _Source(split, read_file(path / value))
+            if path is not None and (path / value).is_file()
+            else _Source(split, _dataset(name, task, online, value)[value])
+            for split, value in wanted.items()
+        ]
+    parts = _dataset(name, task, online, None)
+    if set(parts) == {"train"}:
+        return [_Source(None, parts["train"])]
+    return [_Source(named_split(split, name), records) for split, records in parts.items()]
+
+
+def _one(value: str, task: TaskConfig, base: Path, online: bool) -> list[Record]:
+    path = _locate(value, task, base, online)
+    if path is not None and path.is_file():
+        return read_file(path)
+    parts = _dataset(value if path is None else str(path), task, online, None)
+    if len(parts) > 1:
+        raise DataError(
+            expected="one split",
+            found=f"the splits {', '.join(parts)}",
+            where=f"task {task.name!r}: {value}",
+            fix=f"write path: {value} and splits: {{train: {next(iter(parts))}, ...}}",
+        )
+    return next(iter(parts.values()))
+
+
+def _dataset(
+    name: str, task: TaskConfig, online: bool, split: str | None
+) -> dict[str, list[Record]]:
+    return read_dataset(
+        name, subset=task.subset, revision=task.revision, split=split, online=online
+    )
+
+
+def _by_value(records: list[Record], wanted: dict[Split, str], path: Path) -> list[_Source]:
+    """`splits:` over one file: the values of its `split` field that mean train, valid and test."""
+    values = list(dict.fromkeys(str(r.fields.get("split")) for r in records))
+    num_other = sum(str(r.fields.get("split")) not in wanted.values() for r in records)
+    sources = []
+    for split, value in wanted.items():
+        rows = [r for r in records if str(r.fields.get("split")) == value]
+        if not rows:
+            raise DataError(
+                expected=f"records whose field 'split' is {value!r} (splits: {split})",
+                found=f"the values {', '.join(values)}"
+                if any("split" in r.fields for r in records)
+                else "no field 'split'",
+                where=str(path),
+                fix="correct splits:, or remove path and give a file for each split",
+            )
+        sources.append(_Source(split, rows, 0 if sources else num_other))
+    return sources
+
+
+def _locate(value: str, task: TaskConfig, base: Path, online: bool) -> Path | None:
+    """The local file or folder, or None for a hub name (online only)."""
+    path = base / Path(value).expanduser()
+    if path.exists():
+        return path
+    where = f"task {task.name!r}: {path}"
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.7)
+    like_file = is_data_file(path) or value.startswith((".", "/", "~")) or value.count("/") > 1
+    if online and not like_file:
+        return None
+    hub = "" if like_file else "; for a data set of the hub, use --online"
+    raise DataError(
+        expected="a data file or folder",
+        found="no such file",
+        where=where,
+        fix=(f"did you mean {near[0]!r}?" if near else "correct the path") + hub,
+    )
