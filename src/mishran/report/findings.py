@@ -1,0 +1,340 @@
+"""What a mixture, its affinity and its specialists say, in plain words.
+
+Each function looks for one thing and returns its findings, none when there is nothing to say;
+every warning says what to do. `find` runs all of them, the most important first. The thresholds
+are assumptions about what deserves a reader's attention, not results, unless a source stands
+beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mishran.mixture import Mixture
+from mishran.report import numbers as say
+from mishran.report.data import BaseFacts, DiagnosticsView, Finding, SpecialistRow
+from mishran.report.order import distances, ranked_pairs
+from mishran.types import Affinity, Repair
+
+TWIN_RATIO = 0.4  # distance of twins over the median distance
+ADDITIVE_SHARE = 0.5
+PROBES_PER_TASK = 16
+MAX_EPOCHS = 4.0  # up to four epochs repeated data are almost as good as new: arXiv 2305.16264
+ROUNDING = 1e-6  # repairs below this are rounding
+LANGUAGES = ("hindi", "english", "code_mixed", "code-mixed", "hinglish")
+
+
+def find(
+    mixture: Mixture,
+    affinity: Affinity,
+    diagnostics: DiagnosticsView,
+    specialists: Sequence[SpecialistRow] = (),
+    base: BaseFacts | None = None,
+) -> tuple[Finding, ...]:
+    """All findings, in the order in which they matter; the first three head the page."""
+    return (
+        *closed_form(mixture),
+        *prompt_ignored(specialists),
+        *no_gain(specialists),
+        *nothing(mixture),
+        *repaired(mixture, affinity),
+        *twins(affinity),
+        *across_languages(mixture, affinity),
+        *outlier(diagnostics),
+        *bounds(mixture),
+        *not_unique(mixture),
+        *wide(mixture),
+        *repeated(mixture),
+        *difficulty(diagnostics),
+        *few_probes(mixture, base),
+    )
+
+
+def closed_form(mixture: Mixture) -> list[Finding]:
+    """What the solver warned about; in the paper's mode, the energy that was lost."""
+    if not mixture.warnings:
+        return []
+    text = " ".join(mixture.warnings)
+    if mixture.method.startswith("taskpgm-paper"):
+        return [
+            Finding(
+                "warning",
+                "The paper's closed form misses the optimum",
+                text,
+                "Use `solution: exact`, unless you want to reproduce the paper.",
+            )
+        ]
+    return [
+        Finding(
+            "warning",
+            "The solver has a remark",
+            text,
+            "Read it before you use these weights.",
+        )
+    ]
+
+
+def prompt_ignored(specialists: Sequence[SpecialistRow]) -> list[Finding]:
+    rows = [row for row in specialists if row.status == "prompt ignored"]
+    if not rows:
+        return []
+    return [
+        Finding(
+            "warning",
+            f"Answers of {say.names([r.name for r in rows])} do not depend on the prompt",
+            "Shuffling the prompts changes the loss of the trained specialist by "
+            + say.listed(
+                f"{say.number(r.prompt_gain, 3)} nats per token "
+                f"({say.interval(r.prompt_gain_low, r.prompt_gain_high)})"
+                for r in rows
+            )
+            + ": an interval with 0 in it.",
+            "Look at its examples with `mishran inspect`: random or constant answers teach "
+            "nothing. Mend the data, or leave the task out.",
+        )
+    ]
+
+
+def no_gain(specialists: Sequence[SpecialistRow]) -> list[Finding]:
+    rows = [row for row in specialists if row.status == "no gain"]
+    if not rows:
+        return []
+    whose = "specialist" if len(rows) == 1 else f"specialists ({len(rows)} of {len(specialists)})"
+    return [
+        Finding(
+            "warning",
+            f"No measurable gain for {say.names([r.name for r in rows])}",
+            f"The interval of the {whose} against the base contains 0 or lies below it: "
+            + say.listed(
+                f"{say.number(r.gain)} nats per token ({say.interval(r.gain_low, r.gain_high)})"
+                for r in rows
+            )
+            + ". Its affinity is that of an almost untrained model.",
+            "Train longer (`specialists.tokens`), try another learning rate, or use more "
+            "validation examples; else leave the task out, or set its share yourself with a cap.",
+        )
+    ]
+
+
+def nothing(mixture: Mixture) -> list[Finding]:
+    names = [task.name for task in mixture.tasks if task.weight <= 0]
+    if not names:
+        return []
+    return [
+        Finding(
+            "warning",
+            f"{len(names)} of {len(mixture.tasks)} tasks get nothing",
+            f"{say.names(names, 8)}: others stand for them in the affinity. What the model can do "
+            "there will rest on transfer alone.",
+            f"If it matters, set a floor (`floors: {{{names[0]}: 0.02}}`), or move t towards 1.",
+        )
+    ]
+
+
+def repaired(mixture: Mixture, affinity: Affinity) -> list[Finding]:
+    """Repairs of the affinity and of the energy; those of the size of rounding are left out."""
+    repairs: list[Repair] = [*affinity.repairs]
+    repairs += [Repair(r.name, r.amount, r.detail, r.energy_cost) for r in mixture.repairs]
+    found = []
+    for repair in dict.fromkeys(repairs):
+        if abs(repair.amount) < ROUNDING:
+            continue
+        cost = ""
+        if repair.energy_cost is not None:
+            cost = f" It changes the energy by {say.compact(repair.energy_cost)}."
+        found.append(
+            Finding(
+                "warning",
+                f"The affinity was repaired: {repair.name}",
+                f"{repair.detail.rstrip('.')}. Size: {say.compact(repair.amount)}.{cost}",
+                "The shift acts like a pull towards uniform. Compare with the JSD affinity, which "
+                "needs no repair, or with `repair: nearest`.",
+            )
+        )
+    return found
+
+
+def twins(affinity: Affinity) -> list[Finding]:
+    """Pairs that are each other's nearest and far closer than pairs usually are."""
+    n = len(affinity.names)
+    if n < 3:
+        return []
+    distance = distances(affinity.matrix)
+    usual = float(np.median(distance[np.triu_indices(n, 1)]))
+    nearest = np.where(np.eye(n, dtype=bool), np.inf, distance).argmin(axis=1)
+    pairs = [
+        (i, j)
+        for i, j in ranked_pairs(affinity.matrix)
+        if nearest[i] == j and nearest[j] == i and distance[i, j] < TWIN_RATIO * usual
+    ]
+    if not pairs:
+        return []
+    words = [f"{affinity.names[i]} and {affinity.names[j]}" for i, j in pairs]
+    ratio = [say.percent(distance[i, j] / usual, 0) for i, j in pairs]
+    return [
+        Finding(
+            "note",
+            f"Near twins: {'; '.join(words[:3])}" + (" and others" if len(words) > 3 else ""),
+            f"{'Their distance is' if len(pairs) == 1 else 'Their distances are'} "
+            f"{say.listed(ratio)} of the usual one between two tasks.",
+            "Near t = 1 twins count twice; drop one, put a cap on both, or choose a smaller t.",
+        )
+    ]
+
+
+def across_languages(mixture: Mixture, affinity: Affinity) -> list[Finding]:
+    """The closest pair of tasks in different languages, where groups name the languages."""
+    language = {
+        task.name: next((group for group in task.groups if group.lower() in LANGUAGES), None)
+        for task in mixture.tasks
+    }
+    pairs = ranked_pairs(affinity.matrix)
+    for place, (i, j) in enumerate(pairs):
+        a, b = affinity.names[i], affinity.names[j]
+        if language[a] and language[b] and language[a] != language[b]:
+            closer = 1 - place / max(len(pairs) - 1, 1)
+            return [
+                Finding(
+                    "note",
+                    f"Closest across languages: {a} and {b}",
+                    f"{language[a]} and {language[b]}, similarity "
+                    f"{say.number(affinity.matrix[i, j], 2)}: closer than {say.percent(closer, 0)} "
+                    "of all pairs.",
+                )
+            ]
+    return []
+
+
+def outlier(diagnostics: DiagnosticsView) -> list[Finding]:
+    sums = sorted(diagnostics.row_sums.items(), key=lambda item: item[1])
+    if len(sums) < 3:
+        return []
+    (name, least), values = sums[0], [value for _, value in sums]
+    lower, middle, upper = np.quantile(values, [0.25, 0.5, 0.75])
+    apart = least < lower - 1.5 * (upper - lower)
+    return [
+        Finding(
+            "note",
+            f"{name} {'stands apart from all others' if apart else 'is least like the rest'}",
+            f"Its similarities sum to {say.number(least, 2)}; the median is "
+            f"{say.number(float(middle), 2)}. Below t = 1 that earns it a larger share, above a "
+            "smaller one.",
+        )
+    ]
+
+
+def bounds(mixture: Mixture) -> list[Finding]:
+    """Floors and caps with a positive multiplier: they, not the affinity, set that share."""
+    proof, weights = mixture.certificate, mixture.weights
+    least = 1e-9 * proof.scale
+    held = [f"the floor of {name}" for name, price in proof.floors.items() if price > least]
+    held += [f"the cap of {name}" for name, price in proof.caps.items() if price > least]
+    held += [
+        f"the floor of {name}"
+        for name, price in proof.lower.items()
+        if price > least and weights.get(name, 0) > 0
+    ]
+    held += [f"the cap of {name}" for name, price in proof.upper.items() if price > least]
+    if not held:
+        return []
+    one = len(held) == 1
+    return [
+        Finding(
+            "note",
+            f"{'A bound holds' if one else f'{len(held)} bounds hold'} the mixture",
+            f"Without {say.names(held)} the energy would be lower; section Proof has the price.",
+        )
+    ]
+
+
+def not_unique(mixture: Mixture) -> list[Finding]:
+    if mixture.unique:
+        return []
+    return [
+        Finding(
+            "warning",
+            "Other mixtures are just as good",
+            "The optimum is not unique; this is the one of least norm, so the most even.",
+            "Nothing, if that suits you. A small `ridge` (0.001) makes the choice explicit.",
+        )
+    ]
+
+
+def wide(mixture: Mixture) -> list[Finding]:
+    """Intervals that contain the uniform share."""
+    tasks = [t for t in mixture.tasks if t.low is not None and t.high is not None]
+    if not tasks:
+        return [
+            Finding(
+                "note",
+                "No intervals",
+                "There are no bootstrap replicas, so nothing says how sure these weights are.",
+                "Set `replicas: 200`; it costs milliseconds.",
+            )
+        ]
+    uniform = 1 / len(mixture.tasks)
+    if all(abs(t.weight - uniform) < 1e-9 for t in tasks):
+        return []
+    unsure = [t for t in tasks if t.low <= uniform <= t.high]
+    if 2 * len(unsure) <= len(tasks):
+        return []
+    return [
+        Finding(
+            "warning",
+            f"{len(unsure)} of {len(tasks)} weights cannot be told from uniform",
+            f"Their 95 % intervals contain {say.percent(uniform)}.",
+            "More probes narrow the intervals (`probes.per_task`).",
+        )
+    ]
+
+
+def repeated(mixture: Mixture) -> list[Finding]:
+    tasks = sorted(
+        (t for t in mixture.tasks if t.epochs is not None and t.epochs > MAX_EPOCHS),
+        key=lambda t: -t.epochs,
+    )
+    if not tasks:
+        return []
+    times = say.listed(f"{t.name} {say.epochs(t.epochs)} times" for t in tasks)
+    return [
+        Finding(
+            "warning",
+            f"The budget repeats {say.names([t.name for t in tasks])}",
+            f"{times}. Beyond about {MAX_EPOCHS:.0f} epochs repeated rows are worth clearly less "
+            "than new ones (arXiv 2305.16264).",
+            f"Set `max_epochs: {MAX_EPOCHS:.0f}`, a smaller budget, or bring more rows.",
+        )
+    ]
+
+
+def difficulty(diagnostics: DiagnosticsView) -> list[Finding]:
+    share = diagnostics.additive_share
+    if share is None or share <= ADDITIVE_SHARE:
+        return []
+    return [
+        Finding(
+            "warning",
+            "The affinity is mostly difficulty",
+            f"Row and column effects make {say.percent(share, 0)} of its variance: how hard a task "
+            "is and how long its answers are, rather than which tasks are alike.",
+            "Use the JSD affinity, or scores per token (`pmi-mean`) instead of `pmi-sum`.",
+        )
+    ]
+
+
+def few_probes(mixture: Mixture, base: BaseFacts | None) -> list[Finding]:
+    if base is None or base.probes is None:
+        return []
+    tasks = base.probe_tasks or len(mixture.tasks)
+    if base.probes >= PROBES_PER_TASK * tasks:
+        return []
+    return [
+        Finding(
+            "warning",
+            "Few probes",
+            f"{base.probes} probe examples over {tasks} tasks, fewer than {PROBES_PER_TASK} each.",
+            "Raise `probes.per_task`, or bring more held-out examples.",
+        )
+    ]

@@ -1,0 +1,71 @@
+"""Numbers for people. What was not measured is a dash, never 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+DASH = "–"
+MINUS = "−"
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)
+
+
+def _signs(text: str) -> str:
+    """A true minus sign, and none before a number that rounds to zero."""
+    if text.startswith("-"):
+        return text[1:] if not text.strip("-0.") else MINUS + text[1:]
+    return text
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Fixed point: 0.412."""
+    return DASH if _missing(value) else _signs(f"{value:.{digits}f}")
+
+
+def compact(value: float | None, digits: int = 3) -> str:
+    """Significant digits, for numbers of any size: 0.0123, 4.6e-17."""
+    return DASH if _missing(value) else _signs(f"{value:.{digits}g}")
+
+
+def integer(value: float | None) -> str:
+    """With a narrow space for thousands: 25 000."""
+    return DASH if _missing(value) else _signs(f"{value:,.0f}").replace(",", "\u202f")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Of a share: 0.1234 is 12.3 %."""
+    return DASH if _missing(value) else _signs(f"{100 * value:.{digits}f}") + "\u202f%"
+
+
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    if _missing(low) or _missing(high):
+        return DASH
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def percent_interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """One unit for both ends: 3.1 to 7.4 %."""
+    if _missing(low) or _missing(high):
+        return DASH
+    return f"{number(100 * low, digits)} to {percent(high, digits)}"
+
+
+def epochs(value: float | None) -> str:
+    return DASH if _missing(value) else number(value, 2 if value < 10 else 1)
+
+
+def names(items: Sequence[str], most: int = 4) -> str:
+    """`a, b and c`; after `most` the rest is counted."""
+    items = list(items)
+    if len(items) > most + 1:
+        return f"{', '.join(items[:most])} and {len(items) - most} more"
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def listed(items: Iterable[str], most: int = 4) -> str:
+    """`a, b, c`; after `most` an ellipsis."""
+    items = list(items)
+    return ", ".join(items[:most]) + (", …" if len(items) > most else "")

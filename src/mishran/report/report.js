@@ -1,0 +1,138 @@
+"use strict";
+(function () {
+  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+  const MINUS = "\u2212", THIN = "\u202f";
+
+  // Heat map: names and value for the cell under the pointer or the focus.
+  const tip = document.getElementById("tip");
+  const table = document.querySelector("table.heat");
+  const heat = read("heat-data");
+  const cells = [...table.tBodies[0].rows].map((row) => [...row.cells].slice(1));
+  const columnHeads = [...table.tHead.rows[0].cells].slice(1);
+  let current = null;
+
+  function place(cell) {
+    return [cell.parentNode.rowIndex - 1, cell.cellIndex - 1];
+  }
+
+  function label(name, groups) {
+    const line = document.createElement("span");
+    line.className = "tip-name";
+    line.textContent = groups.length ? `${name} (${groups.join(", ")})` : name;
+    return line;
+  }
+
+  function range(i, j) {
+    if (!heat.low) return "";
+    const digits = (cells[i][j].textContent.split(".")[1] || "").length;
+    const text = (v) => v.toFixed(digits).replace("-", MINUS);
+    return ` (95${THIN}%: ${text(heat.low[i][j])} to ${text(heat.high[i][j])})`;
+  }
+
+  function show(cell) {
+    if (current === cell) return;
+    hide();
+    current = cell;
+    const [i, j] = place(cell);
+    const value = document.createElement("b");
+    value.textContent = cell.textContent;
+    const last = document.createElement("span");
+    last.append(value, i === j ? " with itself" : range(i, j));
+    const lines = [label(heat.names[i], heat.groups[i])];
+    if (i !== j) lines.push(label(heat.names[j], heat.groups[j]));
+    tip.replaceChildren(...lines, last);
+    tip.hidden = false;
+    for (const head of [cells[i][0].parentNode.cells[0], columnHeads[j]]) head.classList.add("on");
+    cell.classList.add("on");
+    const box = cell.getBoundingClientRect(), size = tip.getBoundingClientRect();
+    const left = Math.min(Math.max(8, box.left + box.width / 2 - size.width / 2),
+      document.documentElement.clientWidth - size.width - 8);
+    const above = box.top - size.height - 8;
+    tip.style.left = `${left}px`;
+    tip.style.top = `${above > 4 ? above : box.bottom + 8}px`;
+  }
+
+  function hide() {
+    current = null;
+    tip.hidden = true;
+    table.querySelectorAll(".on").forEach((node) => node.classList.remove("on"));
+  }
+
+  const cellOf = (event) => event.target.closest("tbody td");
+  let stop = cells[0][cells.length > 1 ? 1 : 0];
+  stop.tabIndex = 0;
+  table.addEventListener("pointerover", (e) => (cellOf(e) ? show(cellOf(e)) : hide()));
+  table.addEventListener("pointerleave", hide);
+  table.addEventListener("focusin", (e) => cellOf(e) && show(cellOf(e)));
+  table.addEventListener("focusout", hide);
+  window.addEventListener("scroll", () => current !== document.activeElement && hide(), true);
+  const moves = {
+    ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
+  };
+  table.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") return hide();
+    const move = moves[event.key], cell = cellOf(event);
+    if (!move || !cell) return;
+    const [i, j] = place(cell);
+    const next = (cells[i + move[0]] || [])[j + move[1]];
+    event.preventDefault();
+    if (!next) return;
+    stop.removeAttribute("tabindex");
+    stop = next;
+    stop.tabIndex = 0;
+    stop.focus();
+  });
+
+  // The dial: every position of the slider is a solved mixture.
+  const slider = document.getElementById("dial-slider");
+  if (!slider) return;
+  const dial = read("dial-data");
+  const part = (id) => document.getElementById(id);
+  const rows = [...part("dial-bars").children];
+  const bars = rows.map((row) => row.querySelector(".bar"));
+  const shares = rows.map((row) => row.querySelector(".num"));
+  const lines = [...part("dial-lines").querySelectorAll("polyline")];
+  const back = part("dial-back"), last = dial.t.length - 1;
+
+  function draw(t, at, weights) {
+    weights.forEach((weight, i) => {
+      bars[i].style.width = `${((100 * weight) / dial.scale).toFixed(4)}%`;
+      shares[i].textContent = `${(100 * weight).toFixed(1)}${THIN}%`;
+      rows[i].classList.toggle("nothing", weight <= 0);
+    });
+    const effective = 1 / weights.reduce((sum, weight) => sum + weight * weight, 0);
+    const used = weights.filter((weight) => weight > 0).length;
+    part("dial-t").textContent = t.toFixed(2);
+    part("dial-eff").textContent = effective.toFixed(1);
+    part("dial-used").textContent = used;
+    part("dial-cursor").style.left = `${at}%`;
+    slider.setAttribute("aria-valuetext",
+      `t = ${t.toFixed(2)}, ${effective.toFixed(1)} effective tasks`);
+  }
+
+  function chosen() {
+    slider.value = dial.chosen.index;
+    draw(dial.chosen.t, dial.chosen.at, dial.chosen.weights);
+    back.disabled = true;
+  }
+
+  function highlight(index) {
+    part("dial-lines").classList.toggle("some", index >= 0);
+    lines.forEach((line, i) => line.classList.toggle("on", i === index));
+    if (index >= 0) part("dial-lines").append(lines[index]);
+  }
+
+  slider.disabled = false;
+  slider.addEventListener("input", () => {
+    const k = Number(slider.value);
+    draw(dial.t[k], (100 * k) / last, dial.weights[k]);
+    back.disabled = false;
+  });
+  back.addEventListener("click", () => {
+    chosen();
+    slider.focus();
+  });
+  rows.forEach((row, i) => row.addEventListener("pointerenter", () => highlight(i)));
+  part("dial-bars").addEventListener("pointerleave", () => highlight(-1));
+  chosen();
+})();

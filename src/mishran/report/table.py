@@ -1,0 +1,204 @@
+"""The facts of a report without pictures: Markdown, the terminal, and a plain dict for `--json`.
+
+`task_rows`, `group_rows` and `specialist_order` are the one source of facts; the three views here
+and the HTML page only format them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mishran.report import numbers as say
+from mishran.report.data import ReportData, SpecialistRow
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One task: its share, what uniform and proportional would give it, and its count."""
+
+    name: str
+    groups: tuple[str, ...]
+    weight: float
+    low: float | None
+    high: float | None
+    uniform: float
+    proportional: float | None
+    rows: int | None
+    epochs: float | None
+    tokens: int | None
+    available_rows: int | None
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """Sum over the tasks of one group, with the bounds that were asked for."""
+
+    name: str
+    tasks: int
+    weight: float
+    uniform: float
+    floor: float | None
+    cap: float | None
+
+
+def task_rows(data: ReportData) -> tuple[TaskRow, ...]:
+    """Largest weight first; proportional only when the rows of every task are known."""
+    tasks = data.mixture.tasks
+    counts = [task.available_rows for task in tasks]
+    known = [c for c in counts if c is not None]
+    total = sum(known) if len(known) == len(counts) else 0
+    rows = [
+        TaskRow(
+            name=task.name,
+            groups=task.groups,
+            weight=task.weight,
+            low=task.low,
+            high=task.high,
+            uniform=1 / len(tasks),
+            proportional=task.available_rows / total if total and task.available_rows else None,
+            rows=task.rows,
+            epochs=task.epochs,
+            tokens=task.tokens,
+            available_rows=task.available_rows,
+        )
+        for task in tasks
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.weight))
+
+
+def bounds(data: ReportData, which: str) -> dict[str, float]:
+    """`floors` or `caps` among the parameters of the mixture; empty when there are none."""
+    value = data.mixture.parameters.get(which)
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def group_rows(data: ReportData) -> tuple[GroupRow, ...]:
+    """Groups of two tasks or more in order of first appearance, and every group with a bound."""
+    tasks = data.mixture.tasks
+    floors, caps = bounds(data, "floors"), bounds(data, "caps")
+    rows = []
+    for name in dict.fromkeys(group for task in tasks for group in task.groups):
+        members = [task for task in tasks if name in task.groups]
+        if len(members) > 1 or name in floors or name in caps:
+            weight = math.fsum(task.weight for task in members)
+            share = len(members) / len(tasks)
+            rows.append(
+                GroupRow(name, len(members), weight, share, floors.get(name), caps.get(name))
+            )
+    return tuple(rows)
+
+
+def specialist_order(data: ReportData) -> tuple[SpecialistRow, ...]:
+    """Largest gain first, unknown gains last."""
+
+    def key(row: SpecialistRow) -> tuple[bool, float]:
+        return row.gain is None, -(row.gain or 0.0)
+
+    return tuple(sorted(data.specialists, key=key))
+
+
+def as_dict(data: ReportData) -> dict[str, Any]:
+    """Plain JSON values; what was not measured is null."""
+    mixture = data.mixture
+    facts = {
+        "title": data.title,
+        "method": mixture.method,
+        "affinity": mixture.affinity,
+        "parameters": mixture.parameters,
+        "t": data.t_chosen,
+        "effective_tasks": mixture.effective_tasks,
+        "energy": mixture.energy,
+        "representativeness": mixture.representativeness,
+        "diversity": mixture.diversity,
+        "unique": mixture.unique,
+        "certificate": mixture.certificate.model_dump(mode="json"),
+        "base": asdict(data.base) if data.base else None,
+        "tasks": [asdict(row) for row in task_rows(data)],
+        "groups": [asdict(row) for row in group_rows(data)],
+        "specialists": [asdict(row) for row in specialist_order(data)],
+        "diagnostics": vars(data.diagnostics),
+        "findings": [asdict(finding) for finding in data.findings],
+        "inputs": dict(mixture.inputs),
+        "versions": dict(mixture.versions),
+    }
+    return _plain(facts)
+
+
+def _plain(value: Any) -> Any:
+    """Lists for tuples, null for what is not finite: JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "items"):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+COLUMNS = ("Task", "Weight", "95 % interval", "Uniform", "Proportional", "Rows", "Epochs")
+
+
+def _cells(row: TaskRow) -> tuple[str, ...]:
+    return (
+        row.name,
+        say.percent(row.weight),
+        say.percent_interval(row.low, row.high),
+        say.percent(row.uniform),
+        say.percent(row.proportional),
+        say.integer(row.rows),
+        say.epochs(row.epochs),
+    )
+
+
+def _markdown_text(text: str) -> str:
+    """Text inside a Markdown table or list: no cell ends early, no tag begins, one line."""
+    for mark in "\\|<>*`[]":
+        text = text.replace(mark, "\\" + mark)
+    return " ".join(text.split())
+
+
+def markdown(data: ReportData) -> str:
+    """The mixture as a Markdown table, then the findings as a list."""
+    lines = [
+        f"## {_markdown_text(data.title)}",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---|" + "---:|" * (len(COLUMNS) - 1),
+    ]
+    for row in task_rows(data):
+        name, *cells = _cells(row)
+        lines.append("| " + " | ".join([_markdown_text(name), *cells]) + " |")
+    lines += ["", f"Effective tasks: {say.number(data.mixture.effective_tasks, 1)}.", ""]
+    for finding in data.findings:
+        text = " ".join(filter(None, [finding.text, finding.what_to_do]))
+        title = _markdown_text(finding.title)
+        lines.append(f"- **{finding.level}: {title}.** {_markdown_text(text)}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def terminal(data: ReportData) -> Group:
+    """The same table and findings as a rich renderable; names are text, never markup."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"{data.title} · {say.number(data.mixture.effective_tasks, 1)} effective tasks"
+    table = Table(title=Text(title), title_justify="left")
+    for i, column in enumerate(COLUMNS):
+        table.add_column(column, justify="right" if i else "left", no_wrap=i > 0)
+    for row in task_rows(data):
+        table.add_row(*(Text(cell) for cell in _cells(row)))
+    parts: list[Any] = [table]
+    for finding in data.findings:
+        warning = finding.level == "warning"
+        line = Text("! " if warning else "· ", style="yellow" if warning else "dim")
+        line.append(finding.title + ".", style="bold").append(f" {finding.text}", style="default")
+        if finding.what_to_do:
+            line.append(f" {finding.what_to_do}", style="cyan")
+        parts.append(line)
+    return Group(*parts)
