@@ -6,24 +6,40 @@ Defaults live here and nowhere else.
 
 from __future__ import annotations
 
-import difflib
-import math
-import typing
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from mishran.config_errors import FieldProblem, duplicate_key, shown, translate
 from mishran.errors import ConfigError
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
+
+def _not_boolean(value: Any) -> Any:
+    """YAML reads yes, no, on and off as booleans, and Python counts those as 1 and 0."""
+    if isinstance(value, bool):
+        raise FieldProblem("a number", str(value).lower(), "write a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_not_boolean)]
+Whole = Annotated[int, BeforeValidator(_not_boolean)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Positive = Annotated[Number, Field(gt=0)]
 
 
 class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def check_name(name: str) -> str:
@@ -31,9 +47,11 @@ def check_name(name: str) -> str:
     kinds = [unicodedata.category(c)[0] for c in name]  # L letters, M marks (matras), N numbers
     fine = all(k in "LMN" or c in "_.+-" for c, k in zip(name, kinds, strict=True))
     if not name or not fine or kinds[0] not in "LN" or len(name.encode()) > 200:
-        raise ValueError(
-            "a name of letters, digits, '_', '.', '+' or '-', beginning with a letter or digit, "
-            f"at most 200 bytes, got {name!r}"
+        raise FieldProblem(
+            "a name of letters, digits, '_', '.', '+' or '-', beginning with a letter or digit, of "
+            "at most 200 bytes",
+            shown(name),
+            "rename it",
         )
     return name
 
@@ -41,14 +59,15 @@ def check_name(name: str) -> str:
 class TaskConfig(_Config):
     """A named set of prompt/answer examples.
 
-    path: `.jsonl`, `.jsonl.gz`, `.json`, `.parquet`, a folder written by `datasets.save_to_disk`, or a
-    hub name (with --online). prompt, answer: templates over the record's fields, `{field}`; without
-    them the usual field names are tried. separator: goes between prompt and answer where neither has
-    whitespace at the seam, so that they do not become one word; "" joins them as they are.
-    messages: field with chat messages, rendered by the model's chat template; the last assistant
-    message is the answer. splits: split -> file (or split of the data set); without it a `split` field
-    wins; without that a hash of the content decides. eval_only: probed, never trained.
-    adapter: a PEFT LoRA folder to use instead of training. limit: use at most so many training rows.
+    path: `.jsonl`, `.jsonl.gz`, `.json`, `.parquet`, a folder written by `datasets.save_to_disk`,
+    or a hub name (with --online). prompt, answer: templates over the record's fields, `{field}`;
+    without them the usual field names are tried. separator: goes between prompt and answer where
+    neither has whitespace at the seam, so that they do not become one word; "" joins them as they
+    are. messages: field with chat messages, rendered by the model's chat template; the last
+    assistant message is the answer. splits: split -> file (or split of the data set); without it a
+    `split` field wins; without that a hash of the content decides. eval_only: probed, never
+    trained. adapter: a PEFT LoRA folder to use instead of training. limit: use at most so many
+    training rows.
     """
 
     name: str
@@ -63,7 +82,7 @@ class TaskConfig(_Config):
     revision: str | None = None
     eval_only: bool = False
     adapter: str | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[Whole, Field(ge=1)] | None = None
 
     @field_validator("name")
     @classmethod
@@ -73,13 +92,27 @@ class TaskConfig(_Config):
     @model_validator(mode="after")
     def _fields(self) -> TaskConfig:
         if self.messages is not None and (self.prompt is not None or self.answer is not None):
-            raise ValueError("either messages, or prompt and answer, not both")
+            other = "prompt" if self.prompt is not None else "answer"
+            raise FieldProblem(
+                "either messages, or prompt and answer",
+                f"messages and {other}",
+                "remove one of them",
+            )
         if (self.prompt is None) != (self.answer is None):
-            raise ValueError("prompt and answer together, or neither")
+            has, lacks = ("answer", "prompt") if self.prompt is None else ("prompt", "answer")
+            raise FieldProblem(
+                "prompt and answer together, or neither", f"only {has}", f"add {lacks}: ..."
+            )
         if self.path is None and not self.splits:
-            raise ValueError("a path, or splits with a file for each")
+            raise FieldProblem(
+                "a path, or splits with a file for each", "neither", "add path: FILE"
+            )
         if self.eval_only and self.adapter is not None:
-            raise ValueError("an eval_only task has no specialist: remove adapter or eval_only")
+            raise FieldProblem(
+                "no adapter in a task that is only evaluated",
+                "eval_only and adapter",
+                "remove one of them",
+            )
         return self
 
 
@@ -93,31 +126,31 @@ class SpecialistConfig(_Config):
     examples per task for that.
     """
 
-    tokens: Annotated[int, Field(ge=1)] | None = None
+    tokens: Annotated[Whole, Field(ge=1)] | None = None
     epochs: Positive | None = None
-    rank: Annotated[int, Field(ge=1)] = 16
+    rank: Annotated[Whole, Field(ge=1)] = 16
     alpha: Positive = 32.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     targets: str | tuple[str, ...] = "all-linear"
     learning_rate: Positive | None = None
     warmup: Share = 0.05
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    batch_size: Annotated[Whole, Field(ge=1)] = 16
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.0
     clip: Positive = 1.0
-    curve_points: Annotated[int, Field(ge=2)] = 5
-    validation: Annotated[int, Field(ge=2)] = 64
+    curve_points: Annotated[Whole, Field(ge=2)] = 5
+    validation: Annotated[Whole, Field(ge=2)] = 64
 
     @model_validator(mode="after")
     def _budget(self) -> SpecialistConfig:
         if self.tokens is not None and self.epochs is not None:
-            raise ValueError("tokens or epochs, not both")
+            raise FieldProblem("tokens or epochs", "both", "remove one of them")
         return self
 
     def lora_learning_rate(self, hidden_size: int) -> float:
         """The given learning rate, else 5e-4 (2000 / hidden size)^0.781.
 
-        Source: Schulman et al., "LoRA Without Regret", 2025: ten times the rate of full fine-tuning,
-        independent of rank at alpha = 32, exponent fitted on the Llama family.
+        Source: Schulman et al., "LoRA Without Regret", 2025: ten times the rate of full
+        fine-tuning, independent of rank at alpha = 32, exponent fitted on the Llama family.
         """
         return self.learning_rate or float(f"{5e-4 * (2000 / hidden_size) ** 0.781:.3g}")
 
@@ -130,84 +163,80 @@ class SpecialistConfig(_Config):
 class ProbeConfig(_Config):
     """The pool that every specialist and the base answer.
 
-    per_task: held-out examples of each task. answer_tokens: longest answer prefix whose distributions
-    are compared; scores always use the whole answer.
+    per_task: held-out examples of each task. answer_tokens: longest answer prefix whose
+    distributions are compared; scores always use the whole answer.
     """
 
-    per_task: Annotated[int, Field(ge=2)] = 32
-    answer_tokens: Annotated[int, Field(ge=1)] = 64
-    batch_size: Annotated[int, Field(ge=1)] = 32
+    per_task: Annotated[Whole, Field(ge=2)] = 32
+    answer_tokens: Annotated[Whole, Field(ge=1)] = 64
+    batch_size: Annotated[Whole, Field(ge=1)] = 32
 
 
 class UnaryConfig(_Config):
     """The linear term of the energy.
 
-    coverage: (t/n) S 1. target: strength times the mean similarity to the target tasks.
-    utility: strength times the gain (base minus specialist nats per answer token) on the target tasks,
-    by default on each task's own probes. given: strength times values, a number per task.
+    coverage: (t/n) S 1. target: strength times the mean similarity to the target tasks. utility:
+    strength times the gain (base minus specialist nats per answer token) on the target tasks, by
+    default on each task's own probes. given: strength times values, a number per task.
     """
 
     kind: Literal["coverage", "target", "utility", "given"] = "coverage"
     targets: tuple[str, ...] = ()
-    values: dict[str, float] | None = None
-    strength: float = 1.0
+    values: dict[str, Number] | None = None
+    strength: Number = 1.0
 
     @model_validator(mode="after")
     def _needs(self) -> UnaryConfig:
         if self.kind == "target" and not self.targets:
-            raise ValueError("unary target needs targets: [task, ...]")
+            raise FieldProblem("targets for the unary target", "none", "add targets: [task, ...]")
         if self.kind == "given" and not self.values:
-            raise ValueError("unary given needs values: {task: number, ...}")
+            raise FieldProblem(
+                "values for the unary given", "none", "add values: {task: number, ...}"
+            )
         return self
 
 
 class BudgetConfig(_Config):
     """Size of the training set: rows or tokens, one of them."""
 
-    rows: Annotated[int, Field(ge=1)] | None = None
-    tokens: Annotated[int, Field(ge=1)] | None = None
+    rows: Annotated[Whole, Field(ge=1)] | None = None
+    tokens: Annotated[Whole, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> BudgetConfig:
         if (self.rows is None) == (self.tokens is None):
-            raise ValueError("rows or tokens, exactly one")
+            found = "neither" if self.rows is None else "both"
+            raise FieldProblem("rows or tokens", found, "give one of them, for example rows: 25000")
         return self
 
 
 class MixtureConfig(_Config):
     """How the affinity becomes a mixture.
 
-    affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, or the path of a CSV matrix.
-    t: the one dial of coverage; 1 is uniform, 0 least redundant. effective_tasks: a wished number of
-    effective tasks instead of t, on the side t < 1 ("diverse") or t > 1 ("central").
-    floors, caps: smallest and largest share of a group or task. max_epochs: no task is repeated more
-    often in the budget. ridge: pull towards uniform, in units of the energy's scale D; recorded.
-    repair: what to do with an affinity that is not positive semi-definite on the tangent.
-    solution: exact, or the paper's closed form with clip or projection, for comparison.
-    replicas: bootstrap replicas over probes for the intervals; 0 turns them off.
+    affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, or the path of a CSV matrix. t: the one dial
+    of coverage; 1 is uniform, 0 least redundant. effective_tasks: a wished number of effective
+    tasks instead of t, on the side t < 1 ("diverse") or t > 1 ("central"). floors, caps: smallest
+    and largest share of a group or task. max_epochs: no task is repeated more often in the budget.
+    ridge: pull towards uniform, in units of the energy's scale D; recorded. repair: what to do with
+    an affinity that is not positive semi-definite on the tangent. solution: exact, or the paper's
+    closed form with clip or projection, for comparison. replicas: bootstrap replicas over probes
+    for the intervals; 0 turns them off.
     """
 
     method: Literal["taskpgm"] = "taskpgm"
     affinity: str = "jsd"
-    t: float | None = None
+    t: Annotated[Number, Field(ge=0)] | None = None
     effective_tasks: Positive | None = None
     side: Literal["diverse", "central"] = "diverse"
     unary: UnaryConfig = UnaryConfig()
     floors: dict[str, Share] = {}
     caps: dict[str, Share] = {}
-    ridge: Annotated[float, Field(ge=0)] = 0.0
+    ridge: Annotated[Number, Field(ge=0)] = 0.0
     repair: Literal["shift", "nearest", "refuse"] = "shift"
     solution: Literal["exact", "paper-clip", "paper-project"] = "exact"
     budget: BudgetConfig | None = None
     max_epochs: Positive | None = None
-    replicas: Annotated[int, Field(ge=0)] = 200
-
-    @field_validator("t")
-    @classmethod
-    def _finite(cls, t: float | None) -> float | None:
-        if t is not None and (not math.isfinite(t) or t < 0):
-            raise ValueError("t as a finite number >= 0")
-        return t
+    replicas: Annotated[Whole, Field(ge=0)] = 200
 
     @field_validator("affinity")
     @classmethod
@@ -217,16 +246,21 @@ class MixtureConfig(_Config):
     @model_validator(mode="after")
     def _dials(self) -> MixtureConfig:
         if self.t is not None and self.effective_tasks is not None:
-            raise ValueError("t or effective_tasks, not both")
-        if self.unary.kind != "coverage" and (self.t is not None or self.effective_tasks is not None):
-            raise ValueError(
-                f"t and effective_tasks belong to the coverage unary, not to {self.unary.kind}"
+            raise FieldProblem("t or effective_tasks", "both", "remove one of them")
+        if self.unary.kind != "coverage" and (
+            self.t is not None or self.effective_tasks is not None
+        ):
+            dial = "t" if self.t is not None else "effective_tasks"
+            raise FieldProblem(
+                "t and effective_tasks only with the unary coverage",
+                f"{dial} with the unary {self.unary.kind}",
+                f"remove {dial} (unary.strength is the dial there)",
             )
         return self
 
     @property
     def resolved_t(self) -> float:
-        """t, 0.6 unless given (the value of the worked example; see docs/guide/first-mixture.md)."""
+        """t, 0.6 unless given (the value of the worked example; docs/guide/first-mixture.md)."""
         return 0.6 if self.t is None else self.t
 
 
@@ -234,9 +268,9 @@ class FitConfig(_Config):
     """`mix.yaml`.
 
     model: local folder of a causal LM, or a hub name with --online. tasks: a list, or a folder of
-    `*.jsonl`. run: run directory, by default `runs/<name of the file>`. max_tokens: longest example,
-    by default the model's context. bos, eos: begin every prompt, end every answer with the model's
-    special token when it has one.
+    `*.jsonl`. run: run directory, by default `runs/<name of the file>`. max_tokens: longest
+    example, by default the model's context. bos, eos: begin every prompt, end every answer with the
+    model's special token when it has one.
     """
 
     model: str
@@ -246,10 +280,10 @@ class FitConfig(_Config):
     specialists: SpecialistConfig = SpecialistConfig()
     probes: ProbeConfig = ProbeConfig()
     mixture: MixtureConfig = MixtureConfig()
-    max_tokens: Annotated[int, Field(ge=8)] | None = None
+    max_tokens: Annotated[Whole, Field(ge=8)] | None = None
     bos: bool = True
     eos: bool = True
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[Whole, Field(ge=0)] = 0
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
@@ -259,25 +293,30 @@ class FitConfig(_Config):
         if isinstance(tasks, str):
             return tasks
         if not tasks:
-            raise ValueError("at least one task")
+            raise FieldProblem("at least one task", "an empty list", "add tasks")
         names = [task.name for task in tasks]
+        first: dict[str, int] = {}
         for i, name in enumerate(names):
-            if name in names[:i]:
-                raise ValueError(
-                    f"task names that differ; {name!r} is used by entries {names.index(name) + 1} "
-                    f"and {i + 1}"
+            j = first.setdefault(name.casefold(), i)
+            if j < i and names[j] == name:
+                raise FieldProblem(
+                    "task names that differ",
+                    f"{name!r} in entries {j + 1} and {i + 1}",
+                    "rename one",
                 )
-        folded: dict[str, str] = {}
-        for name in names:
-            if name.casefold() in folded:
-                raise ValueError(
-                    f"task names that differ by more than case; {folded[name.casefold()]!r} and "
-                    f"{name!r} would share a folder on some file systems"
+            if j < i:
+                raise FieldProblem(
+                    "task names that differ by more than case",
+                    f"{names[j]!r} and {name!r}, which share a folder on some file systems",
+                    "rename one",
                 )
-            folded[name.casefold()] = name
         clash = sorted(set(names) & {g for task in tasks for g in task.groups})
         if clash:
-            raise ValueError(f"names of groups and tasks that differ; {clash[0]!r} is both")
+            raise FieldProblem(
+                "names of groups and tasks that differ",
+                f"{clash[0]!r} as both",
+                "rename the group: floors and caps could mean either",
+            )
         return tasks
 
 
@@ -285,10 +324,11 @@ def read_config(path: Path) -> FitConfig:
     """Read and check `mix.yaml`.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown field (the nearest is named) or a wrong value.
+        ConfigError: no such file, not YAML, an unknown field (the nearest is named), a field given
+            twice, or a wrong value.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(
             expected="a configuration file",
@@ -298,87 +338,48 @@ def read_config(path: Path) -> FitConfig:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            expected="a UTF-8 text file", found=str(error), where=str(path), fix="check the path"
+            expected="a UTF-8 text file",
+            found=getattr(error, "strerror", None) or str(error),
+            where=str(path),
+            fix="check the path" if isinstance(error, OSError) else "save the file as UTF-8",
         ) from error
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        twice = duplicate_key(text)
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError: a date that is none, such as 2024-13-01, which YAML tries to read.
         mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(
             expected="valid YAML",
-            found=str(getattr(error, "problem", error)),
-            where=where,
+            found=str(getattr(error, "problem", None) or error),
+            where=f"{path}:{mark.line + 1}" if mark else str(path),
             fix="mend that line (a missing space after ':' or an unclosed bracket is usual)",
         ) from error
-    return parse_config(data, str(path))
+    if twice is not None:
+        raise ConfigError(
+            expected="every field once",
+            found=f"{twice[0]!r} twice in one place",
+            where=f"{path}:{twice[1]}",
+            fix="remove one of them",
+        )
+    return parse_config(data, str(path), text=text)
 
 
-def parse_config(data: Any, where: str, model: type[_Config] = FitConfig) -> Any:
-    """Validate a mapping against a schema; errors name the field, the value and the nearest name."""
+def parse_config(
+    data: Any, where: str, model: type[_Config] = FitConfig, text: str | None = None
+) -> Any:
+    """Validate a mapping against a schema; errors name the field, the value and the nearest name.
+
+    text: the YAML that data came from, so that errors name the line.
+    """
     if not isinstance(data, dict):
         raise ConfigError(
             expected="a mapping of fields (model: ..., tasks: ...)",
-            found=type(data).__name__ if data is not None else "an empty file",
+            found=shown(data) if data is not None else "an empty file",
             where=where,
             fix="see the smallest file in the README",
         )
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _translate(error, where, model) from error
-
-
-def _translate(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigError:
-    problems = error.errors()
-    unknown = [p for p in problems if p["type"] == "extra_forbidden"]
-    problem = (unknown or sorted(problems, key=lambda p: -len(p["loc"])))[0]
-    loc = [str(part) for part in problem["loc"] if not _is_tag(part)]
-    field = ".".join(loc)
-    if problem["type"] == "extra_forbidden":
-        names = _fields_at(model, problem["loc"][:-1])
-        close = difflib.get_close_matches(loc[-1], names, n=1, cutoff=0.5)
-        fix = f"did you mean {close[0]!r}?" if close else "remove it"
-        return ConfigError(
-            expected=f"one of {', '.join(names)}",
-            found=f"unknown field {loc[-1]!r}",
-            where=f"{where}: {field}",
-            fix=fix,
-        )
-    if problem["type"] == "missing":
-        return ConfigError(
-            expected=f"field {loc[-1]!r}", found="nothing", where=f"{where}: {field}", fix="add it"
-        )
-    message = problem["msg"].removeprefix("Value error, ")
-    value = problem["input"]
-    shown = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
-    return ConfigError(
-        expected=message[:1].lower() + message[1:],
-        found=shown if len(shown) < 80 else shown[:77] + "...",
-        where=f"{where}: {field}" if field else where,
-        fix="change the value",
-    )
-
-
-def _is_tag(part: int | str) -> bool:
-    """Pydantic puts the branch of a union into the location; people never wrote it."""
-    return isinstance(part, str) and (part == "str" or "[" in part)
-
-
-def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    current: type[BaseModel] = model
-    for part in loc:
-        if isinstance(part, str) and part in current.model_fields:
-            found = _model_in(current.model_fields[part].annotation)
-            current = found or current
-    return list(current.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in typing.get_args(annotation):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
+        raise translate(error, data, where, model, text) from error

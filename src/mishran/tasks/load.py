@@ -1,7 +1,7 @@
 """`load_tasks`: from the configuration to `Task` values.
 
-In order: records (`readers.py`), text (`fields.py`), splits (`splits.py`), limit. Everything that
-was left out is counted in `Task.counts`:
+In order: records (`sources.py`, `readers.py`), text (`fields.py`), splits (`splits.py`), limit.
+Everything that was left out is counted in `Task.counts`:
 
 records: rows read. other_split: rows of the file in none of the `splits:`. cut_messages: examples
 with messages after the last answer. repeated_ids: examples whose id another one had; they get "#2",
@@ -12,17 +12,17 @@ of an `eval_only` task. over_limit: training examples beyond `limit`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mishran.config import FitConfig, TaskConfig, check_name
+from mishran.config_errors import FieldProblem
 from mishran.errors import ConfigError, DataError
 from mishran.tasks.fields import choose_fields
-from mishran.tasks.readers import SUFFIXES, Record, is_data_file, read_dataset, read_file
+from mishran.tasks.readers import SUFFIXES
+from mishran.tasks.sources import Source, read_sources
 from mishran.tasks.splits import hash_splits, named_split, separate
 from mishran.tasks.task import Example, Split, Task, content_of
 
@@ -78,10 +78,10 @@ def task_configs(config: FitConfig, base: Path) -> tuple[TaskConfig, ...]:
         name = path.name[: -len(next(s for s in SUFFIXES if path.name.lower().endswith(s)))]
         try:
             check_name(name)
-        except ValueError as error:
+        except FieldProblem as error:
             raise DataError(
-                expected=str(error).split(", got ")[0],
-                found=repr(name),
+                expected=error.expected,
+                found=error.found,
                 where=str(path),
                 fix="rename the file, or write tasks: [{name: ..., path: ...}]",
             ) from error
@@ -105,7 +105,7 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
         DataError: a file, record or split that is not what the task needs; nothing to train on, or
             nothing held out. ConfigError: a template that does not parse.
     """
-    sources = _sources(task, base, online)
+    sources = read_sources(task, base, online)
     records = [record for source in sources for record in source.records]
     if not records:
         raise DataError(
@@ -147,7 +147,7 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
     return _assemble(task, examples, splits, counts, fields.rendering, seed)
 
 
-def _own_splits(source: _Source) -> list[Split | None]:
+def _own_splits(source: Source) -> list[Split | None]:
     """What the `split` field says, or None for every record when no record has that field."""
     records = source.records
     first = next((r for r in records if "split" in r.fields), None)
@@ -225,97 +225,3 @@ def _sample(train: Sequence[Example], limit: int, seed: int) -> tuple[Example, .
 
 def _place(task: TaskConfig) -> str:
     return task.path or ", ".join((task.splits or {}).values())
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Records of one file or split. num_other: rows of the file that no split asked for."""
-
-    split: Split | None
-    records: list[Record]
-    num_other: int = 0
-
-
-def _sources(task: TaskConfig, base: Path, online: bool) -> list[_Source]:
-    wanted = {s: task.splits[s] for s in ("train", "valid", "test") if s in (task.splits or {})}
-    if task.path is None:
-        return [_Source(split, _one(value, task, base, online)) for split, value in wanted.items()]
-    path = _locate(task.path, task, base, online)
-    if path is not None and path.is_file():
-        records = read_file(path)
-        return _by_value(records, wanted, path) if wanted else [_Source(None, records)]
-    name = task.path if path is None else str(path)
-    if wanted:
-        return [
-            _Source(split, read_file(path / value))
-            if path is not None and (path / value).is_file()
-            else _Source(split, _dataset(name, task, online, value)[value])
-            for split, value in wanted.items()
-        ]
-    parts = _dataset(name, task, online, None)
-    if set(parts) == {"train"}:
-        return [_Source(None, parts["train"])]
-    return [_Source(named_split(split, name), records) for split, records in parts.items()]
-
-
-def _one(value: str, task: TaskConfig, base: Path, online: bool) -> list[Record]:
-    path = _locate(value, task, base, online)
-    if path is not None and path.is_file():
-        return read_file(path)
-    parts = _dataset(value if path is None else str(path), task, online, None)
-    if len(parts) > 1:
-        raise DataError(
-            expected="one split",
-            found=f"the splits {', '.join(parts)}",
-            where=f"task {task.name!r}: {value}",
-            fix=f"write path: {value} and splits: {{train: {next(iter(parts))}, ...}}",
-        )
-    return next(iter(parts.values()))
-
-
-def _dataset(
-    name: str, task: TaskConfig, online: bool, split: str | None
-) -> dict[str, list[Record]]:
-    return read_dataset(
-        name, subset=task.subset, revision=task.revision, split=split, online=online
-    )
-
-
-def _by_value(records: list[Record], wanted: dict[Split, str], path: Path) -> list[_Source]:
-    """`splits:` over one file: the values of its `split` field that mean train, valid and test."""
-    values = list(dict.fromkeys(str(r.fields.get("split")) for r in records))
-    num_other = sum(str(r.fields.get("split")) not in wanted.values() for r in records)
-    sources = []
-    for split, value in wanted.items():
-        rows = [r for r in records if str(r.fields.get("split")) == value]
-        if not rows:
-            raise DataError(
-                expected=f"records whose field 'split' is {value!r} (splits: {split})",
-                found=f"the values {', '.join(values)}"
-                if any("split" in r.fields for r in records)
-                else "no field 'split'",
-                where=str(path),
-                fix="correct splits:, or remove path and give a file for each split",
-            )
-        sources.append(_Source(split, rows, 0 if sources else num_other))
-    return sources
-
-
-def _locate(value: str, task: TaskConfig, base: Path, online: bool) -> Path | None:
-    """The local file or folder, or None for a hub name (online only)."""
-    path = base / Path(value).expanduser()
-    if path.exists():
-        return path
-    where = f"task {task.name!r}: {path}"
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.7)
-    like_file = is_data_file(path) or value.startswith((".", "/", "~")) or value.count("/") > 1
-    if online and not like_file:
-        return None
-    hub = "" if like_file else "; for a data set of the hub, use --online"
-    raise DataError(
-        expected="a data file or folder",
-        found="no such file",
-        where=where,
-        fix=(f"did you mean {near[0]!r}?" if near else "correct the path") + hub,
-    )
