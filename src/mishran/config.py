@@ -23,6 +23,7 @@ from pydantic import (
 
 from mishran.config_errors import FieldProblem, duplicate_key, shown, translate
 from mishran.errors import ConfigError
+from mishran.places import expand
 
 
 def _not_boolean(value: Any) -> Any:
@@ -362,7 +363,7 @@ def read_config(path: Path) -> FitConfig:
             where=f"{path}:{twice[1]}",
             fix="remove one of them",
         )
-    return parse_config(data, str(path), text=text)
+    return parse_config(expand(data, str(path)), str(path), text=text)
 
 
 def parse_config(

@@ -12,6 +12,7 @@ makes them count, is renamed last. Times and host names are not in any of them.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -158,6 +159,13 @@ class Run:
             )
         return manifest["outputs"]
 
+    def stage_files(self, stage: str) -> list[Path]:
+        """Files that the manifest of a stage lists and that exist."""
+        manifest = self.manifest(stage)
+        files = [self.root / name for name in manifest["outputs"]] if manifest else []
+        inside = self.root.resolve()  # a manifest may come from anywhere: never leave the run
+        return [p for p in files if p.is_file() and p.resolve().is_relative_to(inside)]
+
     def complete(
         self,
         stage: Stage,
@@ -215,6 +223,24 @@ class Run:
             self.manifest_path(stage.name),
             json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
         )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run directory; the lock goes with the process, however it ends."""
+        with storage_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = open(self.root / ".lock", "w")
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ArtifactError(
+                    expected="a run directory that nobody else is working in",
+                    found="another mishran process at work",
+                    where=str(self.root),
+                    fix="wait for it, or give another directory with --run",
+                ) from error
+            yield
 
     def leftovers(self) -> list[Path]:
         """Temporary files of processes that are gone."""

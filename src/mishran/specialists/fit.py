@@ -64,13 +64,14 @@ class Evidence:
         return "learned"
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "status": self.status}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Evidence:
+        fields = {k: v for k, v in data.items() if k != "status"}
         return cls(
             **{
-                **data,
+                **fields,
                 "gain": Interval(**data["gain"]),
                 "prompt": Interval(**data["prompt"]) if data["prompt"] else None,
                 "curve": tuple(CurvePoint(**point) for point in data["curve"]),

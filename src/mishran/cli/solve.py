@@ -1,0 +1,154 @@
+"""`mishran solve`: again in milliseconds, from a run or from a bare matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mishran.cli.ui import Bars, out
+from mishran.config import MixtureConfig, parse_config
+from mishran.errors import ConfigError
+
+_EXAMPLES = """
+Examples:
+
+  mishran solve runs/mix --t 0.8 --floor hindi=0.25
+
+  mishran solve runs/mix --affinity pmi --effective-tasks 12 --out other.json
+
+  mishran solve matrix.csv --t 0.6 --group hindi=a,b --floor hindi=0.3 --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=_EXAMPLES)(solve)
+
+
+def solve(
+    source: Path = typer.Argument(help="Run directory, or CSV file with a header of task names."),
+    t: float | None = typer.Option(None, "--t", help="0 least redundant, 1 uniform, > 1 central."),
+    effective_tasks: float | None = typer.Option(
+        None, "--effective-tasks", help="Wished 1 / sum of squared weights, instead of t."
+    ),
+    side: str | None = typer.Option(None, "--side", help="diverse (t < 1) or central (t > 1)."),
+    affinity: str | None = typer.Option(
+        None, "--affinity", help="jsd, pmi, pmi-sum, pmi-base; for a run."
+    ),
+    floor: list[str] = typer.Option([], "--floor", help="NAME=SHARE of a group or task."),
+    cap: list[str] = typer.Option([], "--cap", help="NAME=SHARE of a group or task."),
+    group: list[str] = typer.Option([], "--group", help="NAME=TASK,TASK; for a bare matrix."),
+    rows: int | None = typer.Option(None, "--rows", help="Budget in rows."),
+    tokens: int | None = typer.Option(None, "--tokens", help="Budget in tokens."),
+    max_epochs: float | None = typer.Option(None, "--max-epochs", help="Most repeats of a task."),
+    ridge: float | None = typer.Option(None, "--ridge", help="Pull to uniform, in units of D."),
+    repair: str | None = typer.Option(None, "--repair", help="shift, nearest or refuse."),
+    solution: str | None = typer.Option(
+        None, "--solution", help="exact, paper-clip or paper-project."
+    ),
+    out_file: Path | None = typer.Option(
+        None, "--out", help="Write the mixture here and leave the run as it is."
+    ),
+    json_: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
+) -> None:
+    """Solve for a mixture again, with other settings; only what is given changes."""
+    changes: dict[str, Any] = {
+        key: value
+        for key, value in {
+            "t": t,
+            "effective_tasks": effective_tasks,
+            "side": side,
+            "affinity": affinity,
+            "max_epochs": max_epochs,
+            "ridge": ridge,
+            "repair": repair,
+            "solution": solution,
+        }.items()
+        if value is not None
+    }
+    if floor:
+        changes["floors"] = dict(_share(item, "--floor") for item in floor)
+    if cap:
+        changes["caps"] = dict(_share(item, "--cap") for item in cap)
+    if rows is not None or tokens is not None:
+        given = {"rows": rows, "tokens": tokens}
+        changes["budget"] = {key: value for key, value in given.items() if value is not None}
+    if source.is_dir():
+        if group:
+            raise ConfigError(
+                expected="--group with a bare matrix only",
+                found=f"a run directory, {source}",
+                where="--group",
+                fix="groups of a run come from its configuration",
+            )
+        _solve_run(source, changes, out_file, json_)
+    else:
+        _solve_matrix(source, changes, dict(_members(item) for item in group), out_file, json_)
+
+
+def _solve_run(source: Path, changes: dict[str, Any], out_file: Path | None, json_: bool) -> None:
+    from mishran.cli.show import show_data, show_run
+    from mishran.pipeline.report import report_data
+    from mishran.pipeline.resolve import resolve_run, try_run
+    from mishran.run import Run, atomic_write
+
+    run = Run(source)
+    if out_file is None:
+        resolve_run(run, changes, Bars())
+        show_run(run, json_)
+        return
+    mixed = try_run(run, changes, Bars())
+    atomic_write(out_file, mixed.mixture.to_json())
+    show_data(report_data(run, mixed), json_)
+    if not json_:
+        out.print(f"mixture  {out_file}", markup=False, soft_wrap=True)
+
+
+def _solve_matrix(
+    source: Path,
+    changes: dict[str, Any],
+    groups: dict[str, tuple[str, ...]],
+    out_file: Path | None,
+    json_: bool,
+) -> None:
+    from mishran.affinity import read_matrix
+    from mishran.cli.show import show_data
+    from mishran.pipeline.mix import mix
+    from mishran.pipeline.report import matrix_data
+    from mishran.run import atomic_write, sha256_file
+
+    changes.pop("affinity", None)
+    settings: MixtureConfig = parse_config(changes, "options", MixtureConfig)
+    affinity = read_matrix(source)
+    mixed = mix(affinity, settings, groups=groups, inputs={source.name: sha256_file(source)})
+    if out_file is not None:
+        atomic_write(out_file, mixed.mixture.to_json())
+    show_data(matrix_data(source.name, mixed, affinity), json_)
+    if out_file is not None and not json_:
+        out.print(f"mixture  {out_file}", markup=False, soft_wrap=True)
+
+
+def _pair(item: str, option: str, shape: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not (name and equals and value):
+        raise ConfigError(expected=shape, found=repr(item), where=option, fix=f"write {shape}")
+    return name, value
+
+
+def _share(item: str, option: str) -> tuple[str, float]:
+    name, value = _pair(item, option, "NAME=SHARE, hindi=0.25 for example")
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise ConfigError(
+            expected="a share between 0 and 1",
+            found=repr(value),
+            where=f"{option} {name}",
+            fix="write hindi=0.25 for 25 %",
+        ) from error
+
+
+def _members(item: str) -> tuple[str, tuple[str, ...]]:
+    name, value = _pair(item, "--group", "NAME=TASK,TASK")
+    return name, tuple(part for part in value.split(",") if part)

@@ -1,0 +1,273 @@
+"""`mishran fit`: tasks -> specialists -> answers -> affinity -> mixture -> report, in a run directory.
+
+Each stage is made only when its inputs, parameters or code changed, or its files are damaged. The dear
+stages (specialists, pool) come first and are files; everything after them is milliseconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mishran.config import FitConfig, read_config
+from mishran.errors import MishranError, TrainingError
+from mishran.mixture import Mixture
+from mishran.pipeline.facts import TaskFacts, write_facts
+from mishran.pipeline.prepare import (
+    Prepared,
+    PreparedTask,
+    overlap_warnings,
+    prepare,
+)
+from mishran.pipeline.progress import Progress, Silent
+from mishran.pipeline.solve import run_affinity, run_mixture, run_report
+from mishran.pipeline.stages import (
+    evidence_path,
+    pool_part_stage,
+    pool_stage,
+    specialist_stage,
+)
+from mishran.pipeline.tables import (
+    read_npz,
+    write_curves,
+    write_divergence,
+    write_npz,
+    write_scores,
+)
+from mishran.run import Run, atomic_write
+from mishran.specialists.adapters import SequentialBank
+from mishran.specialists.fit import Evidence, fit_specialist, measure_adapter
+from mishran.specialists.probe import answer_pool
+from mishran.train.models import Loaded, load_model, resolve_device, resolve_dtype
+from mishran.types import DivergenceTable, ScoreTable
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished run and its mixture."""
+
+    run: Run
+    mixture: Mixture
+
+
+def read_fit(path: Path, run_dir: Path | None = None) -> tuple[FitConfig, Path, Run]:
+    """Configuration, the folder its paths are relative to, and the run directory."""
+    config = read_config(path)
+    base = path.parent
+    default = base / (config.run or f"runs/{path.stem}")
+    return config, base, Run(run_dir or default)
+
+
+def fit(
+    config: str | Path,
+    *,
+    run_dir: Path | None = None,
+    online: bool = False,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Fit a mixture; rerunning the same call resumes.
+
+    Args:
+        config: path of `mix.yaml`.
+        run_dir: where the run lives; by default `run:` of the file, else `runs/<name>` beside it.
+        online: allow models and data sets from the hub.
+
+    Raises:
+        MishranError: bad input, in one line, or a specialist that failed (the others are kept).
+    """
+    progress = progress or Silent()
+    settings, base, run = read_fit(Path(config), run_dir)
+    prepared = prepare(settings, base, progress, online)
+    with run.locked():
+        return _fit(prepared, run, progress)
+
+
+def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
+    for warning in overlap_warnings(prepared.overlap):
+        progress.say(warning)
+    write_run(prepared, run)
+    device = resolve_device(prepared.config.device)
+    dtype = resolve_dtype(prepared.config.dtype, device)
+    kind = (device.type, str(dtype).removeprefix("torch."))
+
+    @functools.cache
+    def model() -> Loaded:
+        loaded = load_model(
+            prepared.config.model,
+            prepared.base,
+            device=str(device),
+            dtype=kind[1],
+            online=prepared.online,
+            revision=prepared.config.revision,
+        )
+        for note in loaded.notes:
+            progress.say(note)
+        return loaded
+
+    _specialists(prepared, run, kind, model, progress)
+    _pool(prepared, run, kind, model, progress)
+    affinity = run_affinity(run, prepared.config, prepared.base, progress)
+    mixture = run_mixture(run, prepared.config.mixture, affinity, progress)
+    run_report(run, mixture, progress)
+    return Fitted(run, mixture)
+
+
+def write_run(prepared: Prepared, run: Run) -> None:
+    """run.yaml (the resolved configuration) and tasks.json (what is known of each task)."""
+    text = yaml.safe_dump(
+        prepared.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True
+    )
+    atomic_write(run.path("run.yaml"), text)
+    write_facts(run, [TaskFacts.of(t) for t in prepared.tasks])
+
+
+def _specialists(
+    prepared: Prepared,
+    run: Run,
+    kind: tuple[str, str],
+    model: Callable[[], Loaded],
+    progress: Progress,
+) -> None:
+    stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
+    todo = [(t, s) for t, s in stages if run.state(s) != "done"]
+    recipe = prepared.config.specialists
+    failed: list[MishranError] = []
+    total = sum(planned_tokens(prepared, t) for t, _ in todo)
+    with progress.bar("training specialists", total) as advance:
+        for task, stage in todo:
+
+            def make(folder: Path, task: PreparedTask = task) -> dict[str, Any]:
+                name = task.task.name
+                target = folder / "specialists" / name
+                target.mkdir(parents=True)
+                common = {"seed": prepared.config.seed, "max_tokens": prepared.max_tokens}
+                if task.adapter is not None:
+                    for file in ("adapter_config.json", "adapter_model.safetensors"):
+                        (target / file).write_bytes((task.adapter / file).read_bytes())
+                    evidence = measure_adapter(
+                        name, model(), target, task.held_out.rows, recipe, **common
+                    )
+                else:
+                    fixed = recipe.model_copy(
+                        update={
+                            "learning_rate": recipe.lora_learning_rate(prepared.shape.hidden_size)
+                        }
+                    )
+                    evidence = fit_specialist(
+                        name,
+                        model(),
+                        task.train.rows,
+                        task.held_out.rows,
+                        fixed,
+                        base_name=prepared.config.model,
+                        folder=target,
+                        on_tokens=advance,
+                        **common,
+                    )
+                text = json.dumps(evidence.to_dict(), indent=1, ensure_ascii=False)
+                (target / "evidence.json").write_text(text + "\n")
+                return {}
+
+            try:
+                run.complete(stage, make, progress.say)
+            except TrainingError as error:
+                failed.append(error)
+                progress.say(f"{error} (going on with the other tasks)")
+    if failed:
+        more = f" ({len(failed) - 1} more tasks failed too)" if len(failed) > 1 else ""
+        first = failed[0]
+        raise TrainingError(
+            expected=first.expected,
+            found=first.found + more,
+            where=first.where,
+            fix=f"{first.fix}, or remove the task; the other specialists are kept",
+        )
+
+
+def planned_tokens(prepared: Prepared, task: PreparedTask) -> int:
+    """Training tokens of a specialist, to the nearest row."""
+    if task.adapter is not None:
+        return 0
+    recipe = prepared.config.specialists
+    return recipe.budget_tokens or round((recipe.epochs or 0) * task.train.tokens)
+
+
+def _pool(
+    prepared: Prepared,
+    run: Run,
+    kind: tuple[str, str],
+    model: Callable[[], Loaded],
+    progress: Progress,
+) -> None:
+    stages = [(t, pool_part_stage(prepared, t, run, *kind)) for t in prepared.tasks]
+    todo = [(t, s) for t, s in stages if run.state(s) != "done"]
+    names = [t.task.name for t in prepared.trained]
+    if todo:
+        bank = SequentialBank(
+            model().model, {name: run.path(f"specialists/{name}") for name in names}
+        )
+        probes = prepared.config.probes
+        with progress.bar("answering probes", sum(len(t.probes.rows) for t, _ in todo)) as advance:
+            for task, stage in todo:
+
+                def make(folder: Path, task: PreparedTask = task) -> dict[str, Any]:
+                    answers = answer_pool(
+                        bank,
+                        model(),
+                        task.probes.rows,
+                        answer_tokens=probes.answer_tokens,
+                        batch_size=probes.batch_size,
+                        on_rows=advance,
+                    )
+                    write_npz(
+                        folder / "pool" / f"{task.task.name}.npz",
+                        nats=answers.nats,
+                        base_nats=answers.base_nats,
+                        tokens=answers.tokens,
+                        jsd=answers.jsd,
+                        ids=np.array(task.probes.ids, dtype=np.str_),
+                    )
+                    return {"rounding": answers.rounding}
+
+                run.complete(stage, make, progress.say)
+        bank.close()
+    run.complete(pool_stage(prepared, run), lambda folder: _join(prepared, run, folder))
+
+
+def _join(prepared: Prepared, run: Run, folder: Path) -> None:
+    parts = [(t.task.name, read_npz(run.path(f"pool/{t.task.name}.npz"))) for t in prepared.tasks]
+    specialists = tuple(t.task.name for t in prepared.trained)
+    probe_task = tuple(name for name, part in parts for _ in part["ids"])
+    probe_id = tuple(str(i) for _, part in parts for i in part["ids"])
+    write_scores(
+        folder / "scores.parquet",
+        ScoreTable(
+            specialists,
+            probe_task,
+            probe_id,
+            np.concatenate([part["nats"] for _, part in parts], axis=1),
+            np.concatenate([part["base_nats"] for _, part in parts]),
+            np.concatenate([part["tokens"] for _, part in parts]),
+        ),
+    )
+    write_divergence(
+        folder / "divergence.npz",
+        DivergenceTable(
+            specialists,
+            probe_task,
+            probe_id,
+            np.concatenate([part["jsd"] for _, part in parts]),
+        ),
+    )
+    write_curves(folder / "curves.parquet", [read_evidence(run, name) for name in specialists])
+
+
+def read_evidence(run: Run, task: str) -> Evidence:
+    return Evidence.from_dict(json.loads(evidence_path(run, task).read_text()))

@@ -1,0 +1,315 @@
+"""Affinity -> mixture: pure, in milliseconds, without files.
+
+`mishran fit`, `mishran solve` on a run or on a bare matrix, and `mishran.solve` in Python all come
+through here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import numpy as np
+
+from mishran.config import MixtureConfig
+from mishran.energy import (
+    Constraints,
+    Energy,
+    constraints,
+    effective_tasks,
+    paper_solution,
+    solve,
+    t_grid,
+    weight_intervals,
+)
+from mishran.errors import ConfigError, InfeasibleError
+from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file, quotas
+from mishran.pipeline.facts import TaskFacts, groups_of
+from mishran.types import Affinity, Array, Solution
+
+SOURCE = "arXiv 2507.12612"
+SLIDER = tuple(round(0.02 * k, 2) for k in range(101))  # 0, 0.02, ..., 2
+_PACKAGES = ("mishran", "numpy", "scipy", "daqp", "torch", "transformers", "peft")
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What each specialist gains over the base on the tasks that count, in nats per answer token.
+
+    values: (n,). replicas: (B, n), from the same resampling of the probes as the affinity's.
+    """
+
+    values: Array
+    replicas: Array
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A mixture, and for the coverage unary the solutions along t (else None)."""
+
+    mixture: Mixture
+    t_values: Array | None = None
+    t_weights: Array | None = None
+
+
+def mix(
+    affinity: Affinity,
+    settings: MixtureConfig,
+    facts: Sequence[TaskFacts] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+    gains: Gains | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> Mixed:
+    """Solve for a mixture.
+
+    Args:
+        facts: sizes and groups of the tasks, in any order; empty when only a matrix is known.
+        groups: groups of a bare matrix; with facts theirs are used.
+        gains: for the utility unary.
+        inputs: sha256 of the files behind the affinity, for the record.
+
+    Raises:
+        ConfigError, InfeasibleError, EnergyError: what is impossible, and what would do.
+    """
+    by_name = {f.name: f for f in facts}
+    members = dict(groups_of(facts) if facts else groups or {})
+    energy = make_energy(affinity, settings, members, gains)
+    solution, bounds, budget = _with_budget(affinity, energy, settings, members, by_name)
+    warnings = list(solution.warnings)
+    low = high = None
+    if len(affinity.replicas) and settings.solution == "exact":
+        found = weight_intervals(energy, bounds, settings.repair)
+        low, high = found.low, found.high
+    counts = None if budget is None else _rows(solution, budget, by_name)
+    mixture = Mixture(
+        method="taskpgm" + ("" if settings.solution == "exact" else f"-{settings.solution}"),
+        source=SOURCE,
+        affinity=affinity.kind,
+        parameters=_parameters(energy, settings, members),
+        tasks=tuple(
+            _share(i, name, solution, low, high, counts, by_name, members)
+            for i, name in enumerate(affinity.names)
+        ),
+        effective_tasks=solution.effective_tasks,
+        energy=solution.energy,
+        representativeness=solution.representativeness,
+        diversity=solution.diversity,
+        unique=solution.unique,
+        replicas=len(affinity.replicas),
+        certificate=certificate_file(solution),
+        repairs=tuple(RepairFile(**asdict(r)) for r in (*affinity.repairs, *solution.repairs)),
+        warnings=tuple(warnings),
+        budget=budget,
+        inputs=dict(inputs or {}),
+        versions=versions(),
+    )
+    if settings.unary.kind != "coverage":
+        return Mixed(mixture)
+    ts = np.array(SLIDER)
+    return Mixed(mixture, ts, t_grid(affinity, ts, bounds, settings.ridge, settings.repair))
+
+
+def make_energy(
+    affinity: Affinity,
+    settings: MixtureConfig,
+    groups: Mapping[str, Sequence[str]],
+    gains: Gains | None,
+) -> Energy:
+    """The energy that the settings describe, ridge included."""
+    unary = settings.unary
+    if unary.kind == "coverage":
+        t = settings.resolved_t
+        if settings.effective_tasks is not None:
+            t = effective_tasks(
+                affinity,
+                settings.effective_tasks,
+                settings.side,
+                constraints(affinity.names, groups, settings.floors, settings.caps),
+                settings.ridge,
+                settings.repair,
+            )
+        energy = Energy.coverage(affinity, t)
+    elif unary.kind == "target":
+        energy = Energy.target(affinity, unary.targets, unary.strength)
+    elif unary.kind == "given":
+        energy = Energy.given(affinity, unary.values or {}, unary.strength)
+    elif gains is None:
+        raise ConfigError(
+            expected="measured scores for the utility unary",
+            found="a bare matrix",
+            where="mixture.unary",
+            fix="solve a run that `mishran fit` made, or use unary given with your own values",
+        )
+    else:
+        energy = Energy.utility(affinity, gains.values, gains.replicas, unary.strength)
+    return energy.with_ridge(settings.ridge)
+
+
+def _with_budget(
+    affinity: Affinity,
+    energy: Energy,
+    settings: MixtureConfig,
+    groups: Mapping[str, Sequence[str]],
+    facts: Mapping[str, TaskFacts],
+) -> tuple[Solution, Constraints, Budget | None]:
+    """Solve under the epoch caps of a budget.
+
+    A budget in tokens gives its number of rows only once the weights are known, and epoch caps bound
+    weights by rows: the two are iterated to a fixed point, which takes two or three rounds.
+    """
+    def solved(rows: int | None) -> tuple[Solution, Constraints]:
+        limits = _limits(settings, rows, affinity.names, facts)
+        bounds = constraints(affinity.names, groups, settings.floors, settings.caps, limits)
+        if settings.solution == "exact":
+            return solve(energy, bounds, settings.repair), bounds
+        return paper_solution(energy, _projection(settings)), bounds
+
+    wanted = settings.budget
+    if wanted is None:
+        return *solved(None), None
+    missing = [n for n in affinity.names if n not in facts]
+    if missing:
+        raise ConfigError(
+            expected="the sizes of the tasks, to turn a budget into rows",
+            found="a bare matrix",
+            where="mixture.budget",
+            fix="solve a run that `mishran fit` made, or leave the budget out",
+        )
+    if wanted.rows is not None:
+        found = solved(wanted.rows)
+        return *found, Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
+    tokens = np.array([facts[n].mean_tokens for n in affinity.names])
+    rows: int | None = None
+    for _ in range(50):
+        found = solved(rows)
+        again = max(1, round((wanted.tokens or 0) / float(found[0].weights @ tokens)))
+        if again == rows or (rows is not None and settings.max_epochs is None):
+            return *found, Budget(
+                rows=again, tokens=wanted.tokens, max_epochs=settings.max_epochs
+            )
+        rows = again
+    raise InfeasibleError(
+        expected="a token budget that settles on a number of rows",
+        found=f"{wanted.tokens} tokens, between {rows} and {again} rows",
+        where="mixture.budget",
+        fix=f"write budget: {{rows: {rows}}}",
+    )
+
+
+def _projection(settings: MixtureConfig) -> Literal["clip", "project"]:
+    if settings.floors or settings.caps or settings.max_epochs is not None:
+        raise ConfigError(
+            expected="no floors, caps or max_epochs beside the paper's closed form, "
+            "which knows the simplex only",
+            found=", ".join([*settings.floors, *settings.caps] or ["max_epochs"]),
+            where="mixture.solution",
+            fix="use solution: exact, or remove them",
+        )
+    return "clip" if settings.solution == "paper-clip" else "project"
+
+
+def _limits(
+    settings: MixtureConfig,
+    rows: int | None,
+    names: Sequence[str],
+    facts: Mapping[str, TaskFacts],
+) -> Array | None:
+    """Largest share per task under max_epochs, or None."""
+    if settings.max_epochs is None:
+        return None
+    if settings.budget is None:
+        raise ConfigError(
+            expected="a budget beside max_epochs",
+            found="none",
+            where="mixture.max_epochs",
+            fix="add budget: {rows: ...}",
+        )
+    if rows is None:
+        return None
+    available = np.array([facts[n].train_rows for n in names], dtype=np.float64)
+    most = np.floor(settings.max_epochs * available)
+    if most.sum() < rows:
+        raise InfeasibleError(
+            expected=f"a budget of at most {int(most.sum()):,} rows "
+            f"({settings.max_epochs:g} epochs of every task)",
+            found=f"{rows:,} rows",
+            where="mixture.budget",
+            fix=f"ask for {int(most.sum()):,} rows or fewer, or raise mixture.max_epochs",
+        )
+    return most / rows
+
+
+def _rows(solution: Solution, budget: Budget, facts: Mapping[str, TaskFacts]) -> np.ndarray:
+    limits = None
+    if budget.max_epochs is not None:
+        limits = np.array(
+            [math.floor(budget.max_epochs * facts[n].train_rows) for n in solution.names]
+        )
+    return quotas(solution.weights, budget.rows, limits)
+
+
+def _share(
+    i: int,
+    name: str,
+    solution: Solution,
+    low: Array | None,
+    high: Array | None,
+    counts: np.ndarray | None,
+    facts: Mapping[str, TaskFacts],
+    groups: Mapping[str, Sequence[str]],
+) -> TaskShare:
+    fact = facts.get(name)
+    share = TaskShare(
+        name=name,
+        weight=float(solution.weights[i]),
+        low=None if low is None else float(low[i]),
+        high=None if high is None else float(high[i]),
+        groups=fact.groups if fact else tuple(g for g, tasks in groups.items() if name in tasks),
+        available_rows=fact.train_rows if fact else None,
+    )
+    if counts is None or fact is None:
+        return share
+    return share.model_copy(
+        update={
+            "rows": int(counts[i]),
+            "epochs": float(counts[i] / fact.train_rows),
+            "tokens": round(counts[i] * fact.mean_tokens),
+        }
+    )
+
+
+def _parameters(
+    energy: Energy, settings: MixtureConfig, groups: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    return {
+        **energy.parameters,
+        "floors": dict(settings.floors),
+        "caps": dict(settings.caps),
+        "repair": settings.repair,
+        "groups": {g: list(tasks) for g, tasks in groups.items()},
+        **(
+            {"effective_tasks_wanted": settings.effective_tasks, "side": settings.side}
+            if settings.effective_tasks is not None
+            else {}
+        ),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on, where installed."""
+    found: dict[str, str] = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def drop_replicas(affinity: Affinity) -> Affinity:
+    """The affinity without replicas: no intervals, less work."""
+    n = len(affinity.names)
+    return replace(affinity, replicas=np.empty((0, n, n)))

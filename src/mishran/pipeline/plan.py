@@ -1,0 +1,244 @@
+"""`--plan`: what a fit would do and cost, before any of it is spent.
+
+Counts are exact: tokens, sequences, files. Time is an estimate from this machine: the rate of one
+training step and one forward pass of the model on rows of these tasks, timed for a second or two.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Group
+from rich.table import Table
+
+from mishran.config import SpecialistConfig
+from mishran.pipeline.fit import planned_tokens, read_fit
+from mishran.pipeline.prepare import Prepared, prepare
+from mishran.pipeline.progress import Progress
+from mishran.pipeline.stages import specialist_stage
+from mishran.run import Run
+from mishran.specialists.adapters import new_adapter
+from mishran.specialists.divergence import pairwise_jsd_fast
+from mishran.specialists.fit import curve_steps
+from mishran.train.answers import answer_logits
+from mishran.train.batch import Row, collate
+from mishran.train.loop import train
+from mishran.train.models import Loaded, load_model
+
+SHUFFLES = 4  # prompts per held-out answer in the control, see specialists.validate
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One kind of stage: how many are to be made, of how many, and what they take.
+
+    sequences: rows that go through the model forward. tokens: of those, prompt and answer.
+    bytes: on disk. time_s: estimated, None when nothing is to be done.
+    """
+
+    stage: str
+    todo: int
+    of: int
+    sequences: int
+    tokens: int
+    bytes: int
+    time_s: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages in order, and where they would go."""
+
+    run: str
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def time_s(self) -> float:
+        return sum(s.time_s or 0.0 for s in self.stages)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {"run": self.run, "stages": [asdict(s) for s in self.stages], "time_s": self.time_s}
+        )
+
+    def table(self) -> Group:
+        """For the terminal."""
+        table = Table(box=None)
+        table.add_column("stage")
+        for column in ("to do", "forward passes", "tokens", "disk", "about"):
+            table.add_column(column, justify="right")
+        for s in self.stages:
+            table.add_row(
+                s.stage,
+                f"{s.todo} of {s.of}",
+                f"{s.sequences:,}",
+                f"{s.tokens:,}",
+                f"{s.bytes / 2**20:,.1f} MiB",
+                "-" if s.time_s is None else _duration(s.time_s),
+            )
+        total = sum(s.bytes for s in self.stages)
+        end = f"in all about {_duration(self.time_s)}, {total / 2**20:,.1f} MiB in {self.run}"
+        return Group(table, end)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def make_plan(
+    config: Path, *, run_dir: Path | None, online: bool, progress: Progress
+) -> Plan:
+    """Count what `fit` would do and time a little of it; nothing is written.
+
+    Raises:
+        MishranError: the same errors of bad input that `fit` would meet.
+    """
+    settings, base, run = read_fit(config, run_dir)
+    prepared = prepare(settings, base, progress, online)
+    loaded = load_model(
+        settings.model,
+        base,
+        device=settings.device,
+        dtype=settings.dtype,
+        online=online,
+        revision=settings.revision,
+    )
+    kind = (loaded.device.type, str(loaded.dtype).removeprefix("torch."))
+    todo = [
+        t
+        for t in prepared.trained
+        if run.state(specialist_stage(prepared, t, *kind)) != "done"
+    ]
+    pooled = 0 if not todo and _pool_done(prepared, run) else len(prepared.tasks)
+    rates = _Rates.measure(prepared, loaded)
+    return Plan(
+        str(run.root),
+        (
+            _specialists(prepared, todo, rates),
+            _pool(prepared, pooled, rates),
+            _cheap(prepared, run, pooled),
+        ),
+    )
+
+
+def _pool_done(prepared: Prepared, run: Run) -> bool:
+    return all(run.verify(f"pool/{t.task.name}") is None for t in prepared.tasks)
+
+
+def _specialists(prepared: Prepared, todo: list, rates: _Rates) -> PlannedStage:
+    recipe = prepared.config.specialists
+    trained = sum(planned_tokens(prepared, t) for t in todo)
+    sequences = round(
+        sum(planned_tokens(prepared, t) / max(1.0, t.mean_tokens) for t in todo)
+    )
+    checks = checked = 0
+    for t in todo:
+        points = 2 if t.adapter is not None else len(curve_steps(1 << 20, recipe.curve_points)) + 1
+        times = points + SHUFFLES
+        checks += times * len(t.held_out.rows)
+        checked += times * t.held_out.tokens
+    return PlannedStage(
+        stage="specialists",
+        todo=len(todo),
+        of=len(prepared.trained),
+        sequences=sequences + checks,
+        tokens=trained + checked,
+        bytes=len(todo) * rates.adapter_bytes,
+        time_s=trained / rates.train + checked / rates.forward if todo else None,
+    )
+
+
+def _pool(prepared: Prepared, todo: int, rates: _Rates) -> PlannedStage:
+    n = len(prepared.trained)
+    limit = prepared.config.probes.answer_tokens
+    rows = [r for t in prepared.tasks for r in t.probes.rows] if todo else []
+    answers = sum(min(limit, len(r.input_ids) - r.num_prompt_tokens) for r in rows)
+    tokens = (n + 1) * sum(len(r.input_ids) for r in rows)
+    pairs = n * (n - 1) // 2
+    return PlannedStage(
+        stage="pool",
+        todo=todo,
+        of=len(prepared.tasks),
+        sequences=(n + 1) * len(rows),
+        tokens=tokens,
+        bytes=2 * len(rows) * (8 * (n + 2) + 4 * pairs),
+        time_s=tokens / rates.forward + answers * pairs / rates.pairs if todo else None,
+    )
+
+
+def _cheap(prepared: Prepared, run: Run, todo: int) -> PlannedStage:
+    n = len(prepared.trained)
+    done = run.verify("mixture") is None and run.verify("report") is None and not todo
+    replicas = prepared.config.mixture.replicas
+    return PlannedStage(
+        stage="affinity, mixture, report",
+        todo=0 if done else 3,
+        of=3,
+        sequences=0,
+        tokens=0,
+        bytes=8 * n * n * (replicas + 1) + (1 << 19),
+        time_s=None if done else 1.0 + 0.005 * replicas,
+    )
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """Tokens per second of training and of forward passes, pair-tokens per second of divergences."""
+
+    train: float
+    forward: float
+    pairs: float
+    adapter_bytes: int
+
+    @classmethod
+    def measure(cls, prepared: Prepared, loaded: Loaded) -> _Rates:
+        recipe = prepared.config.specialists
+        rows: list[Row] = [r for t in prepared.trained for r in t.probes.rows]
+        spread = rows[:: max(1, len(rows) // recipe.batch_size)][: recipe.batch_size]
+        batch = collate(spread, loaded.pad_id).to(loaded.device)
+
+        def forward() -> None:
+            with torch.inference_mode():
+                answer_logits(loaded.model, batch)
+
+        ahead = batch.num_tokens / _seconds(forward)
+        training, size = _training_rate(prepared, loaded, recipe, batch)
+        vocab = loaded.model.get_output_embeddings().weight.shape[0]
+        n = len(prepared.trained)
+        probs = torch.full((n, 4, vocab), 1.0 / vocab, device=loaded.device)
+        pairs = n * (n - 1) // 2
+        return cls(training, ahead, 4 * pairs / _seconds(lambda: pairwise_jsd_fast(probs)), size)
+
+
+def _training_rate(prepared, loaded, recipe: SpecialistConfig, batch) -> tuple[float, int]:
+    with new_adapter(loaded.model, recipe, prepared.config.seed, "plan") as wrapped:
+        trainable = [p for p in wrapped.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trainable, lr=0.0)
+
+        def step() -> None:
+            train(wrapped, [batch], optimizer, lambda i: 1.0, recipe.clip)
+
+        rate = batch.num_tokens / _seconds(step)
+        size = sum(p.numel() * 4 for p in trainable)
+    loaded.model.eval()
+    return rate, size
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Median of five after a warm-up, at most about two seconds in all."""
+    work()
+    times: list[float] = []
+    while len(times) < 5 and sum(times) < 2.0:
+        start = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]

@@ -1,0 +1,177 @@
+"""From a configuration to rows of tokens: load tasks, render, choose held-out examples and probes.
+
+Everything here is cheap and is done again on every command; the hashes made here are the keys of the
+dear stages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mishran.config import FitConfig
+from mishran.errors import DataError
+from mishran.pipeline.progress import Progress
+from mishran.run import sha256_value
+from mishran.specialists.adapters import check_adapter
+from mishran.tasks.duplicates import Overlap, overlaps
+from mishran.tasks.load import load_tasks
+from mishran.tasks.render import Rendered, Renderer, render_all, renderer
+from mishran.tasks.task import Example, Task
+from mishran.train.models import Shape, load_tokenizer, model_content, model_shape
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rendered rows with the ids of their examples and a hash of their tokens."""
+
+    rows: tuple[Rendered, ...]
+    ids: tuple[str, ...]
+    too_long: int
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(row.input_ids) for row in self.rows)
+
+    @property
+    def sha256(self) -> str:
+        return sha256_value([[list(r.input_ids), r.num_prompt_tokens] for r in self.rows])
+
+    def first(self, count: int) -> Rows:
+        return Rows(self.rows[:count], self.ids[:count], 0)
+
+
+@dataclass(frozen=True)
+class PreparedTask:
+    """A task as rows of tokens.
+
+    train: training rows (empty for eval_only). held_out: validation rows, in an order decided by their
+    content. probes: the first of them. adapter: the adapter that the task brings, or None.
+    """
+
+    task: Task
+    train: Rows
+    held_out: Rows
+    probes: Rows
+    adapter: Path | None
+
+    @property
+    def mean_tokens(self) -> float:
+        return self.train.tokens / max(1, len(self.train.rows))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before anything dear starts."""
+
+    config: FitConfig
+    base: Path
+    online: bool
+    tasks: tuple[PreparedTask, ...]
+    overlap: Overlap
+    shape: Shape
+    max_tokens: int
+    model_sha256: str
+
+    @property
+    def trained(self) -> tuple[PreparedTask, ...]:
+        """The tasks that a mixture is over."""
+        return tuple(t for t in self.tasks if not t.task.eval_only)
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Group -> trained tasks, in order of first use."""
+        out: dict[str, list[str]] = {}
+        for t in self.trained:
+            for group in t.task.groups:
+                out.setdefault(group, []).append(t.task.name)
+        return {group: tuple(names) for group, names in out.items()}
+
+
+def prepare(config: FitConfig, base: Path, progress: Progress, online: bool = False) -> Prepared:
+    """Load, check and tokenise everything.
+
+    Args:
+        base: folder that the paths of the configuration are relative to.
+
+    Raises:
+        MishranError: any of the errors of bad input; nothing has been written yet.
+    """
+    shape = model_shape(config.model, base, online, config.revision)
+    tokenizer = load_tokenizer(config.model, base, online, config.revision)
+    max_tokens = min(shape.context, config.max_tokens or shape.context)
+    tasks = load_tasks(config, base, online)
+    render = renderer(tokenizer, config.bos, config.eos, max_tokens)
+    adapters = _adapters(config, base)
+    prepared = []
+    with progress.bar("reading tasks", len(tasks)) as advance:
+        for task in tasks:
+            prepared.append(_prepare(task, render, config, adapters.get(task.name)))
+            advance(1)
+    trained = [t for t in prepared if not t.task.eval_only]
+    if len(trained) < 2:
+        raise DataError(
+            expected="at least two tasks to mix",
+            found=f"{len(trained)} that may be trained on",
+            where="tasks",
+            fix="add tasks, or remove eval_only from one",
+        )
+    return Prepared(
+        config=config,
+        base=base,
+        online=online,
+        tasks=tuple(prepared),
+        overlap=overlaps(tasks),
+        shape=shape,
+        max_tokens=max_tokens,
+        model_sha256=model_content(config.model, base, config.revision),
+    )
+
+
+def overlap_warnings(overlap: Overlap) -> tuple[str, ...]:
+    """One sentence per pair of tasks that share texts."""
+    shared = tuple(
+        f"{s.tasks[0]} and {s.tasks[1]} have {s.num:,} texts in common" for s in overlap.shared
+    )
+    leaks = tuple(
+        f"{leak.num:,} training examples of {leak.trained} are held out in {leak.held_out}: "
+        f"its numbers flatter mixtures that use {leak.trained}"
+        for leak in overlap.leaks
+    )
+    return shared + leaks
+
+
+def _adapters(config: FitConfig, base: Path) -> dict[str, Path]:
+    if isinstance(config.tasks, str):
+        return {}
+    found = {t.name: base / t.adapter for t in config.tasks if t.adapter is not None}
+    for name, folder in found.items():
+        check_adapter(folder, f"task {name!r}")
+    return found
+
+
+def _prepare(task: Task, render: Renderer, config: FitConfig, adapter: Path | None) -> PreparedTask:
+    held = sorted(task.held_out, key=lambda e: _place(e, config.seed))
+    wanted = max(config.specialists.validation, config.probes.per_task)
+    held_out = _rows(held[: 2 * wanted], render, task.name).first(wanted)
+    return PreparedTask(
+        task=task,
+        train=_rows(task.train, render, task.name) if task.train else Rows((), (), 0),
+        held_out=held_out.first(config.specialists.validation),
+        probes=held_out.first(config.probes.per_task),
+        adapter=adapter,
+    )
+
+
+def _place(example: Example, seed: int) -> str:
+    """Order of held-out examples: by content, so that it does not depend on the order of the file."""
+    text = "\0".join([str(seed), example.prompt, example.answer, repr(example.messages)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rows(examples: list[Example] | tuple[Example, ...], render: Renderer, name: str) -> Rows:
+    rows, too_long = render_all(examples, render, name)
+    return Rows(
+        tuple(row for _, row in rows), tuple(examples[i].id for i, _ in rows), too_long
+    )

@@ -1,0 +1,133 @@
+"""Fill `ReportData` from the files of a run, or from a mixture that was solved from a bare matrix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mishran.affinity import diagnose
+from mishran.mixture import Mixture
+from mishran.pipeline.mix import Mixed
+from mishran.pipeline.tables import read_affinity, read_npz, read_scores
+from mishran.report.data import BaseFacts, Curve, DiagnosticsView, ReportData, SpecialistRow
+from mishran.report.findings import with_findings
+from mishran.run import Run
+from mishran.types import Affinity
+
+
+def report_data(run: Run, other: Mixed | None = None) -> ReportData:
+    """Everything that the report of a finished run shows.
+
+    Args:
+        other: a mixture solved from the same run that is not written into it.
+
+    Raises:
+        ArtifactError: a file is missing or damaged.
+    """
+    mixture = other.mixture if other else Mixture.read(run.path("mixture.json"))
+    affinity = read_affinity(run.path(f"affinity-{mixture.affinity}.npz"))
+    if other is None:
+        path = read_npz(run.path("path.npz"))
+        t, along = (path["t"], path["weights"]) if len(path["t"]) else (None, None)
+    else:
+        t, along = other.t_values, other.t_weights
+    evidence = [_evidence(run.path(f"specialists/{t.name}/evidence.json")) for t in mixture.tasks]
+    groups = {t.name: t.groups for t in mixture.tasks}
+    rows = tuple(_row(e, groups[e["task"]]) for e in evidence if e is not None)
+    curves = tuple(_curve(e) for e in evidence if e is not None and e["curve"])
+    return with_findings(
+        ReportData(
+            title=run.root.resolve().name,
+            mixture=mixture,
+            affinity=affinity,
+            diagnostics=_diagnostics(affinity),
+            t_values=t,
+            t_weights=along,
+            t_chosen=mixture.parameters.get("t"),
+            specialists=rows,
+            curves=curves,
+            base=_base(run, evidence),
+        )
+    )
+
+
+def matrix_data(title: str, mixed: Mixed, affinity: Affinity) -> ReportData:
+    """The report of a mixture that was solved from a bare matrix."""
+    return with_findings(
+        ReportData(
+            title=title,
+            mixture=mixed.mixture,
+            affinity=affinity,
+            diagnostics=_diagnostics(affinity),
+            t_values=mixed.t_values,
+            t_weights=mixed.t_weights,
+            t_chosen=mixed.mixture.parameters.get("t"),
+        )
+    )
+
+
+def _evidence(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def _row(e: dict[str, Any], groups: tuple[str, ...]) -> SpecialistRow:
+    gain, prompt = e["gain"], e["prompt"] or {}
+    return SpecialistRow(
+        name=e["task"],
+        groups=groups,
+        status="own adapter" if e["own_adapter"] and e["status"] == "learned" else e["status"],
+        base_nats_per_token=e["base"],
+        specialist_nats_per_token=e["specialist"],
+        gain=gain["mean"],
+        gain_low=gain["low"],
+        gain_high=gain["high"],
+        prompt_gain=prompt.get("mean"),
+        prompt_gain_low=prompt.get("low"),
+        prompt_gain_high=prompt.get("high"),
+        train_rows=e["train_rows"] or None,
+        train_tokens=e["train_tokens"] or None,
+    )
+
+
+def _curve(e: dict[str, Any]) -> Curve:
+    points = e["curve"]
+    return Curve(
+        name=e["task"],
+        tokens=tuple(float(p["tokens"]) for p in points),
+        nats=tuple(p["nats"] for p in points),
+        low=tuple(p["low"] for p in points),
+        high=tuple(p["high"] for p in points),
+    )
+
+
+def _diagnostics(affinity: Affinity) -> DiagnosticsView:
+    found = diagnose(affinity)
+    return DiagnosticsView(
+        tangent_min=found.tangent_min,
+        tangent_condition=found.tangent_condition,
+        effective_rank=found.effective_rank,
+        additive_share=found.additive_share,
+        floor_rate=found.floor_rate,
+        zero_rate=found.zero_rate,
+        row_sums=dict(found.row_sums),
+        nearest=dict(found.nearest),
+    )
+
+
+def _base(run: Run, evidence: list[dict[str, Any] | None]) -> BaseFacts | None:
+    if not run.path("scores.parquet").is_file():
+        return None
+    scores = read_scores(run.path("scores.parquet"))
+    tokens = [e["train_tokens"] for e in evidence if e and e["train_tokens"]]
+    config = yaml.safe_load(run.path("run.yaml").read_text())
+    return BaseFacts(
+        model=Path(str(config["model"])).name,
+        probes=len(scores.probe_task),
+        probe_tasks=len(set(scores.probe_task)),
+        answer_tokens=int(scores.tokens.sum()),
+        train_tokens=int(np.median(tokens)) if tokens else None,
+    )

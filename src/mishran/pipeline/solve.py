@@ -1,0 +1,155 @@
+"""The cheap stages of a run: affinity, mixture, report. No torch, no model, no data.
+
+They read the tables that `mishran fit` measured; `mishran solve RUN` runs them again with other
+settings in milliseconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mishran.affinity import jsd_affinity, pmi_affinity, read_matrix
+from mishran.config import FitConfig, MixtureConfig
+from mishran.errors import ConfigError
+from mishran.mixture import Mixture
+from mishran.pipeline.facts import read_facts
+from mishran.pipeline.gains import gains_of
+from mishran.pipeline.mix import Gains, mix
+from mishran.pipeline.progress import Progress
+from mishran.pipeline.report import report_data
+from mishran.pipeline.stages import affinity_stage, mixture_stage, report_stage
+from mishran.pipeline.tables import (
+    read_affinity,
+    read_divergence,
+    read_scores,
+    write_affinity,
+    write_npz,
+)
+from mishran.report.html import render_html
+from mishran.report.table import markdown
+from mishran.run import Run, atomic_write
+from mishran.types import Affinity
+
+KINDS = ("jsd", "pmi-mean", "pmi-sum", "pmi-base")
+
+
+def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) -> Affinity:
+    """Make or read the affinity that the configuration asks for.
+
+    Raises:
+        ConfigError: the user's matrix is not over the tasks of the run.
+    """
+    settings = config.mixture
+    if settings.affinity in KINDS:
+        matrix, kind = None, settings.affinity
+    else:
+        matrix, kind = _matrix_path(base / settings.affinity), "matrix"
+    stage = affinity_stage(run, kind, settings.replicas, config.seed, matrix)
+
+    def make(folder: Path) -> None:
+        if matrix is not None:
+            found = _ordered(read_matrix(matrix), run, matrix)
+        elif kind == "jsd":
+            table = read_divergence(run.path("divergence.npz"))
+            found = jsd_affinity(table, settings.replicas, config.seed)
+        else:
+            scores = read_scores(run.path("scores.parquet"))
+            variant = kind.removeprefix("pmi-")
+            found = pmi_affinity(scores, variant, settings.replicas, config.seed)
+        write_affinity(folder / f"affinity-{kind}.npz", found)
+
+    run.complete(stage, make, progress.say)
+    return read_affinity(run.path(f"affinity-{kind}.npz"))
+
+
+def _matrix_path(path: Path) -> Path:
+    if not path.is_file():
+        raise ConfigError(
+            expected=f"an affinity: {', '.join(KINDS)}, or a CSV file",
+            found=f"{path.name!r}, and no such file",
+            where="mixture.affinity",
+            fix="check the name, or the path relative to the configuration file",
+        )
+    return path
+
+
+def _ordered(affinity: Affinity, run: Run, path: Path) -> Affinity:
+    """The user's matrix over exactly the trained tasks, in their order."""
+    names = [f.name for f in read_facts(run) if not f.eval_only]
+    strange = [n for n in names if n not in affinity.names]
+    extra = [n for n in affinity.names if n not in names]
+    if strange or extra:
+        raise ConfigError(
+            expected="a matrix over the tasks of this mixture",
+            found=f"no row for {strange[0]!r}" if strange else f"a row for {extra[0]!r}",
+            where=str(path),
+            fix=f"give rows and columns for: {', '.join(names[:8])}{', ...' * (len(names) > 8)}",
+        )
+    index = [affinity.names.index(n) for n in names]
+    n = len(names)
+    return Affinity(
+        tuple(names),
+        affinity.matrix[np.ix_(index, index)],
+        "matrix",
+        np.empty((0, n, n)),
+        affinity.repairs,
+    )
+
+
+def run_mixture(
+    run: Run, settings: MixtureConfig, affinity: Affinity, progress: Progress
+) -> Mixture:
+    """Solve, and write mixture.json and path.npz."""
+    facts = [f for f in read_facts(run) if not f.eval_only]
+    inputs = mixture_inputs(run, settings, affinity)
+    stage = mixture_stage(
+        inputs,
+        {
+            "mixture": settings.model_dump(mode="json", exclude={"affinity", "replicas"}),
+            "tasks": [[f.name, list(f.groups), f.train_rows, f.mean_tokens] for f in facts],
+        },
+    )
+
+    def make(folder: Path) -> None:
+        gains = run_gains(run, settings, affinity)
+        mixed = mix(affinity, settings, facts, gains=gains, inputs=inputs)
+        atomic_write(folder / "mixture.json", mixed.mixture.to_json())
+        none = np.empty((0, len(facts)))
+        write_npz(
+            folder / "path.npz",
+            t=np.empty(0) if mixed.t_values is None else mixed.t_values,
+            weights=none if mixed.t_weights is None else mixed.t_weights,
+        )
+
+    run.complete(stage, make, progress.say)
+    return Mixture.read(run.path("mixture.json"))
+
+
+def mixture_inputs(run: Run, settings: MixtureConfig, affinity: Affinity) -> dict[str, str]:
+    """sha256 of the files that a mixture is computed from."""
+    inputs = dict(run.outputs(f"affinity-{affinity.kind}"))
+    if settings.unary.kind == "utility":
+        inputs["scores.parquet"] = run.outputs("pool")["scores.parquet"]
+    return inputs
+
+
+def run_gains(run: Run, settings: MixtureConfig, affinity: Affinity) -> Gains | None:
+    """What specialists gain on the tasks that count; None unless the unary is utility."""
+    if settings.unary.kind != "utility":
+        return None
+    seed = (run.manifest(f"affinity-{affinity.kind}") or {})["params"]["seed"]
+    scores = read_scores(run.path("scores.parquet"))
+    return gains_of(scores, settings.unary.targets, len(affinity.replicas), seed)
+
+
+def run_report(run: Run, mixture: Mixture, progress: Progress) -> None:
+    """Write report.html and report.md."""
+
+    def make(folder: Path) -> None:
+        data = report_data(run)
+        atomic_write(folder / "report.html", render_html(data))
+        atomic_write(folder / "report.md", markdown(data))
+
+    run.complete(report_stage(run, mixture), make, progress.say)

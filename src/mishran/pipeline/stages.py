@@ -1,0 +1,129 @@
+"""What a run consists of: every stage with the content that decides it.
+
+The list is made before anything runs, so that `--plan` and `status` see the same stages as `fit`. A
+stage whose inputs are not made yet has no key yet; it is made when its inputs are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mishran.mixture import Mixture
+from mishran.run import Run, Stage, sha256_file, sha256_tree, sha256_value
+
+if TYPE_CHECKING:  # the real import would load torch
+    from mishran.pipeline.prepare import Prepared, PreparedTask
+
+# Raised whenever the code of a stage changes what it writes.
+SPECIALIST = 1
+POOL_PART = 1
+POOL = 1
+AFFINITY = 1
+MIXTURE = 1
+REPORT = 1
+
+
+def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype: str) -> Stage:
+    """Adapter, evidence and curve of one task."""
+    config = prepared.config
+    inputs = {"model": prepared.model_sha256, "held_out": task.held_out.sha256}
+    recipe: dict[str, Any] = {}
+    if task.adapter is not None:
+        inputs["adapter"] = sha256_value(sha256_tree(task.adapter))
+        recipe = {"batch_size": config.specialists.batch_size}
+    else:
+        inputs["train"] = task.train.sha256
+        recipe = config.specialists.model_dump(mode="json", exclude={"tokens"})
+        recipe["tokens"] = config.specialists.budget_tokens
+        recipe["learning_rate"] = config.specialists.lora_learning_rate(prepared.shape.hidden_size)
+    name = task.task.name
+    return Stage(
+        name=f"specialists/{name}",
+        version=SPECIALIST,
+        params={
+            "recipe": recipe,
+            "seed": config.seed,
+            "max_tokens": prepared.max_tokens,
+            "device": device,
+            "dtype": dtype,
+        },
+        inputs=inputs,
+        outputs=(f"specialists/{name}/",),
+    )
+
+
+def pool_part_stage(
+    prepared: Prepared, task: PreparedTask, run: Run, device: str, dtype: str
+) -> Stage:
+    """Everybody's answers to the probes of one task; needs all specialists."""
+    probes = prepared.config.probes
+    inputs = {"model": prepared.model_sha256, "probes": task.probes.sha256}
+    for t in prepared.trained:
+        outputs = run.outputs(f"specialists/{t.task.name}")
+        weights = {k: v for k, v in outputs.items() if k.rsplit("/", 1)[1].startswith("adapter_")}
+        inputs[f"specialist {t.task.name}"] = sha256_value(weights)
+    name = task.task.name
+    return Stage(
+        name=f"pool/{name}",
+        version=POOL_PART,
+        params={
+            "answer_tokens": probes.answer_tokens,
+            "batch_size": probes.batch_size,
+            "device": device,
+            "dtype": dtype,
+            "order": [t.task.name for t in prepared.trained],
+            "ids": list(task.probes.ids),
+        },
+        inputs=inputs,
+        outputs=(f"pool/{name}.npz",),
+    )
+
+
+def pool_stage(prepared: Prepared, run: Run) -> Stage:
+    """scores.parquet, divergence.npz and curves.parquet, put together from the parts."""
+    inputs: dict[str, str] = {}
+    for t in prepared.tasks:
+        inputs[f"pool {t.task.name}"] = sha256_value(run.outputs(f"pool/{t.task.name}"))
+    for t in prepared.trained:
+        inputs[f"evidence {t.task.name}"] = sha256_file(evidence_path(run, t.task.name))
+    return Stage(
+        name="pool",
+        version=POOL,
+        params={"tasks": [t.task.name for t in prepared.tasks]},
+        inputs=inputs,
+        outputs=("scores.parquet", "divergence.npz", "curves.parquet"),
+    )
+
+
+def affinity_stage(run: Run, kind: str, replicas: int, seed: int, matrix: Path | None) -> Stage:
+    """affinity-<kind>.npz from the tables, or from the user's own matrix."""
+    if matrix is not None:
+        inputs = {"matrix": sha256_file(matrix)}
+    else:
+        table = "divergence.npz" if kind == "jsd" else "scores.parquet"
+        inputs = {table: run.outputs("pool")[table]}
+    return Stage(
+        name=f"affinity-{kind}",
+        version=AFFINITY,
+        params={"kind": kind, "replicas": replicas, "seed": seed},
+        inputs=inputs,
+        outputs=(f"affinity-{kind}.npz",),
+    )
+
+
+def mixture_stage(inputs: dict[str, str], params: dict[str, Any]) -> Stage:
+    """mixture.json and path.npz (the solution at 101 values of t)."""
+    return Stage("mixture", MIXTURE, params, inputs, ("mixture.json", "path.npz"))
+
+
+def report_stage(run: Run, mixture: Mixture) -> Stage:
+    """report.html and report.md from everything above."""
+    inputs = dict(run.outputs("mixture")) | {
+        name: digest for name, digest in mixture.inputs.items()
+    }
+    return Stage("report", REPORT, {}, inputs, ("report.html", "report.md"))
+
+
+def evidence_path(run: Run, task: str) -> Path:
+    return run.path(f"specialists/{task}/evidence.json")

@@ -1,0 +1,76 @@
+"""`${NAME}` in the paths of a configuration: where data and models lie on this machine.
+
+Any environment variable may be used. Two have defaults, so that the examples run from a checkout:
+`MISHRAN_DATA` is `../shared/data` and `MISHRAN_MODELS` is `../shared/models`, from the current folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mishran.errors import ConfigError
+
+DEFAULTS = {"MISHRAN_DATA": "../shared/data", "MISHRAN_MODELS": "../shared/models"}
+_NAME = re.compile(r"\$\{(\w+)\}")
+
+
+def data_root() -> Path:
+    """Folder of the third-party data that examples and tests use."""
+    return Path(os.environ.get("MISHRAN_DATA") or DEFAULTS["MISHRAN_DATA"]).resolve()
+
+
+def expand(data: Any, where: str) -> Any:
+    """Replace `${NAME}` in the path fields of a configuration that was just read.
+
+    Raises:
+        ConfigError: a variable that is not set.
+    """
+    if not isinstance(data, dict):
+        return data
+    out = dict(data)
+    for key in ("model", "tasks"):
+        if isinstance(out.get(key), str):
+            out[key] = _expanded(out[key], f"{where}: {key}")
+    if isinstance(out.get("tasks"), list):
+        out["tasks"] = [_task(t, f"{where}: tasks.{i}") for i, t in enumerate(out["tasks"])]
+    mixture = out.get("mixture")
+    if isinstance(mixture, dict) and isinstance(mixture.get("affinity"), str):
+        at = f"{where}: mixture.affinity"
+        out["mixture"] = {**mixture, "affinity": _expanded(mixture["affinity"], at)}
+    return out
+
+
+def _task(task: Any, where: str) -> Any:
+    if not isinstance(task, dict):
+        return task
+    out = dict(task)
+    for key in ("path", "adapter"):
+        if isinstance(out.get(key), str):
+            out[key] = _expanded(out[key], f"{where}.{key}")
+    if isinstance(out.get("splits"), dict):
+        out["splits"] = {
+            k: _expanded(v, f"{where}.splits.{k}") if isinstance(v, str) else v
+            for k, v in out["splits"].items()
+        }
+    return out
+
+
+def _expanded(text: str, where: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        found = os.environ.get(name)
+        if found:
+            return found
+        if name in DEFAULTS:
+            return str(Path(DEFAULTS[name]).resolve())
+        raise ConfigError(
+            expected=f"the environment variable {name}",
+            found="it is not set",
+            where=where,
+            fix=f"set {name}, or write the path itself",
+        )
+
+    return _NAME.sub(value, text)
