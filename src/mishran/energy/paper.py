@@ -1,0 +1,143 @@
+"""`paper_solution`: the paper's closed form, and how much energy it loses. For comparison only.
+
+Without p >= 0 the energy has one stationary point, for the coverage unary p = (t/n) 1 + (1 - t) w,
+w = S^-1 1 / (1' S^-1 1). It is then made a mixture by clipping and renormalising ("clip") or by
+Euclidean projection onto the simplex ("project"). Neither is the optimum once a component is
+negative, which is the normal case; the solution's warning says what that costs.
+
+Source: TaskPGM, arXiv 2507.12612 v1, the closed form and its two projections.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from mishran.energy.certificate import Multipliers, certify, relative_gradient
+from mishran.energy.constraints import simplex
+from mishran.energy.energy import Energy
+from mishran.energy.solver import solve
+from mishran.energy.tangent import (
+    centred,
+    rounding,
+    tangent_basis,
+    tangent_eigenvalues,
+)
+from mishran.errors import ConfigError, EnergyError
+from mishran.types import Array, Repair, Solution
+
+Projection = Literal["clip", "project"]
+
+
+def paper_solution(energy: Energy, projection: Projection) -> Solution:
+    """The closed form made a mixture. Bounds and groups do not exist here.
+
+    Where S has negative curvature on the tangent, |lambda_min(S)| is added to its diagonal as the
+    paper does, and recorded; the energy lost is measured on the energy that `solve` minimises.
+
+    Raises:
+        EnergyError: no curvature in some direction, so that there is no single stationary point.
+        ConfigError: another projection was asked for.
+    """
+    if projection not in get_args(Projection):
+        raise ConfigError(
+            expected="clip or project", found=repr(projection), where="projection", fix="use clip"
+        )
+    used, repair = _paper_shift(energy)
+    signed = closed_form(used)
+    p = _clip(signed) if projection == "clip" else project_to_simplex(signed)
+    exact = solve(energy)
+    amounts = {r.name: r.amount for r in exact.repairs}
+    n = len(energy.names)
+    judge = replace(
+        energy, matrix=energy.matrix + amounts.get("shift", 0.0) * (np.eye(n) - 1.0 / n)
+    )
+    gradient = judge.gradient(p)
+    common = float((gradient - relative_gradient(judge, p)).mean())
+    prices = Multipliers(np.zeros(n), np.zeros(n), common + float(relative_gradient(judge, p) @ p))
+    reduced = gradient - prices.simplex
+    prices = replace(prices, lower=np.where(p == 0, np.maximum(reduced, 0.0), 0.0))
+    after, before = judge.value(p), energy.value(p)
+    repairs = exact.repairs if repair is None else (repair,)
+    return Solution(
+        names=energy.names,
+        weights=p,
+        energy=after,
+        energy_unrepaired=before,
+        representativeness=float(energy.unary @ p),
+        diversity=float(-0.5 * p @ energy.matrix @ p),
+        certificate=certify(judge, simplex(energy.names), p, prices, f"paper, {projection}"),
+        unique=True,
+        repairs=tuple(replace(r, energy_cost=before - after) for r in repairs),
+        warnings=(_lost(judge, signed, p, exact, projection),),
+    )
+
+
+def closed_form(energy: Energy) -> Array:
+    """(n,) stationary point of E on 1'p = 1, sign ignored: 1/n + Z (Z'SZ)^-1 Z'(u - S 1/n).
+
+    For coverage that is (t/n) 1 + (1 - t) w; it needs curvature on the tangent alone, where
+    S^-1 would need it everywhere.
+
+    Raises:
+        EnergyError: S is singular or indefinite on the tangent.
+    """
+    n = len(energy.names)
+    uniform = np.full(n, 1.0 / n)
+    if n == 1:
+        return uniform
+    lowest = float(tangent_eigenvalues(energy.matrix)[0])
+    if lowest <= rounding(energy.matrix):
+        raise EnergyError(
+            expected="an S with curvature in every direction, which the closed form divides by",
+            found=f"lowest curvature {lowest:.3g} (two tasks that answer alike do that)",
+            where="mixture.solution: paper",
+            fix="use solution: exact, which needs none, or add mixture.ridge: 0.01",
+        )
+    basis = tangent_basis(n)
+    curvature = basis.T @ centred(energy.matrix) @ basis
+    slope = basis.T @ relative_gradient(energy, uniform)
+    return np.asarray(uniform - basis @ np.linalg.solve(curvature, slope))
+
+
+def project_to_simplex(v: Array) -> Array:
+    """The mixture nearest to v in the Euclidean norm.
+
+    Source: Held, Wolfe, Crowder 1974; by sorting as in Duchi et al., ICML 2008, figure 1.
+    """
+    falling = np.sort(v)[::-1]
+    excess = (np.cumsum(falling) - 1.0) / np.arange(1, len(v) + 1)
+    threshold = excess[np.flatnonzero(falling > excess)[-1]]
+    return np.asarray(np.maximum(v - threshold, 0.0))
+
+
+def _clip(v: Array) -> Array:
+    positive = np.maximum(v, 0.0)
+    return np.asarray(positive / positive.sum())
+
+
+def _paper_shift(energy: Energy) -> tuple[Energy, Repair | None]:
+    n = len(energy.names)
+    if n == 1 or tangent_eigenvalues(energy.matrix)[0] >= -rounding(energy.matrix):
+        return energy, None
+    amount = -float(np.linalg.eigvalsh(energy.matrix)[0])
+    detail = f"|lambda_min(S)| = {amount:.6g} added to the diagonal, as in the paper"
+    shifted = replace(energy, matrix=energy.matrix + amount * np.eye(n))
+    return shifted, Repair(name="paper-shift", amount=amount, detail=detail)
+
+
+def _lost(judge: Energy, signed: Array, p: Array, exact: Solution, projection: str) -> str:
+    """The sentence about the energy lost against the exact optimum."""
+    negative = int((signed < 0).sum())
+    start = judge.value(np.full(len(p), 1.0 / len(p)))
+    possible = start - exact.energy
+    if possible <= 1e-9 * judge.scale:
+        return "The paper's closed form and the exact optimum agree: uniform is already optimal."
+    share = (start - judge.value(p)) / possible
+    return (
+        f"The paper's closed form with {projection} reaches {100 * share:.1f} % of the energy drop "
+        f"from uniform to the exact optimum ({negative} of its {len(p)} weights are negative); "
+        f"it uses {int((p > 0).sum())} tasks, the optimum {int((exact.weights > 0).sum())}."
+    )

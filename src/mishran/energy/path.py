@@ -1,0 +1,123 @@
+"""The mixture along t: a grid for sliders, and the t for a wished number of effective tasks.
+
+For coverage the path p(t) is piecewise linear. The number of effective tasks (1 / sum p^2)
+is a better dial for people than t, with two branches: t < 1 towards little redundancy ("diverse")
+and t > 1 towards central tasks ("central"). It need not be monotone: the t nearest to 1 is taken.
+
+Source: derived, from the energy of arXiv 2507.12612. Following the path exactly is for later; here
+every t is solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import brentq
+
+from mishran.energy.constraints import Constraints, allowed
+from mishran.energy.energy import Energy
+from mishran.energy.solver import minimise
+from mishran.energy.tangent import RepairMode, repair_tangent
+from mishran.errors import ConfigError, InfeasibleError
+from mishran.types import Affinity, Array
+
+Side = Literal["diverse", "central"]
+STEPS = 100
+
+
+def t_grid(
+    affinity: Affinity,
+    ts: Sequence[float],
+    constraints: Constraints | None = None,
+    ridge: float = 0.0,
+    repair: RepairMode = "shift",
+) -> Array:
+    """(len(ts), n) weights that minimise the coverage energy at every t; S is repaired once.
+
+    Raises:
+        EnergyError, InfeasibleError: as `solve`.
+    """
+    at = _Path(affinity, constraints, ridge, repair)
+    return np.array([at.weights(float(t)) for t in ts]).reshape(len(ts), len(affinity.names))
+
+
+def effective_tasks(
+    affinity: Affinity,
+    wanted: float,
+    side: Side = "diverse",
+    constraints: Constraints | None = None,
+    ridge: float = 0.0,
+    repair: RepairMode = "shift",
+) -> float:
+    """The t nearest to 1 on this side whose mixture has `wanted` effective tasks (to 1e-6).
+
+    Scans 100 values of t from 1 to 0, or of 1/t from 1 to 0.001, then bisects.
+
+    Raises:
+        InfeasibleError: no t on this side gives as many; it names what can be reached.
+        ConfigError: `side` is neither "diverse" nor "central".
+    """
+    if side not in ("diverse", "central"):
+        raise ConfigError(
+            expected="diverse (t < 1) or central (t > 1)",
+            found=repr(side),
+            where="mixture.side",
+            fix="diverse is the default",
+        )
+    at = _Path(affinity, constraints, ridge, repair)
+
+    def t_of(x: float) -> float:
+        return 1.0 - x if side == "diverse" else 1.0 / (1.0 - 0.999 * x)
+
+    def excess(x: float) -> float:
+        return at.effective(t_of(x)) - wanted
+
+    xs = np.linspace(0.0, 1.0, STEPS + 1)
+    near = 1e-9 * wanted
+    values = [excess(xs[0])]
+    if abs(values[0]) <= near:
+        return 1.0
+    for x0, x1 in pairwise(xs):
+        values.append(excess(x1))
+        if abs(values[-1]) <= near:
+            return t_of(float(x1))
+        if values[-2] * values[-1] < 0:
+            return t_of(float(brentq(excess, x0, x1, xtol=1e-12)))
+    low, high = min(values) + wanted, max(values) + wanted
+    other = "central" if side == "diverse" else "diverse"
+    raise InfeasibleError(
+        expected=f"between {low:.4g} and {high:.4g} effective tasks, which the {side} side reaches",
+        found=f"{wanted:g}",
+        where="mixture.effective_tasks",
+        fix=f"ask for {np.clip(wanted, low, high):.4g}, or try side: {other}",
+    )
+
+
+class _Path:
+    """Coverage energies that share one repaired S. The repair has no part along 1, so that S 1, and
+    with it the unary, is the same before and after."""
+
+    def __init__(
+        self,
+        affinity: Affinity,
+        constraints: Constraints | None,
+        ridge: float,
+        repair: RepairMode,
+    ) -> None:
+        n = len(affinity.names)
+        single = replace(affinity, replicas=np.empty((0, n, n)))
+        fixed, _ = repair_tangent(Energy.coverage(single, 1.0), repair)
+        self._affinity = replace(single, matrix=fixed.matrix)
+        self._box = allowed(constraints, affinity.names)
+        self._ridge = ridge
+
+    def weights(self, t: float) -> Array:
+        energy = Energy.coverage(self._affinity, t).with_ridge(self._ridge)
+        return minimise(energy, self._box)[0]
+
+    def effective(self, t: float) -> float:
+        return float(1.0 / np.square(self.weights(t)).sum())
