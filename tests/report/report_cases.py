@@ -108,7 +108,11 @@ def case(n: int = 16, *, seed: int = 0, t: float = 0.6, tasks: tuple = ()) -> Re
 
     t_values = np.linspace(0, 2, 101)
     p = np.full(n, 1 / n)
-    t_weights = np.array([p := solve(matrix, value, p) for value in t_values[::-1]])[::-1]
+    t_weights = np.empty((101, n))
+    for half in (range(50, -1, -1), range(50, 101)):  # from uniform at t = 1 outwards
+        at = p
+        for k in half:
+            t_weights[k] = at = solve(matrix, t_values[k], at)
     weights = solve(matrix, t, p, 2000)
     spread = np.array([solve(replica, t, weights, 60) for replica in replicas])
     low, high = np.quantile(spread, [0.025, 0.975], axis=0)
@@ -129,6 +133,7 @@ def case(n: int = 16, *, seed: int = 0, t: float = 0.6, tasks: tuple = ()) -> Re
         )
         for i, name in enumerate(names)
     )
+    hindi = round(sum(s.weight for s in shares if "hindi" in s.groups), 3)
     proof = CertificateFile(
         primal_residual=1.1e-16,
         dual_residual=4.2e-17,
@@ -146,7 +151,7 @@ def case(n: int = 16, *, seed: int = 0, t: float = 0.6, tasks: tuple = ()) -> Re
         method="taskpgm",
         source="arXiv 2507.12612",
         affinity="jsd",
-        parameters={"unary": "coverage", "t": t, "floors": {"hindi": 0.25}, "caps": {}},
+        parameters={"unary": "coverage", "t": t, "floors": {"hindi": hindi}, "caps": {}},
         tasks=shares,
         effective_tasks=float(1 / np.square(weights).sum()),
         energy=energy,

@@ -36,8 +36,8 @@ def find(
     """All findings, in the order in which they matter; the first three head the page."""
     return (
         *closed_form(mixture),
-        *prompt_ignored(specialists),
-        *no_gain(specialists),
+        *prompt_ignored(mixture, specialists),
+        *no_gain(mixture, specialists),
         *nothing(mixture),
         *repaired(mixture, affinity),
         *twins(affinity),
@@ -76,7 +76,14 @@ def closed_form(mixture: Mixture) -> list[Finding]:
     ]
 
 
-def prompt_ignored(specialists: Sequence[SpecialistRow]) -> list[Finding]:
+def _together(mixture: Mixture, rows: Sequence[SpecialistRow]) -> str:
+    share = sum(mixture.weights.get(row.name, 0.0) for row in rows)
+    return (
+        f"{'It gets' if len(rows) == 1 else 'Together they get'} {say.percent(share)} of the rows."
+    )
+
+
+def prompt_ignored(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> list[Finding]:
     rows = [row for row in specialists if row.status == "prompt ignored"]
     if not rows:
         return []
@@ -84,20 +91,20 @@ def prompt_ignored(specialists: Sequence[SpecialistRow]) -> list[Finding]:
         Finding(
             "warning",
             f"Answers of {say.names([r.name for r in rows])} do not depend on the prompt",
-            "Shuffling the prompts changes the loss of the trained specialist by "
+            "With shuffled prompts the trained specialist loses, in nats per token: "
             + say.listed(
-                f"{say.number(r.prompt_gain, 3)} nats per token "
+                f"{r.name} {say.number(r.prompt_gain)} "
                 f"({say.interval(r.prompt_gain_low, r.prompt_gain_high)})"
                 for r in rows
             )
-            + ": an interval with 0 in it.",
+            + f". Such an interval holds 0. {_together(mixture, rows)}",
             "Look at its examples with `mishran inspect`: random or constant answers teach "
             "nothing. Mend the data, or leave the task out.",
         )
     ]
 
 
-def no_gain(specialists: Sequence[SpecialistRow]) -> list[Finding]:
+def no_gain(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> list[Finding]:
     rows = [row for row in specialists if row.status == "no gain"]
     if not rows:
         return []
@@ -108,10 +115,11 @@ def no_gain(specialists: Sequence[SpecialistRow]) -> list[Finding]:
             f"No measurable gain for {say.names([r.name for r in rows])}",
             f"The interval of the {whose} against the base contains 0 or lies below it: "
             + say.listed(
-                f"{say.number(r.gain)} nats per token ({say.interval(r.gain_low, r.gain_high)})"
+                f"{r.name} {say.number(r.gain)} ({say.interval(r.gain_low, r.gain_high)})"
                 for r in rows
             )
-            + ". Its affinity is that of an almost untrained model.",
+            + " nats per token. An almost untrained model has no affinity of its own. "
+            + _together(mixture, rows),
             "Train longer (`specialists.tokens`), try another learning rate, or use more "
             "validation examples; else leave the task out, or set its share yourself with a cap.",
         )
@@ -126,7 +134,7 @@ def nothing(mixture: Mixture) -> list[Finding]:
         Finding(
             "warning",
             f"{len(names)} of {len(mixture.tasks)} tasks get nothing",
-            f"{say.names(names, 8)}: others stand for them in the affinity. What the model can do "
+            f"{say.names(names, 5)}: others stand for them in the affinity. What the model can do "
             "there will rest on transfer alone.",
             f"If it matters, set a floor (`floors: {{{names[0]}: 0.02}}`), or move t towards 1.",
         )
@@ -194,14 +202,14 @@ def across_languages(mixture: Mixture, affinity: Affinity) -> list[Finding]:
     for place, (i, j) in enumerate(pairs):
         a, b = affinity.names[i], affinity.names[j]
         if language[a] and language[b] and language[a] != language[b]:
-            closer = 1 - place / max(len(pairs) - 1, 1)
+            closer = say.percent(1 - place / max(len(pairs) - 1, 1), 0)
+            rank = "the closest pair of all" if place == 0 else f"closer than {closer} of all pairs"
             return [
                 Finding(
                     "note",
                     f"Closest across languages: {a} and {b}",
                     f"{language[a]} and {language[b]}, similarity "
-                    f"{say.number(affinity.matrix[i, j], 2)}: closer than {say.percent(closer, 0)} "
-                    "of all pairs.",
+                    f"{say.number(affinity.matrix[i, j], 2)}: {rank}.",
                 )
             ]
     return []

@@ -48,6 +48,8 @@ def render_html(data: ReportData) -> str:
         percent_interval=say.percent_interval,
         epochs=say.epochs,
         plain=_plain,
+        code_parts=say.code_parts,
+        pieces=lambda name: name.replace("_", "_\n").split("\n"),
     )
     ranked = order.similarity_order(data.affinity.matrix)
     page = environment.get_template("template.html.jinja")
@@ -123,11 +125,24 @@ def _ribbons(data: ReportData, ranked: tuple[int, ...]) -> list[dict[str, Any]]:
             continue
         parts = []
         for row, share in zip(tasks, shares, strict=True):
-            width = 7.5 * len(row.name) + 14  # pixels a label needs, about
-            fits = "any" if width < 330 * share else "wide" if width < 1080 * share else ""
+            fits = "any" if _fits(row.name, 340 * share) else ""
+            fits = fits or ("wide" if _fits(row.name, 1080 * share) else "")
             parts.append({"name": row.name, "share": share, "fits": fits})
         ribbons.append({"label": label, "parts": [part for part in parts if part["share"] > 0]})
     return ribbons
+
+
+def _fits(name: str, width: float) -> bool:
+    """Whether a label, broken after underscores, takes at most three lines of `width` pixels."""
+    lines, used = 1, 0.0
+    for piece in name.replace("_", "_ ").split():
+        length = 7.2 * len(piece)
+        if length > width - 10:
+            return False
+        if used + length > width - 10:
+            lines, used = lines + 1, 0.0
+        used += length
+    return lines <= 3
 
 
 def _heat(data: ReportData, ranked: tuple[int, ...]) -> dict[str, Any]:
@@ -155,9 +170,6 @@ def _heat(data: ReportData, ranked: tuple[int, ...]) -> dict[str, Any]:
                 "a": a,
                 "b": b,
                 "value": say.number(float(matrix[i, j]), digits),
-                "interval": say.interval(float(interval[0][i, j]), float(interval[1][i, j]), digits)
-                if interval
-                else "",
             }
             for a, b, i, j in pairs
         ],
@@ -191,6 +203,7 @@ def _dial(data: ReportData) -> dict[str, Any] | None:
     return {
         "rows": [(row.name, row.weight, 100 * row.weight / scale) for row in rows],
         "lines": plot.share_lines(weights, scale),
+        "ends": plot.end_labels([row.name for row in rows], weights[-1].tolist(), scale),
         "y_ticks": ticks,
         "x_ticks": plot.value_ticks(values, sorted(set(map(float, marks)))),
         "count": len(values),
@@ -226,4 +239,5 @@ def _specialists(data: ReportData) -> dict[str, Any]:
             for r in rows
         ],
         "zero": at(0.0),
+        "top": say.number(high, 1),
     }

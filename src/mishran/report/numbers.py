@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 
 DASH = "–"
 MINUS = "−"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _missing(value: float | None) -> bool:
@@ -21,13 +24,20 @@ def _signs(text: str) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Fixed point: 0.412."""
-    return DASH if _missing(value) else _signs(f"{value:.{digits}f}")
+    """Fixed point: 0.412; ties go away from zero, as in the page's own script."""
+    if _missing(value):
+        return DASH
+    return _signs(str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)))
 
 
 def compact(value: float | None, digits: int = 3) -> str:
-    """Significant digits, for numbers of any size: 0.0123, 4.6e-17."""
-    return DASH if _missing(value) else _signs(f"{value:.{digits}g}")
+    """Significant digits, for numbers of any size: 0.0123, 4.6 × 10⁻¹⁷."""
+    if _missing(value):
+        return DASH
+    mantissa, _, power = f"{value:.{digits}g}".partition("e")
+    if not power:
+        return _signs(mantissa)
+    return f"{_signs(mantissa)}\u202f×\u202f10{str(int(power)).translate(SUPERSCRIPT)}"
 
 
 def integer(value: float | None) -> str:
@@ -37,7 +47,7 @@ def integer(value: float | None) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Of a share: 0.1234 is 12.3 %."""
-    return DASH if _missing(value) else _signs(f"{100 * value:.{digits}f}") + "\u202f%"
+    return DASH if _missing(value) else number(100 * value, digits) + "\u202f%"
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
@@ -69,3 +79,9 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     """`a, b, c`; after `most` an ellipsis."""
     items = list(items)
     return ", ".join(items[:most]) + (", …" if len(items) > most else "")
+
+
+def code_parts(text: str) -> list[tuple[str, bool]]:
+    """Text with `code` in backticks as (part, is code), without the backticks."""
+    parts = re.split("`([^`]*)`", text)
+    return [(part, i % 2 == 1) for i, part in enumerate(parts) if part]

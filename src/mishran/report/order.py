@@ -40,9 +40,18 @@ def off_diagonal(matrix: Array) -> Array:
 
 
 def level_edges(matrix: Array) -> Array:
-    """(LEVELS + 1,) equal steps from the smallest to the largest value off the diagonal."""
+    """(LEVELS + 1,) equal steps over the values off the diagonal.
+
+    They end 1.5 quartile distances beyond the quartiles (Tukey's fences) if values go further: one
+    outlier must not take the shades from everyone else. What lies beyond gets the last shade.
+    """
     values = off_diagonal(matrix)
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    if not len(values):
+        return np.linspace(0.0, 1.0, LEVELS + 1)
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    reach = 1.5 * (upper - lower)
+    low = max(float(values.min()), float(lower - reach))
+    high = min(float(values.max()), float(upper + reach))
     return np.linspace(low, high, LEVELS + 1)
 
 

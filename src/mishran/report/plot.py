@@ -35,7 +35,7 @@ def share_axis(top: float, most: int = 6) -> tuple[float, tuple[Tick, ...]]:
     step = nice_step(top, most)
     scale = max(top * 1.02, step)
     count = int(scale / step + 1e-9)
-    digits = 0 if step >= 0.01 else 1 if step >= 0.001 else 2
+    digits = next(d for d in range(9) if math.isclose(100 * step, round(100 * step, d)))
     return scale, tuple(
         Tick(100 * i * step / scale, say.percent(i * step, digits)) for i in range(count + 1)
     )
@@ -73,6 +73,24 @@ def value_ticks(values: Array, at: Sequence[float]) -> tuple[Tick, ...]:
         for v in at
         if low - 1e-12 <= v <= high + 1e-12
     )
+
+
+@dataclass(frozen=True)
+class Label:
+    """A name beside the end of a line, its place in percent of the height."""
+
+    name: str
+    at: float
+
+
+def end_labels(names: Sequence[str], shares: Sequence[float], scale: float) -> tuple[Label, ...]:
+    """Names of the largest shares at the end of the lines, those left out that would overlap."""
+    labels: list[Label] = []
+    for i in sorted(range(len(names)), key=lambda i: -shares[i])[:8]:
+        at = 100 * shares[i] / scale
+        if shares[i] > 0 and all(abs(at - other.at) >= 6 for other in labels):
+            labels.append(Label(names[i], at))
+    return tuple(labels)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,14 @@
     return ` (95${THIN}%: ${text(heat.low[i][j])} to ${text(heat.high[i][j])})`;
   }
 
+  function float(x, above, below) {
+    tip.hidden = false;
+    const size = tip.getBoundingClientRect();
+    const right = document.documentElement.clientWidth - size.width - 8;
+    tip.style.left = `${Math.max(8, Math.min(x - size.width / 2, right))}px`;
+    tip.style.top = `${above - size.height > 4 ? above - size.height : below}px`;
+  }
+
   function show(cell) {
     if (current === cell) return;
     hide();
@@ -41,15 +49,10 @@
     const lines = [label(heat.names[i], heat.groups[i])];
     if (i !== j) lines.push(label(heat.names[j], heat.groups[j]));
     tip.replaceChildren(...lines, last);
-    tip.hidden = false;
     for (const head of [cells[i][0].parentNode.cells[0], columnHeads[j]]) head.classList.add("on");
     cell.classList.add("on");
-    const box = cell.getBoundingClientRect(), size = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(8, box.left + box.width / 2 - size.width / 2),
-      document.documentElement.clientWidth - size.width - 8);
-    const above = box.top - size.height - 8;
-    tip.style.left = `${left}px`;
-    tip.style.top = `${above > 4 ? above : box.bottom + 8}px`;
+    const box = cell.getBoundingClientRect();
+    float(box.left + box.width / 2, box.top - 8, box.bottom + 8);
   }
 
   function hide() {
@@ -120,6 +123,27 @@
     part("dial-lines").classList.toggle("some", index >= 0);
     lines.forEach((line, i) => line.classList.toggle("on", i === index));
     if (index >= 0) part("dial-lines").append(lines[index]);
+  }
+
+  // The line nearest to the pointer.
+  const plot = part("dial-plot");
+  plot.addEventListener("pointermove", (event) => {
+    const box = plot.getBoundingClientRect();
+    const k = Math.round((last * (event.clientX - box.left)) / box.width);
+    if (!dial.weights[k]) return unlabel();
+    const share = (dial.scale * (box.bottom - event.clientY)) / box.height;
+    const away = dial.weights[k].map((weight) => Math.abs(weight - share));
+    const i = away.indexOf(Math.min(...away));
+    highlight(i);
+    const weight = (100 * dial.weights[k][i]).toFixed(1);
+    tip.replaceChildren(`${rows[i].firstElementChild.textContent}, ${weight}${THIN}% at t = ${dial.t[k].toFixed(2)}`);
+    float(event.clientX, event.clientY - 12, event.clientY + 20);
+  });
+  plot.addEventListener("pointerleave", unlabel);
+
+  function unlabel() {
+    highlight(-1);
+    tip.hidden = true;
   }
 
   slider.disabled = false;

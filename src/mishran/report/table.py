@@ -7,6 +7,7 @@ and the HTML page only format them.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +158,15 @@ def _cells(row: TaskRow) -> tuple[str, ...]:
 
 def _markdown_text(text: str) -> str:
     """Text inside a Markdown table or list: no cell ends early, no tag begins, one line."""
-    for mark in "\\|<>*`[]":
-        text = text.replace(mark, "\\" + mark)
-    return " ".join(text.split())
+    return re.sub(r"\s+", " ", re.sub(r"([\\|<>*_`\[\]])", r"\\\1", text))
+
+
+def _markdown_prose(text: str) -> str:
+    """The same for sentences with `code` in them."""
+    return "".join(
+        "`" + part.replace("|", "\\|") + "`" if code else _markdown_text(part)
+        for part, code in say.code_parts(text)
+    )
 
 
 def markdown(data: ReportData) -> str:
@@ -177,7 +184,7 @@ def markdown(data: ReportData) -> str:
     for finding in data.findings:
         text = " ".join(filter(None, [finding.text, finding.what_to_do]))
         title = _markdown_text(finding.title)
-        lines.append(f"- **{finding.level}: {title}.** {_markdown_text(text)}")
+        lines.append(f"- **{finding.level}: {title}.** {_markdown_prose(text)}")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -197,8 +204,10 @@ def terminal(data: ReportData) -> Group:
     for finding in data.findings:
         warning = finding.level == "warning"
         line = Text("! " if warning else "· ", style="yellow" if warning else "dim")
-        line.append(finding.title + ".", style="bold").append(f" {finding.text}", style="default")
-        if finding.what_to_do:
-            line.append(f" {finding.what_to_do}", style="cyan")
+        line.append(finding.title + ".", style="bold")
+        for text in filter(None, [finding.text, finding.what_to_do]):
+            line.append(" ")
+            for part, code in say.code_parts(text):
+                line.append(part, style="cyan" if code else "default")
         parts.append(line)
     return Group(*parts)

@@ -34,13 +34,13 @@ def lead(data: ReportData) -> str:
     spread = max(abs(row.weight - uniform) for row in rows)
     if spread < 1e-6:
         return f"All {n} tasks get the same share, {say.percent(uniform)}: the mixture is uniform."
-    share = say.percent(math.fsum(row.weight for row in rows[:3]))
-    effective = say.number(data.mixture.effective_tasks, 1)
+    top = rows[:3] if n > 5 else rows[:1]
+    share = say.percent(math.fsum(row.weight for row in top))
     whole = f"All {n} tasks get" if used == n else f"{used} of {n} tasks get"
-    top = say.names([row.name for row in rows[: min(3, n)]])
     text = (
-        f"{whole} a share, as even as {effective} equal ones. The largest go to {top}, "
-        f"together {share} of the rows; uniform would give each task {say.percent(uniform)}."
+        f"{whole} a share, spread like {say.number(data.mixture.effective_tasks, 1)} equal ones. "
+        f"Most goes to {say.names([row.name for row in top])}: {share} of the rows, "
+        f"where uniform would give {say.percent(len(top) * uniform)}."
     )
     return f"{text} {dial(data)}".strip()
 
@@ -71,7 +71,7 @@ def proof(mixture: Mixture) -> str:
         return (
             "Proved optimal: no mixture that respects the same bounds can have an energy lower by "
             f"more than {gap}. That is {relative} of the energy's own scale "
-            f"D = {say.compact(c.scale)}; the bar is {OPTIMAL:g}."
+            f"D = {say.compact(c.scale)}; the bar is {say.compact(OPTIMAL)}."
         )
     if c.primal_residual > OPTIMAL:
         return f"Not proved: weights miss a bound or their sum by {say.compact(c.primal_residual)}."
@@ -146,7 +146,7 @@ def certificate(mixture: Mixture) -> tuple[Measure, ...]:
     c = mixture.certificate
     return (
         Measure("Gap", say.compact(c.gap, 2), "Upper bound on E(p) − E*, from the gradient at p."),
-        Measure("Gap / D", say.compact(c.relative_gap, 2), f"The bar is {OPTIMAL:g}."),
+        Measure("Gap / D", say.compact(c.relative_gap, 2), f"The bar is {say.compact(OPTIMAL)}."),
         Measure(
             "Primal residual",
             say.compact(c.primal_residual, 2),
