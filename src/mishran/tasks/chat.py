@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mishran.config_errors import shown
 from mishran.errors import DataError
 
 # Role names of ShareGPT exports, as FastChat and Axolotl read them.
@@ -35,7 +36,7 @@ def read_messages(value: Any, field: str, where: str) -> tuple[list[dict[str, An
     if not isinstance(value, list) or not value:
         raise DataError(
             expected=f"a list of messages in field {field!r}",
-            found="an empty list" if value == [] else _kind(value),
+            found="an empty list" if value == [] else shown(value),
             where=where,
             fix='write it as [{"role": "user", "content": "..."}, {"role": "assistant", ...}]',
         )
@@ -63,7 +64,7 @@ def _message(message: Any, place: str, where: str) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise DataError(
             expected=f"an object with role and content in {place}",
-            found=_kind(message),
+            found=shown(message),
             where=where,
             fix='write it as {"role": "user", "content": "..."}',
         )
@@ -79,7 +80,7 @@ def _message(message: Any, place: str, where: str) -> dict[str, Any]:
         kept = {"role": SHAREGPT_ROLES[kept["from"]], "content": kept.get("value")}
     for name in ("role", "content"):
         if not isinstance(kept.get(name), str):
-            found = f"the fields {', '.join(message)}" if name not in kept else _kind(kept[name])
+            found = f"the fields {', '.join(message)}" if name not in kept else shown(kept[name])
             raise DataError(
                 expected=f"text as {name!r} in {place}",
                 found=found,
@@ -87,8 +88,3 @@ def _message(message: Any, place: str, where: str) -> dict[str, Any]:
                 fix="messages are {role, content} or {from, value}, with text in both",
             )
     return kept
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", type(None): "null"}
-    return names.get(type(value), f"a {type(value).__name__}")

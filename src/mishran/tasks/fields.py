@@ -58,10 +58,10 @@ class TemplateFields:
         if self.longer_prompt is not None:
             longer = _quoted(self.longer_prompt.source)
             prompt = f"{longer} (where {self.optional} is empty: {prompt})"
-        return (
-            f"prompt {prompt}, answer {_quoted(self.answer.source)}, "
-            f"{_quoted(self.separator)} between them where neither has whitespace there"
-        )
+        joined = "joined as they are"
+        if self.separator:
+            joined = f"{_quoted(self.separator)} between them where neither has whitespace there"
+        return f"prompt {prompt}, answer {_quoted(self.answer.source)}, {joined}"
 
     def texts(self, record: dict[str, Any], where: str) -> Texts:
         template = self.prompt

@@ -172,20 +172,20 @@ def _assemble(
     rendering: str,
     seed: int,
 ) -> Task:
+    numbers = ", ".join(f"{splits.count(s)} in {s}" for s in ("train", "valid", "test"))
     parts = separate(examples, splits)
     train, valid, test = parts.train, parts.valid, parts.test
-    counts["dropped_leaked"] = parts.num_leaked_train
     counts["dropped_leaked_valid"] = parts.num_leaked_valid
-    counts["duplicates"] = parts.num_duplicates
-    counts["train_unused"] = len(train) if task.eval_only else 0
-    counts["over_limit"] = 0
     if task.eval_only:
+        counts["train_unused"] = splits.count("train")
         train = ()
-    elif task.limit is not None and len(train) > task.limit:
+    else:
+        counts["dropped_leaked"] = parts.num_leaked_train
+        counts["duplicates"] = parts.num_duplicates
+    if task.limit is not None and len(train) > task.limit:
         counts["over_limit"] = len(train) - task.limit
         train = _sample(train, task.limit, seed)
     where = f"task {task.name!r}: {_place(task)}"
-    numbers = ", ".join(f"{splits.count(s)} in {s}" for s in ("train", "valid", "test"))
     if not valid and not test:
         raise DataError(
             expected="held-out examples, to validate on and to probe with",

@@ -7,6 +7,7 @@ library people know, never with remote code. Blank lines and a byte order mark a
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import zlib
@@ -17,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from mishran.config_errors import shown
 from mishran.errors import DataError, DependencyError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
@@ -194,10 +196,18 @@ def read_dataset(
     if folder.is_dir() and not online:
         _refuse_addresses(folder)
     try:
-        if saved:
-            loaded = datasets.load_from_disk(path)
-        else:
-            loaded = datasets.load_dataset(path, subset, revision=revision, split=split)
+        with _quiet(datasets, online):
+            if saved:
+                loaded = datasets.load_from_disk(path)
+            else:
+                loaded = datasets.load_dataset(path, subset, revision=revision, split=split)
+        alone = "train" if saved or split is None else split
+        parts = {alone: loaded} if isinstance(loaded, datasets.Dataset) else dict(loaded)
+        read = {
+            name: [Record(dict(row), f"{path} ({name}):{i}") for i, row in enumerate(part, start=1)]
+            for name, part in parts.items()
+            if split in (None, name)
+        }
     except Exception as error:
         # `datasets` raises its own, builtin and Arrow errors; all of them are about the data here.
         raise DataError(
@@ -208,20 +218,30 @@ def read_dataset(
             if folder.exists()
             else "check the name, subset, revision and connection",
         ) from error
-    alone = "train" if saved or split is None else split
-    parts = {alone: loaded} if isinstance(loaded, datasets.Dataset) else dict(loaded)
-    if split is not None and split not in parts:
+    if not read:
         raise DataError(
             expected=f"a split {split!r}",
             found=f"the splits {', '.join(parts)}",
             where=path,
             fix="correct splits: in the task",
         )
-    wanted = parts if split is None else {split: parts[split]}
-    return {
-        name: [Record(dict(row), f"{path} ({name}):{i}") for i, row in enumerate(part, start=1)]
-        for name, part in wanted.items()
-    }
+    return read
+
+
+@contextlib.contextmanager
+def _quiet(datasets: Any, online: bool) -> Iterator[None]:
+    """No log lines of `datasets`, whose errors are ours to word; progress bars for downloads only."""
+    level = datasets.logging.get_verbosity()
+    hide = not online and not datasets.are_progress_bars_disabled()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    if hide:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(level)
+        if hide:
+            datasets.enable_progress_bars()
 
 
 def _refuse_addresses(folder: Path) -> None:
@@ -243,7 +263,10 @@ def _refuse_addresses(folder: Path) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
+    """The innermost cause says what happened; `datasets` wraps it in "An error occurred"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     text = str(error).strip().splitlines()
     line = text[0].rstrip(".") if text else type(error).__name__
     return line if len(line) <= 200 else line[:197] + "..."
@@ -252,5 +275,4 @@ def _first_line(error: Exception) -> str:
 def _kind(value: Any) -> str:
     if isinstance(value, dict):
         return f"an object with {', '.join(map(str, list(value)[:5])) or 'no fields'}"
-    names = {list: "a list", str: "text", type(None): "null", bool: "true or false"}
-    return names.get(type(value), "a number")
+    return shown(value)

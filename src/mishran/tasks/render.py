@@ -71,18 +71,19 @@ class Renderer:
     def _join(
         self, example: Example, prompt: list[int], answer: list[int], whole: list[int], text: str
     ) -> Rendered:
-        blank = bool(example.messages) and not example.messages[-1]["content"].strip()
-        if not answer or blank:
+        said = example.messages[-1]["content"] if example.messages else example.answer
+        # A blank message of a chat has the tokens of the template's end of turn.
+        if not answer or (example.messages and not said.strip()):
             raise DataError(
                 expected="an answer of at least one token",
-                found=f"{text!r}, which has none",
+                found=f"{said!r}, which has none" if said.strip() else "an empty answer",
                 where=example.where,
                 fix="fill it in or remove the record",
             )
         if example.messages:
             if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
                 answer = whole[len(prompt) :]
-            ended = not text.rstrip().endswith(example.messages[-1]["content"].rstrip())
+            ended = not text.rstrip().endswith(said.rstrip())
         else:
             ended = False
             if self.bos_id is not None and prompt[:1] != [self.bos_id]:

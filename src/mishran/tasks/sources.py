@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mishran.config import TaskConfig
-from mishran.errors import DataError
+from mishran.errors import ConfigError, DataError
 from mishran.tasks.readers import Record, is_data_file, read_dataset, read_file
 from mishran.tasks.splits import named_split
 from mishran.tasks.task import Split
@@ -32,12 +32,20 @@ def read_sources(task: TaskConfig, base: Path, online: bool) -> list[Source]:
 
     Raises:
         DataError: a file, data set or split that is missing or cannot be read.
+        ConfigError: subset or revision of a file.
     """
     wanted = {s: task.splits[s] for s in ("train", "valid", "test") if s in (task.splits or {})}
     if task.path is None:
         return [Source(split, _one(value, task, base, online)) for split, value in wanted.items()]
     path = _locate(task.path, task, base, online)
     if path is not None and path.is_file():
+        if task.subset is not None or task.revision is not None:
+            raise ConfigError(
+                expected="subset and revision only with a folder or a hub name",
+                found=f"the file {task.path}",
+                where=f"task {task.name!r}",
+                fix="remove subset and revision",
+            )
         records = read_file(path)
         return _by_value(records, wanted, path) if wanted else [Source(None, records)]
     name = task.path if path is None else str(path)

@@ -142,7 +142,7 @@ def _text(field: Field, record: dict[str, Any], where: str) -> str:
     elif value is None:
         found, fix = "null", "fill it in, or remove the record"
     else:
-        found, fix = f"a {type(value).__name__}", "store it as text"
+        found, fix = f"a value of type {type(value).__name__}", "store it as text"
     raise DataError(
         expected=f"text or a number in field {field.path!r}", found=found, where=where, fix=fix
     )
