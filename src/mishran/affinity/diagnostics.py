@@ -89,7 +89,8 @@ def family_auc(
 
     The interval resamples tasks with replacement (copies of one task form no pair) and takes, for
     each, one of the affinity's replicas over probes when there are any, so that it covers both
-    which tasks and which probes were at hand. Resamplings without a pair of either kind are left out.
+    which tasks and which probes were at hand. Resamplings without a pair of either kind are not
+    counted.
 
     Args:
         families: task -> family; tasks that are not in it take no part.

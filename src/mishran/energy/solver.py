@@ -20,50 +20,41 @@ limit of the ridge: Tikhonov; constants measured on the grid of tests/energy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import daqp
 import numpy as np
 from scipy.optimize import linprog
 
 from mishran.energy.certificate import Multipliers, certify, relative_gradient
 from mishran.energy.constraints import Constraints, allowed, check_feasible
 from mishran.energy.energy import Energy
-from mishran.energy.tangent import RepairMode, centred, repair_tangent, rounding
+from mishran.energy.kkt import (
+    PRIMAL,
+    ActiveSet,
+    Problem,
+    find_active_set,
+    nearest,
+    normalise,
+    split,
+    stationary,
+)
+from mishran.energy.tangent import RepairMode, repair_tangent
 from mishran.errors import EnergyError
 from mishran.types import Array, Certificate, Solution
 
 TOLERANCE = 1e-9
-PRIMAL = 1e-12
-RIDGES = (1e-10, 1e-11, 1e-9, 1e-8, 1e-7)
+# Ridge and tolerance of DAQP, in the order tried. The tight ones suffice but for degenerate
+# vertices (every multiplier 0: a mixture that is exactly its target), where they cycle.
+ATTEMPTS = (
+    (1e-10, 1e-12),
+    (1e-11, 1e-12),
+    (1e-9, 1e-12),
+    (1e-8, 1e-12),
+    (1e-9, 1e-9),
+    (1e-8, 1e-8),
+    (1e-7, 1e-7),
+)
 FLAT = 1e-9
-EQUALITY = 5
-
-
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """min 1/2 p'Hp + c'p, H and c of size about 1; rows: 1'p = 1 first, then the groups.
-
-    low, high: bounds of tasks, then of rows. flat: curvature at or below this is rounding.
-    """
-
-    hessian: Array
-    linear: Array
-    rows: Array
-    low: Array
-    high: Array
-    unit: float
-    flat: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Active:
-    """Which tasks are off their bounds, which rows bind, and the rows' multipliers by DAQP."""
-
-    p: Array
-    free: np.ndarray
-    binding: np.ndarray
-    prices: Array
 
 
 def solve(
@@ -104,21 +95,22 @@ def minimise(energy: Energy, constraints: Constraints) -> tuple[Array, Certifica
     Raises:
         EnergyError, InfeasibleError: as `solve`.
     """
-    problem = _normalise(energy, constraints)
+    problem = normalise(energy, constraints)
+    # Where the slope dwarfs D nothing below its own rounding can be certified.
     limit = max(TOLERANCE * energy.scale, 64 * np.finfo(float).eps * problem.unit)
     best: tuple[Array, Certificate, Multipliers] | None = None
-    for ridge in RIDGES:
-        active = _active_set(problem, ridge)
+    for ridge, tolerance in ATTEMPTS:
+        active = find_active_set(problem, ridge, tolerance)
         if active is None:
             continue
-        for polish in (True, False):
-            p = _weights(problem, active, polish)
+        for polished in (True, False):
+            p = stationary(problem, active) if polished else nearest(problem, active.p)
             if p is None or constraints.violation(p) > PRIMAL:
                 continue
             prices = _multipliers(problem, energy, constraints, p, active)
-            method = f"DAQP, ridge {ridge:.0e}" + (", polished" if polish else "")
+            method = f"DAQP, ridge {ridge:.0e}" + (", polished" if polished else "")
             certificate = certify(energy, constraints, p, prices, method)
-            if polish and certificate.gap <= limit:
+            if polished and certificate.gap <= limit:
                 return p, certificate, _is_unique(problem, constraints, p, prices)
             if best is None or certificate.gap < best[1].gap:
                 best = p, certificate, prices
@@ -134,83 +126,8 @@ def minimise(energy: Energy, constraints: Constraints) -> tuple[Array, Certifica
     )
 
 
-def _normalise(energy: Energy, constraints: Constraints) -> _Problem:
-    hessian = centred(energy.matrix)
-    linear = relative_gradient(energy, np.full(len(energy.names), 1.0 / len(energy.names)))
-    unit = max(energy.scale, float(np.ptp(linear))) or 1.0
-    low, high = constraints.group_bounds
-    return _Problem(
-        hessian=hessian / unit,
-        linear=linear / unit,
-        rows=np.vstack([np.ones(len(linear)), constraints.group_matrix]),
-        low=np.concatenate([constraints.lower, [1.0], low]),
-        high=np.concatenate([constraints.upper, [1.0], high]),
-        unit=unit,
-        flat=max(rounding(energy.matrix) / unit, np.finfo(float).eps),
-    )
-
-
-def _active_set(problem: _Problem, ridge: float) -> _Active | None:
-    """DAQP's answer with a ridge; None when it finds none."""
-    n = len(problem.linear)
-    equal = problem.low == problem.high
-    p, _, flag, info = daqp.solve(
-        problem.hessian + ridge * np.eye(n) + 1.0 / n,  # 1/n: 11'p is constant
-        problem.linear.copy(),
-        problem.rows.copy(),
-        problem.high.copy(),
-        problem.low.copy(),
-        np.where(equal, EQUALITY, 0).astype(np.int32),
-        primal_tol=PRIMAL,
-        dual_tol=PRIMAL,
-        iter_limit=100 * (len(problem.low) + 10),
-    )
-    if flag != 1 or not np.isfinite(p).all():
-        return None
-    prices = -np.asarray(info["lam"])
-    binding = equal | (prices != 0)
-    at_bound = np.where(prices < 0, problem.high, problem.low)[:n]
-    free = np.flatnonzero(~binding[:n])
-    p = np.where(binding[:n], at_bound, p)
-    return _Active(p, free, binding[n:], prices[n:])
-
-
-def _weights(problem: _Problem, active: _Active, polish: bool) -> Array | None:
-    """Weights with the binding rows met exactly; with `polish` stationary on the free tasks too.
-
-    None when they leave their bounds, that is, when the active set was not the right one.
-    """
-    n, free = len(problem.linear), active.free
-    rows = problem.rows[active.binding]
-    target = np.where(active.prices < 0, problem.high[n:], problem.low[n:])[active.binding]
-    p = active.p.copy()
-    if len(free):
-        row_space, basis = _split(rows[:, free])
-        if polish:
-            p[free] = 0.0
-        for _ in range(2):
-            p[free] += row_space @ (target - rows @ p)
-        if polish and basis.shape[1]:
-            values, vectors = np.linalg.eigh(basis.T @ problem.hessian[np.ix_(free, free)] @ basis)
-            curved = values > problem.flat
-            directions = basis @ vectors[:, curved]
-            for _ in range(3):
-                gradient = (problem.hessian @ p + problem.linear)[free]
-                p[free] -= directions @ ((directions.T @ gradient) / values[curved])
-    clipped = np.clip(p, problem.low[:n], problem.high[:n])
-    return clipped if np.abs(clipped - p).max() <= PRIMAL else None
-
-
-def _split(rows: Array) -> tuple[Array, Array]:
-    """Pseudo-inverse of the rows and an orthonormal basis of what they do not feel."""
-    left, sizes, right = np.linalg.svd(rows, full_matrices=True)
-    rank = int((sizes > 1e-10 * sizes.max(initial=0.0)).sum())
-    inverse = right[:rank].T @ (left[:, :rank] / sizes[:rank]).T
-    return np.asarray(inverse), np.asarray(right[rank:].T)
-
-
 def _multipliers(
-    problem: _Problem, energy: Energy, constraints: Constraints, p: Array, active: _Active
+    problem: Problem, energy: Energy, constraints: Constraints, p: Array, active: ActiveSet
 ) -> Multipliers:
     """Prices of sum and groups by least squares on the free tasks, starting from DAQP's."""
     relative = relative_gradient(energy, p)
@@ -238,7 +155,7 @@ def _multipliers(
     )
 
 
-def _is_unique(problem: _Problem, constraints: Constraints, p: Array, prices: Multipliers) -> bool:
+def _is_unique(problem: Problem, constraints: Constraints, p: Array, prices: Multipliers) -> bool:
     """No direction leads from p to another optimum.
 
     All optima have the same active multipliers, so only tasks and groups without a price can move,
@@ -261,7 +178,7 @@ def _is_unique(problem: _Problem, constraints: Constraints, p: Array, prices: Mu
         dtype=bool,
     )
     rows = problem.rows[np.concatenate([[True], strict])][:, movable]
-    _, basis = _split(rows) if len(movable) else (None, np.empty((0, 0)))
+    _, basis = split(rows) if len(movable) else (None, np.empty((0, 0)))
     values, vectors = np.linalg.eigh(basis.T @ problem.hessian[np.ix_(movable, movable)] @ basis)
     flat = basis @ vectors[:, values <= problem.flat]
     if flat.shape[1] == 0:
