@@ -52,7 +52,7 @@ def test_a_folder_of_files(tmp_path):
     tasks = load_tasks(config("data"), tmp_path)
     assert [t.name for t in tasks] == ["ant", "zebra", "हिन्दी"]
     assert tasks[0].train[0].where.startswith(f"{folder}/ant.jsonl.gz:")
-    assert [t.path for t in task_configs(config("data/"), tmp_path)][0] == "data/ant.jsonl.gz"
+    assert task_configs(config("data/"), tmp_path)[0].path == "data/ant.jsonl.gz"
 
 
 def test_folders_that_do_not_do(tmp_path):
@@ -113,7 +113,8 @@ def test_eval_only(tmp_path):
     assert {n: c for n, c in split.counts.items() if c} == {"records": 11, "train_unused": 5}
     write_jsonl(tmp_path / "train.jsonl", pairs(5, "train"))
     assert message(DataError, lambda: load(tmp_path, path="train.jsonl", eval_only=True)) == (
-        "task 't': train.jsonl: expected held-out examples, to validate on and to probe with, found "
+        "task 't': train.jsonl: expected held-out examples, to validate on and to probe with, "
+        "found "
         "none (5 in train, 0 in valid, 0 in test); put some records into split valid, or name no "
         "splits: then a hash of the text decides (needs two different records)"
     )
@@ -157,12 +158,14 @@ def test_nothing_held_out(tmp_path):
 def test_nothing_to_train_on(tmp_path):
     write_jsonl(tmp_path / "test.jsonl", pairs(3, "test"))
     assert message(DataError, lambda: load(tmp_path, path="test.jsonl")) == (
-        "task 't': test.jsonl: expected examples to train on, found none (0 in train, 0 in valid, 3 "
+        "task 't': test.jsonl: expected examples to train on, found none (0 in train, 0 in "
+        "valid, 3 "
         "in test); add records of split train, or set eval_only: true"
     )
     write_jsonl(tmp_path / "leak.jsonl", [*pairs(3, "train"), *pairs(3, "valid")])
     assert message(DataError, lambda: load(tmp_path, path="leak.jsonl")) == (
-        "task 't': leak.jsonl: expected examples to train on, found 3 whose text is all in valid or "
+        "task 't': leak.jsonl: expected examples to train on, found 3 whose text is all in valid "
+        "or "
         "test; split the records anew"
     )
 

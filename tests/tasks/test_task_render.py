@@ -149,7 +149,8 @@ def test_template_that_does_not_continue_its_prompt():
 def test_template_that_refuses_the_messages():
     tokenizer = tiny.byte_level(chat_template=tiny.REFUSES)
     assert message(DataError, lambda: renderer(tokenizer, True, True, 200).render(CHAT)) == (
-        "x.jsonl:9: expected messages that the chat template of this model accepts, found roles must "
+        "x.jsonl:9: expected messages that the chat template of this model accepts, found roles "
+        "must "
         "alternate; change the messages, or give the task prompt and answer templates"
     )
 
@@ -157,7 +158,8 @@ def test_template_that_refuses_the_messages():
 def test_messages_without_a_chat_template():
     tokenizer = tiny.byte_level(name_or_path="models/base")
     assert message(ModelError, lambda: renderer(tokenizer, True, True, 200).render(CHAT)) == (
-        "models/base (for x.jsonl:9): expected a tokenizer with a chat template, since the task has "
+        "models/base (for x.jsonl:9): expected a tokenizer with a chat template, since the task "
+        "has "
         "messages, found none; use a chat model, put chat_template.jinja into its folder, or write "
         'the task as prompt: "{messages[0].content}" and answer: "{messages[1].content}"'
     )
@@ -211,7 +213,8 @@ def test_nothing_to_predict_the_answer_from():
     for tokenizer, bos in ((KINDS["byte_level"], False), (KINDS["no_special"], True)):
         render = renderer(tokenizer, bos, True, 100)
         assert message(DataError, lambda render=render: render.render(example)) == (
-            "x.jsonl:4: expected a prompt of at least one token to predict the answer from, found an "
+            "x.jsonl:4: expected a prompt of at least one token to predict the answer from, "
+            "found an "
             "empty prompt, and no BOS before it; give the task a prompt template, or set bos: true "
             "with a model that has a BOS"
         )
@@ -237,7 +240,8 @@ def test_all_too_long():
     shortest = min(len(render.render(e).input_ids) for e in examples)
     assert message(DataError, lambda: render_all(examples, render, "capitals")) == (
         "task 'capitals': expected examples of at most 8 tokens, found 2 examples, the shortest of "
-        f"{shortest} tokens; raise max_tokens (up to the model's context), shorten the examples, or "
+        f"{shortest} tokens; raise max_tokens (up to the model's context), shorten the examples, "
+        f"or "
         "remove the task"
     )
 

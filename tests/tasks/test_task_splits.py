@@ -36,7 +36,7 @@ def sizes(num: int) -> list[int]:
 
 
 def test_sizes_of_small_tasks():
-    """At least a fifth held out for valid and a tenth for test, up to 64; never nothing to train on."""
+    """At least a fifth for valid and a tenth for test, up to 64, and something to train on."""
     assert sizes(1) == [1, 0, 0]
     assert sizes(2) == [1, 1, 0]
     assert sizes(3) == [2, 1, 0]
@@ -264,7 +264,8 @@ def test_splits_of_a_folder(tmp_path):
     assert message(
         DataError, lambda: load(tmp_path, path="d", splits={"train": "train", "valid": "dev"})
     ) == (
-        f'{folder}: expected a data set that `datasets` can load, found Unknown split "dev". Should '
+        f'{folder}: expected a data set that `datasets` can load, found Unknown split "dev". '
+        f"Should "
         "be one of ['train', 'test']; check its files"
     )
 

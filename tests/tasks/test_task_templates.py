@@ -76,7 +76,8 @@ def test_no_attributes_are_reached():
     [
         (
             "{inptu}",
-            "expected field 'inptu', found the fields input, n, x, yes, meta, refs, a.b, a, प्रश्न, "
+            "expected field 'inptu', found the fields input, n, x, yes, meta, refs, a.b, a, "
+            "प्रश्न, "
             "none, mixed case; did you mean {input}?",
         ),
         (
@@ -112,11 +113,13 @@ def test_no_attributes_are_reached():
         (
             "{meta}",
             "expected text or a number in field 'meta', found an object, "
-            '{"answer": "four", "deep": [{"a": "b"}]}; name a field of it, for example {meta.answer}',
+            '{"answer": "four", "deep": [{"a": "b"}]}; name a field of it, for example '
+            "{meta.answer}",
         ),
         (
             "{none}",
-            "expected text or a number in field 'none', found null; fill it in, or remove the record",
+            "expected text or a number in field 'none', found null; fill it in, or remove the "
+            "record",
         ),
     ],
 )
@@ -126,7 +129,8 @@ def test_record_that_does_not_fit(template, text):
 
 def test_values_that_are_no_text():
     assert message(DataError, lambda: fill("{b}", {"b": b"bytes"})) == (
-        "x.jsonl:7: expected text or a number in field 'b', found a value of type bytes; store it as text"
+        "x.jsonl:7: expected text or a number in field 'b', found a value of type bytes; store "
+        "it as text"
     )
     assert message(DataError, lambda: fill("{b}", {})) == (
         "x.jsonl:7: expected field 'b', found no fields; "
@@ -160,7 +164,8 @@ def test_braces_around_something_that_is_no_field(inside):
     template = f"{{{inside}}}"
     assert message(ConfigError, lambda: fill(template)) == (
         "task 't': prompt: expected a field such as {input}, {meta.answer} or {refs[0]}, found "
-        f"{template} in {template!r}; mend the template; write {{{{ and }}}} for braces that are text"
+        f"{template} in {template!r}; mend the template; write {{{{ and }}}} for braces that are "
+        f"text"
     )
 
 
@@ -251,7 +256,8 @@ def test_half_a_surrogate_pair(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps(pairs(1)[0]) + '\n{"input": "ab\\ud83d", "target": "x"}\n')
     assert message(DataError, lambda: load(tmp_path, path="x.jsonl")) == (
-        f"{path}:2: expected text that is valid Unicode, found half a surrogate pair, '\\ud83d', at "
+        f"{path}:2: expected text that is valid Unicode, found half a surrogate pair, '\\ud83d', "
+        f"at "
         "character 3; remove it (an emoji cut in two is the usual cause)"
     )
 
