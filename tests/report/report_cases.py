@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from mishran.mixture import Budget, CertificateFile, Mixture, TaskShare, quotas
@@ -91,6 +93,7 @@ def similarities(families: list[str], rng: np.random.Generator) -> np.ndarray:
     return 0.9 * np.clip(gram, 0, 1) ** 1.3 + 0.1 * np.eye(len(families))
 
 
+@functools.cache
 def case(n: int = 16, *, seed: int = 0, t: float = 0.6, tasks: tuple = ()) -> ReportData:
     """A full report of n tasks; findings are left empty."""
     rng = np.random.default_rng(seed)

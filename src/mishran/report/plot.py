@@ -37,7 +37,8 @@ def share_axis(top: float, most: int = 6) -> tuple[float, tuple[Tick, ...]]:
     count = int(scale / step + 1e-9)
     digits = next(d for d in range(9) if math.isclose(100 * step, round(100 * step, d)))
     return scale, tuple(
-        Tick(100 * i * step / scale, say.percent(i * step, digits)) for i in range(count + 1)
+        Tick(100 * i * step / scale, say.percent(i * step, digits if i else 0))
+        for i in range(count + 1)
     )
 
 

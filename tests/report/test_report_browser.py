@@ -1,0 +1,249 @@
+"""The page in Chromium: opens from disk, loads nothing, moves, and fits."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_cases import case
+
+from mishran.report import find, render_html
+from mishran.report.table import task_rows
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    missing = None if CHROMIUM.exists() else f"no {CHROMIUM}: apt-get install chromium"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing = missing or "no playwright: pip install playwright"
+    if missing and os.environ.get("MISHRAN_BROWSER") == "1":
+        pytest.fail(f"MISHRAN_BROWSER=1, but {missing}")
+    if missing:
+        pytest.skip(missing)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Reports by number of tasks, written once: (data, address)."""
+    folder, made = tmp_path_factory.mktemp("reports"), {}
+
+    def page(n: int):
+        if n not in made:
+            data = case(n)
+            found = find(data.mixture, data.affinity, data.diagnostics, data.specialists, data.base)
+            path = folder / f"report-{n}.html"
+            path.write_text(render_html(replace(data, findings=found)), encoding="utf-8")
+            made[n] = data, path.as_uri()
+        return made[n]
+
+    return page
+
+
+@pytest.fixture
+def open_page(chromium, pages):
+    """Opens a report and checks at the end that nothing went wrong and nothing left."""
+    opened = []
+
+    def open_(n: int = 24, width: int = 1400, **options):
+        data, address = pages(n)
+        page = chromium.new_page(
+            viewport={"width": width, "height": 900}, reduced_motion="reduce", **options
+        )
+        troubles, requests = [], []
+        page.on("console", lambda message: troubles.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(address)
+        opened.append((page, address, troubles, requests))
+        return page, data
+
+    yield open_
+    for page, address, troubles, requests in opened:
+        page.wait_for_timeout(50)
+        assert troubles == []
+        assert [url for url in requests if url != address and not url.startswith("data:")] == []
+        page.close()
+
+
+def shown_bars(page) -> tuple[np.ndarray, list[str]]:
+    """Widths of the dial's bars as a share of their track, and the numbers beside them."""
+    widths = page.eval_on_selector_all(
+        "#dial-bars li",
+        """rows => rows.map(row => row.querySelector('.bar').getBoundingClientRect().width
+            / row.querySelector('.track').getBoundingClientRect().width)""",
+    )
+    return np.array(widths), page.locator("#dial-bars .num").all_text_contents()
+
+
+def expected(data, index: int) -> np.ndarray:
+    return data.t_weights[index][[data.names.index(row.name) for row in task_rows(data)]]
+
+
+def check_bars(page, weights: np.ndarray) -> None:
+    widths, numbers = shown_bars(page)
+    assert numbers == [f"{100 * w + 1e-9:.1f}\u202f%" for w in weights]
+    scale = weights.max() / widths.max()
+    assert widths * scale == pytest.approx(weights, abs=2e-3)
+    effective = float(page.text_content("#dial-eff"))
+    assert effective == pytest.approx(1 / np.square(weights).sum(), abs=0.051)
+
+
+def set_slider(page, index: int) -> None:
+    page.eval_on_selector(
+        "#dial-slider",
+        "(s, k) => { s.value = k; s.dispatchEvent(new Event('input', {bubbles: true})); }",
+        index,
+    )
+
+
+def test_the_slider_moves_the_bars_to_the_solved_weights(open_page):
+    page, data = open_page()
+    chosen = np.array([row.weight for row in task_rows(data)])
+    check_bars(page, chosen)
+    assert page.is_disabled("#dial-back")
+    for index in (0, 50, 73, 100):
+        set_slider(page, index)
+        check_bars(page, expected(data, index))
+        assert page.text_content("#dial-t") == f"{data.t_values[index]:.2f}"
+    page.click("#dial-back")
+    check_bars(page, chosen)
+    assert page.text_content("#dial-t") == "0.60"
+
+
+def test_the_slider_works_from_the_keyboard_and_with_the_mouse(open_page):
+    page, data = open_page()
+    page.focus("#dial-slider")
+    page.keyboard.press("ArrowRight")
+    check_bars(page, expected(data, 31))
+    text = page.get_attribute("#dial-slider", "aria-valuetext")
+    assert text.startswith("t = 0.62, ") and text.endswith(" effective tasks")
+    page.keyboard.press("Home")
+    check_bars(page, expected(data, 0))
+    page.keyboard.press("End")
+    check_bars(page, expected(data, 100))
+    box = page.locator("#dial-slider").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    check_bars(page, expected(data, 50))
+    cursor = page.locator("#dial-cursor").bounding_box()
+    assert cursor["x"] + cursor["width"] / 2 == pytest.approx(box["x"] + box["width"] / 2, abs=2)
+
+
+def test_the_heat_map_names_the_pair_under_pointer_and_keys(open_page):
+    page, data = open_page()
+    names = page.eval_on_selector_all(".heat tbody th", "heads => heads.map(h => h.title)")
+    assert sorted(names) == sorted(data.names)
+    page.hover(".heat tbody tr:nth-child(3) td:nth-of-type(6)")
+    tip = page.inner_text("#tip")
+    i, j = data.names.index(names[2]), data.names.index(names[5])
+    assert names[2] in tip and names[5] in tip
+    assert f"{data.affinity.matrix[i, j]:.2f}" in tip
+    page.mouse.move(0, 0)
+    assert page.is_hidden("#tip")
+    page.focus(".heat td[tabindex]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    tip = page.inner_text("#tip")
+    assert names[2] in tip
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#tip")
+
+
+def test_the_chart_of_t_names_the_nearest_line(open_page):
+    page, data = open_page()
+    page.locator("#dial-plot").scroll_into_view_if_needed()
+    box = page.locator("#dial-plot").bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + box["height"] * 0.02)
+    top = data.names[int(data.t_weights[0].argmax())]
+    assert top in page.inner_text("#tip")
+
+
+@pytest.mark.parametrize("n", [1, 24, 60])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_nothing_sticks_out(open_page, n, width):
+    page, _ = open_page(n, width)
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('main *, header *')].filter(node => {
+            if (node.closest('.scroll, svg, .hidden, [hidden]')) return false;
+            const box = node.getBoundingClientRect();
+            return box.width && (box.right > innerWidth + 1 || box.left < -1);
+        }).map(node => node.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_numbers_are_not_cut_and_do_not_overlap(open_page, width):
+    page, _ = open_page(60, width)
+    overlaps = page.evaluate(
+        """() => [...document.querySelectorAll('.mixture tbody tr, .specialists tbody tr')].filter(
+            row => {
+                const boxes = [...row.cells].map(cell => cell.getBoundingClientRect());
+                return boxes.some((a, i) => boxes.some((b, j) => i < j
+                    && a.left < b.right - 1 && b.left < a.right - 1
+                    && a.top < b.bottom - 1 && b.top < a.bottom - 1));
+            }).length"""
+    )
+    assert overlaps == 0
+    cut = page.eval_on_selector_all(
+        "td.num", "cells => cells.filter(c => c.scrollWidth > c.clientWidth + 1).length"
+    )
+    assert cut == 0
+
+
+def test_dark_mode_changes_paper_ink_and_shades(open_page):
+    seen = []
+    for scheme in ("light", "dark"):
+        page, _ = open_page(color_scheme=scheme)
+        seen.append(
+            page.evaluate(
+                """() => ['body', '.heat .l8', '.mixture .bar'].map(
+                    q => getComputedStyle(document.querySelector(q)).backgroundColor)"""
+            )
+        )
+    assert all(light != dark for light, dark in zip(*seen, strict=True))
+
+
+def test_text_stands_out_from_its_ground(open_page):
+    """WCAG AA for the numbers in the heat map, in both modes."""
+    for scheme in ("light", "dark"):
+        page, _ = open_page(color_scheme=scheme)
+        colours = page.evaluate(
+            """() => [...Array(9).keys()].map(k => document.querySelector('.heat .l' + k))
+                .filter(Boolean).map(cell => {
+                    const style = getComputedStyle(cell);
+                    return [style.color, style.backgroundColor];
+                })"""
+        )
+        assert len(colours) >= 7
+        for pair in colours:
+            text, ground = sorted(map(luminance, pair))
+            assert (ground + 0.05) / (text + 0.05) >= 4.5, (scheme, pair)
+
+
+def luminance(css: str) -> float:
+    channels = [int(c) / 255 for c in css.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

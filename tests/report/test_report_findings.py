@@ -1,0 +1,162 @@
+"""Every finding appears when it should, says what to do, and stays away when it should."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from report_cases import case
+
+from mishran.mixture import RepairFile
+from mishran.report import findings
+from mishran.report.data import BaseFacts, DiagnosticsView, Finding, SpecialistRow
+from mishran.types import Affinity, Repair
+
+DATA = case(16)
+
+
+def mixture(**changes):
+    return DATA.mixture.model_copy(update=changes)
+
+
+def tasks(**changes):
+    """All tasks of the mixture with the same changes."""
+    return tuple(task.model_copy(update=changes) for task in DATA.mixture.tasks)
+
+
+def proof(**changes):
+    none = {"floors": {}, "caps": {}, "lower": {}, "upper": {}}
+    return DATA.mixture.certificate.model_copy(update=none | changes)
+
+
+def only(found: list[Finding]) -> Finding:
+    assert len(found) == 1
+    assert found[0].level == "note" or found[0].what_to_do
+    return found[0]
+
+
+def test_a_warning_without_a_remedy_is_our_mistake():
+    with pytest.raises(ValueError, match="'lost' must say what to do"):
+        Finding("warning", "lost", "somewhere")
+
+
+def test_the_planted_random_task_comes_first_and_with_its_share():
+    found = findings.find(
+        DATA.mixture, DATA.affinity, DATA.diagnostics, DATA.specialists, DATA.base
+    )
+    assert found[0].title == "Answers of coin_flips do not depend on the prompt"
+    assert "It gets 20.0\u202f% of the rows" in found[0].text
+    assert all(finding.what_to_do for finding in found if finding.level == "warning")
+
+
+def test_nothing_is_said_about_a_mixture_without_faults():
+    even = tasks(weight=1 / 16, low=0.06, high=0.07, epochs=0.5)
+    fine = mixture(tasks=even, certificate=proof())
+    matrix = np.full((16, 16), 0.5) + 0.5 * np.eye(16)
+    affinity = Affinity(DATA.names, matrix, "jsd", np.zeros((0, 16, 16)))
+    found = findings.find(fine, affinity, DiagnosticsView(), DATA.specialists[:3], DATA.base)
+    assert [finding.level for finding in found] == ["note"]  # across languages, always of interest
+
+
+def test_specialists_without_gain_are_named_with_their_numbers():
+    row = SpecialistRow("snli_entailment", (), "no gain", 3.1, 3.09, 0.01, -0.04, 0.06)
+    found = only(findings.no_gain(DATA.mixture, [row]))
+    assert found.level == "warning"
+    assert "snli_entailment 0.010 (−0.040 to 0.060)" in found.text
+    assert "specialists.tokens" in found.what_to_do
+    assert findings.no_gain(DATA.mixture, [replace(row, status="learned")]) == []
+
+
+def test_a_gain_that_was_not_measured_is_a_dash():
+    row = SpecialistRow("capitals", (), "prompt ignored")
+    found = only(findings.prompt_ignored(DATA.mixture, [row]))
+    assert "capitals – (–)" in found.text
+    assert " 0.000" not in found.text
+
+
+def test_tasks_that_get_nothing_are_named_and_floors_advised():
+    found = only(findings.nothing(DATA.mixture))
+    assert found.title == "3 of 16 tasks get nothing"
+    assert "capitals, राजधानी and clinc_intents" in found.text
+    assert "floors: {capitals: 0.02}" in found.what_to_do
+
+
+def test_twins_are_mutual_and_independent_of_a_constant_and_of_the_order():
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(6, 40))
+    points[4] = points[1] + 0.05 * rng.normal(size=40)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    names = tuple("abcdef")
+
+    def twins(matrix, order=range(6)):
+        order = list(order)
+        matrix = matrix[np.ix_(order, order)]
+        label = tuple(names[i] for i in order)
+        return findings.twins(Affinity(label, matrix, "jsd", np.zeros((0, 6, 6))))
+
+    gram = points @ points.T
+    assert only(twins(gram)).title == "Near twins: b and e"
+    assert only(twins(gram + 7.0)).title == "Near twins: b and e"
+    assert only(twins(gram, (5, 4, 3, 2, 1, 0))).title == "Near twins: e and b"
+    assert twins(np.eye(6)) == []
+
+
+def test_the_closest_pair_of_two_languages_is_found_and_only_with_groups():
+    found = only(findings.across_languages(DATA.mixture, DATA.affinity))
+    assert found.title == "Closest across languages: capitals and राजधानी"
+    assert "the closest pair of all" in found.text
+    assert findings.across_languages(mixture(tasks=tasks(groups=())), DATA.affinity) == []
+
+
+def test_the_outlier_has_the_smallest_row_sum():
+    assert (
+        only(findings.outlier(DATA.diagnostics)).title == "coin_flips stands apart from all others"
+    )
+    close = DiagnosticsView(row_sums={"a": 2.0, "b": 2.1, "c": 2.2})
+    assert only(findings.outlier(close)).title == "a is least like the rest"
+    assert findings.outlier(DiagnosticsView()) == []
+
+
+def test_repairs_say_size_and_cost_and_rounding_is_left_out():
+    shift = RepairFile(name="shift", amount=0.04, detail="tangent shift", energy_cost=0.0021)
+    found = only(findings.repaired(mixture(repairs=(shift,)), DATA.affinity))
+    assert "tangent shift. Size: 0.04. It changes the energy by 0.0021." in found.text
+    tiny = Repair("symmetrised", 1e-12, "mean of both halves")
+    assert findings.repaired(DATA.mixture, replace(DATA.affinity, repairs=(tiny,))) == []
+
+
+def test_paper_mode_and_other_remarks_of_the_solver():
+    lost = ("38 % of the energy drop is lost.",)
+    paper = only(findings.closed_form(mixture(method="taskpgm-paper-clip", warnings=lost)))
+    assert paper.text == lost[0]
+    assert "solution: exact" in paper.what_to_do
+    assert only(findings.closed_form(mixture(warnings=lost))).title == "The solver has a remark"
+    assert findings.closed_form(DATA.mixture) == []
+
+
+def test_bounds_that_hold_are_named_and_zero_weights_are_not_bounds():
+    held = proof(floors={"hindi": 0.01}, caps={"facts": 0.02}, lower={"xnli_hi": 0.1})
+    found = only(findings.bounds(mixture(certificate=held)))
+    assert "the floor of hindi, the cap of facts and the floor of xnli_hi" in found.text
+    assert findings.bounds(mixture(certificate=proof(lower={"capitals": 0.1}))) == []
+    assert findings.bounds(mixture(certificate=proof(floors={"hindi": 1e-15}))) == []
+
+
+def test_an_optimum_that_is_not_unique():
+    assert "ridge" in only(findings.not_unique(mixture(unique=False))).what_to_do
+
+
+def test_intervals_that_contain_uniform_and_intervals_that_are_missing():
+    unsure = mixture(tasks=tasks(low=0.01, high=0.2))
+    assert only(findings.wide(unsure)).title == "16 of 16 weights cannot be told from uniform"
+    assert findings.wide(DATA.mixture) == []
+    assert only(findings.wide(mixture(tasks=tasks(low=None, high=None)))).title == "No intervals"
+
+
+def test_repeated_epochs_additive_affinity_and_few_probes():
+    assert "max_epochs: 4" in only(findings.repeated(mixture(tasks=tasks(epochs=9.0)))).what_to_do
+    assert findings.repeated(DATA.mixture) == []
+    assert "79\u202f%" in only(findings.difficulty(DiagnosticsView(additive_share=0.79))).text
+    assert findings.difficulty(DiagnosticsView()) == []
+    few = BaseFacts("base", probes=64, probe_tasks=16)
+    assert "64 probe examples over 16 tasks" in only(findings.few_probes(DATA.mixture, few)).text
+    assert findings.few_probes(DATA.mixture, BaseFacts("base")) == []
