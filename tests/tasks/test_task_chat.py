@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from task_files import load, message, write_jsonl
 
@@ -93,6 +95,11 @@ def test_other_keys_are_kept_and_nulls_are_left_out():
             f"expected one of {', '.join(SHAREGPT_ROLES)} as 'from' in messages[0], found "
             "'narrator'; rename the role",
         ),
+        (
+            [{"from": ["human"], "value": "x"}, REPLY],
+            f"expected one of {', '.join(SHAREGPT_ROLES)} as 'from' in messages[0], found "
+            "['human']; rename the role",
+        ),
     ],
 )
 def test_what_is_refused(value, text):
@@ -127,6 +134,16 @@ def test_field_that_is_missing_names_file_and_line(tmp_path):
     path = write_jsonl(tmp_path / "x.jsonl", [{"messages": [USER, REPLY]}, {"message": []}])
     assert message(DataError, lambda: load(tmp_path, path="x.jsonl")) == (
         f"{path}:2: expected field 'messages', found the fields message; did you mean {{message}}?"
+    )
+
+
+def test_values_that_json_has_not(tmp_path):
+    rows = [{"messages": [{**USER, "image": b"png"}, REPLY]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
+    assert message(DataError, lambda: load(tmp_path, path="x.parquet")) == (
+        f"{tmp_path}/x.parquet:1: expected messages of text, numbers, lists and objects in field "
+        "'messages', found Object of type bytes is not JSON serializable; remove the other values "
+        "from the messages"
     )
 
 

@@ -299,6 +299,32 @@ def test_missing_files(tmp_path):
     assert missing == f"task 't': {tmp_path}/v.jsonl: {start} correct the path"
 
 
+def test_paths_that_are_none(tmp_path):
+    text = message(DataError, lambda: load(tmp_path, path="x" * 300))
+    assert "expected a data file or folder, found File name too long; correct the path" in text
+    text = message(DataError, lambda: load(tmp_path, path="~nobody_of_that_name/x.jsonl"))
+    assert text == (
+        f"task 't': {tmp_path}/~nobody_of_that_name/x.jsonl: expected a data file or folder, found "
+        "Could not determine home directory.; correct the path"
+    )
+
+
+def test_integer_of_too_many_digits(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"n": ' + "9" * 5000 + "}\n")
+    text = message(DataError, lambda: read_file(path))
+    assert text.startswith(f"{path}:1: expected one JSON object per line, found Exceeds the limit")
+
+
+def test_parquet_value_that_python_has_not(tmp_path):
+    path = tmp_path / "x.parquet"
+    times = pa.array([2**62], pa.int64()).cast(pa.timestamp("us"))
+    pq.write_table(pa.table({"t": times}), path)
+    assert message(DataError, lambda: read_file(path)).startswith(
+        f"{path}: expected a Parquet file, found "
+    )
+
+
 def test_hub_name_goes_through_load_dataset(tmp_path, monkeypatch):
     """The real function, with its hub turned off: names, subset and revision arrive there."""
     text = message(DataError, lambda: load(tmp_path, path="openai/gsm8k", online=True))

@@ -132,6 +132,11 @@ def test_values_that_are_no_text():
         "x.jsonl:7: expected text or a number in field 'b', found a value of type bytes; store "
         "it as text"
     )
+    for value, found in ((float("nan"), "NaN"), (float("-inf"), "-Infinity")):
+        assert message(DataError, lambda value=value: fill("{b}", {"b": value})) == (
+            f"x.jsonl:7: expected text or a number in field 'b', found {found}; "
+            "fill it in, or remove the record"
+        )
     assert message(DataError, lambda: fill("{b}", {})) == (
         "x.jsonl:7: expected field 'b', found no fields; "
         "add the field to the record or change the template"
@@ -259,6 +264,14 @@ def test_half_a_surrogate_pair(tmp_path):
         f"{path}:2: expected text that is valid Unicode, found half a surrogate pair, '\\ud83d', "
         f"at "
         "character 3; remove it (an emoji cut in two is the usual cause)"
+    )
+
+
+def test_half_a_surrogate_pair_in_an_id(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"id": "\\udc00", "input": "a", "target": "b"}\n')
+    assert message(DataError, lambda: load(tmp_path, path="x.jsonl")).startswith(
+        f"{path}:1: expected text that is valid Unicode, found half a surrogate pair, '\\udc00'"
     )
 
 

@@ -70,7 +70,7 @@ def _message(message: Any, place: str, where: str) -> dict[str, Any]:
         )
     kept = {name: part for name, part in message.items() if part is not None}
     if "role" not in kept and "from" in kept:
-        if kept["from"] not in SHAREGPT_ROLES:
+        if not isinstance(kept["from"], str) or kept["from"] not in SHAREGPT_ROLES:
             raise DataError(
                 expected=f"one of {', '.join(SHAREGPT_ROLES)} as 'from' in {place}",
                 found=repr(kept["from"]),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mishran.errors import DataError
+from mishran.run import canonical_json
 from mishran.tasks.chat import read_messages
 from mishran.tasks.template import Template, field_value, parse_template
 
@@ -70,7 +71,7 @@ class TemplateFields:
         prompt, answer = template.fill(record, where), self.answer.fill(record, where)
         if prompt and not prompt[-1].isspace() and not answer[:1].isspace():
             prompt += self.separator
-        return Texts(prompt=_unicode(prompt, where), answer=_unicode(answer, where))
+        return Texts(prompt=valid_unicode(prompt, where), answer=valid_unicode(answer, where))
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,15 @@ class MessageFields:
         (field,) = self.field.parts
         assert not isinstance(field, str)
         messages, cut = read_messages(field_value(field, record, where), field.path, where)
-        for message in messages:
-            _unicode(message["content"], where)
+        try:
+            valid_unicode(canonical_json(messages), where)
+        except TypeError as error:
+            raise DataError(
+                expected=f"messages of text, numbers, lists and objects in field {field.path!r}",
+                found=str(error),
+                where=where,
+                fix="remove the other values from the messages",
+            ) from error
         return Texts(messages=tuple(messages), cut=cut)
 
 
@@ -144,8 +152,8 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\n", "\\n").replace("\t", "\\t") + '"'
 
 
-def _unicode(text: str, where: str) -> str:
-    """JSON can carry half a surrogate pair, which no tokenizer and no hash accepts."""
+def valid_unicode(text: str, where: str) -> str:
+    """The text itself; JSON can carry half a surrogate pair, which no tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 from mishran.config import FitConfig, TaskConfig, check_name
 from mishran.config_errors import FieldProblem
 from mishran.errors import ConfigError, DataError
-from mishran.tasks.fields import choose_fields
+from mishran.tasks.fields import choose_fields, valid_unicode
 from mishran.tasks.readers import SUFFIXES
 from mishran.tasks.sources import Source, read_sources
 from mishran.tasks.splits import hash_splits, named_split, separate
@@ -135,6 +135,7 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
             own = record.fields.get("id")
             prefix = f"{source.split}-" if len(sources) > 1 else ""
             name = str(own) if isinstance(own, str | int) else f"{prefix}{number}"
+            valid_unicode(name, record.where)
             seen[name] += 1
             counts["repeated_ids"] += seen[name] > 1
             identity = name if seen[name] == 1 else f"{name}#{seen[name]}"

@@ -113,7 +113,8 @@ def _parquet(path: Path) -> Iterator[Record]:
                 for row in batch.to_pylist():
                     number += 1
                     yield Record(row, f"{path}:{number}")
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        # The last two: text that is no UTF-8, times that Python cannot express.
         raise DataError(
             expected="a Parquet file",
             found=_first_line(error),
@@ -150,10 +151,12 @@ def _parse(text: str, where: str, expected: str) -> Any:
             where=where,
             fix="name it .jsonl if it has one object per line" if several else "mend that line",
         ) from error
-    except RecursionError as error:
+    except (RecursionError, ValueError) as error:
+        # ValueError: an integer of more digits than Python reads.
+        deep = isinstance(error, RecursionError)
         raise DataError(
             expected=expected,
-            found="brackets nested too deep",
+            found="brackets nested too deep" if deep else _first_line(error),
             where=where,
             fix="remove the record",
         ) from error
@@ -230,7 +233,7 @@ def read_dataset(
 
 @contextlib.contextmanager
 def _quiet(datasets: Any, online: bool) -> Iterator[None]:
-    """No log lines of `datasets`, whose errors are ours to word; progress bars for downloads only."""
+    """No log lines of `datasets`: its errors become ours. Progress bars for downloads only."""
     level = datasets.logging.get_verbosity()
     hide = not online and not datasets.are_progress_bars_disabled()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)

@@ -107,11 +107,15 @@ def _by_value(records: list[Record], wanted: dict[Split, str], path: Path) -> li
 
 def _locate(value: str, task: TaskConfig, base: Path, online: bool) -> Path | None:
     """The local file or folder, or None for a hub name (online only)."""
-    path = base / Path(value).expanduser()
-    if path.exists():
-        return path
-    where = f"task {task.name!r}: {path}"
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    path, found, siblings = base / value, "no such file", []
+    try:
+        path = base / Path(value).expanduser()
+        if path.exists():
+            return path
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    except (OSError, RuntimeError) as error:
+        # A name too long, a folder that may not be read, the home of a user that is none.
+        found = getattr(error, "strerror", None) or str(error)
     near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.7)
     like_file = is_data_file(path) or value.startswith((".", "/", "~")) or value.count("/") > 1
     if online and not like_file:
@@ -119,7 +123,7 @@ def _locate(value: str, task: TaskConfig, base: Path, online: bool) -> Path | No
     hub = "" if like_file else "; for a data set of the hub, use --online"
     raise DataError(
         expected="a data file or folder",
-        found="no such file",
-        where=where,
+        found=found,
+        where=f"task {task.name!r}: {path}",
         fix=(f"did you mean {near[0]!r}?" if near else "correct the path") + hub,
     )

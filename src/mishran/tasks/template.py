@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -131,7 +132,7 @@ def _text(field: Field, record: dict[str, Any], where: str) -> str:
     value = field_value(field, record, where)
     if isinstance(value, str):
         return value
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return json.dumps(value)
     if isinstance(value, list):
         found, fix = f"a list, {_shown(value)}", f"index it, for example {{{field.path}[0]}}"
@@ -139,8 +140,8 @@ def _text(field: Field, record: dict[str, Any], where: str) -> str:
         found = f"an object, {_shown(value)}"
         inner = next(iter(value), "name")
         fix = f"name a field of it, for example {{{field.path}.{inner}}}"
-    elif value is None:
-        found, fix = "null", "fill it in, or remove the record"
+    elif value is None or isinstance(value, float):
+        found, fix = _shown(value), "fill it in, or remove the record"
     else:
         found, fix = f"a value of type {type(value).__name__}", "store it as text"
     raise DataError(
