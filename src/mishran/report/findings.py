@@ -52,28 +52,30 @@ def find(
     )
 
 
+def _warning(title: str, text: str, what_to_do: str) -> list[Finding]:
+    return [Finding("warning", title, text, what_to_do)]
+
+
+def _note(title: str, text: str, what_to_do: str = "") -> list[Finding]:
+    return [Finding("note", title, text, what_to_do)]
+
+
 def closed_form(mixture: Mixture) -> list[Finding]:
     """What the solver warned about; in the paper's mode, the energy that was lost."""
     if not mixture.warnings:
         return []
     text = " ".join(mixture.warnings)
     if mixture.method.startswith("taskpgm-paper"):
-        return [
-            Finding(
-                "warning",
-                "The paper's closed form misses the optimum",
-                text,
-                "Use `solution: exact`, unless you want to reproduce the paper.",
-            )
-        ]
-    return [
-        Finding(
-            "warning",
-            "The solver has a remark",
+        return _warning(
+            "The paper's closed form misses the optimum",
             text,
-            "Read it before you use these weights.",
+            "Use `solution: exact`, unless you want to reproduce the paper.",
         )
-    ]
+    return _warning(
+        "The solver has a remark",
+        text,
+        "Read it before you use these weights.",
+    )
 
 
 def _together(mixture: Mixture, rows: Sequence[SpecialistRow]) -> str:
@@ -87,21 +89,19 @@ def prompt_ignored(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> li
     rows = [row for row in specialists if row.status == "prompt ignored"]
     if not rows:
         return []
-    return [
-        Finding(
-            "warning",
-            f"Answers of {say.names([r.name for r in rows])} do not depend on the prompt",
-            "With shuffled prompts the trained specialist loses, in nats per token: "
-            + say.listed(
-                f"{r.name} {say.number(r.prompt_gain)} "
-                f"({say.interval(r.prompt_gain_low, r.prompt_gain_high)})"
-                for r in rows
-            )
-            + f". Such an interval holds 0. {_together(mixture, rows)}",
-            "Look at its examples with `mishran inspect`: random or constant answers teach "
-            "nothing. Mend the data, or leave the task out.",
+    return _warning(
+        f"Answers of {say.names([r.name for r in rows])} do not depend on the prompt",
+        "With shuffled prompts the trained specialist loses, in nats per token: "
+        + say.listed(
+            f"{r.name} {say.number(r.prompt_gain)} "
+            f"({say.interval(r.prompt_gain_low, r.prompt_gain_high)})"
+            for r in rows
         )
-    ]
+        + f". {'The interval contains' if len(rows) == 1 else 'The intervals contain'} 0. "
+        + _together(mixture, rows),
+        "Look at its examples with `mishran inspect`: random or constant answers teach "
+        "nothing. Mend the data, or leave the task out.",
+    )
 
 
 def no_gain(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> list[Finding]:
@@ -109,36 +109,29 @@ def no_gain(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> list[Find
     if not rows:
         return []
     whose = "specialist" if len(rows) == 1 else f"specialists ({len(rows)} of {len(specialists)})"
-    return [
-        Finding(
-            "warning",
-            f"No measurable gain for {say.names([r.name for r in rows])}",
-            f"The interval of the {whose} against the base contains 0 or lies below it: "
-            + say.listed(
-                f"{r.name} {say.number(r.gain)} ({say.interval(r.gain_low, r.gain_high)})"
-                for r in rows
-            )
-            + " nats per token. An almost untrained model has no affinity of its own. "
-            + _together(mixture, rows),
-            "Train longer (`specialists.tokens`), try another learning rate, or use more "
-            "validation examples; else leave the task out, or set its share yourself with a cap.",
+    return _warning(
+        f"No measurable gain for {say.names([r.name for r in rows])}",
+        f"The interval of the {whose} against the base contains 0 or lies below it: "
+        + say.listed(
+            f"{r.name} {say.number(r.gain)} ({say.interval(r.gain_low, r.gain_high)})" for r in rows
         )
-    ]
+        + " nats per token. An almost untrained model has no affinity of its own. "
+        + _together(mixture, rows),
+        "Train longer (`specialists.tokens`), try another learning rate, or use more "
+        "validation examples; else leave the task out, or set its share yourself with a cap.",
+    )
 
 
 def nothing(mixture: Mixture) -> list[Finding]:
     names = [task.name for task in mixture.tasks if task.weight <= 0]
     if not names:
         return []
-    return [
-        Finding(
-            "warning",
-            f"{len(names)} of {len(mixture.tasks)} tasks get nothing",
-            f"{say.names(names, 5)}: others stand for them in the affinity. What the model can do "
-            "there will rest on transfer alone.",
-            f"If it matters, set a floor (`floors: {{{names[0]}: 0.02}}`), or move t towards 1.",
-        )
-    ]
+    return _warning(
+        f"{len(names)} of {len(mixture.tasks)} tasks get nothing",
+        f"{say.names(names, 5)}: others stand for them in the affinity. What the model can do "
+        "there will rest on transfer alone.",
+        f"If it matters, set a floor (`floors: {{{names[0]}: 0.02}}`), or move t towards 1.",
+    )
 
 
 def repaired(mixture: Mixture, affinity: Affinity) -> list[Finding]:
@@ -181,15 +174,12 @@ def twins(affinity: Affinity) -> list[Finding]:
         return []
     words = [f"{affinity.names[i]} and {affinity.names[j]}" for i, j in pairs]
     ratio = [say.percent(distance[i, j] / usual, 0) for i, j in pairs]
-    return [
-        Finding(
-            "note",
-            f"Near twins: {'; '.join(words[:3])}" + (" and others" if len(words) > 3 else ""),
-            f"{'Their distance is' if len(pairs) == 1 else 'Their distances are'} "
-            f"{say.listed(ratio)} of the usual one between two tasks.",
-            "Near t = 1 twins count twice; drop one, put a cap on both, or choose a smaller t.",
-        )
-    ]
+    return _note(
+        f"Near twins: {'; '.join(words[:3])}" + (" and others" if len(words) > 3 else ""),
+        f"{'Their distance is' if len(pairs) == 1 else 'Their distances are'} "
+        f"{say.listed(ratio)} of the usual one between two tasks.",
+        "Near t = 1 twins count twice; drop one, put a cap on both, or choose a smaller t.",
+    )
 
 
 def across_languages(mixture: Mixture, affinity: Affinity) -> list[Finding]:
@@ -204,14 +194,11 @@ def across_languages(mixture: Mixture, affinity: Affinity) -> list[Finding]:
         if language[a] and language[b] and language[a] != language[b]:
             closer = say.percent(1 - place / max(len(pairs) - 1, 1), 0)
             rank = "the closest pair of all" if place == 0 else f"closer than {closer} of all pairs"
-            return [
-                Finding(
-                    "note",
-                    f"Closest across languages: {a} and {b}",
-                    f"{language[a]} and {language[b]}, similarity "
-                    f"{say.number(affinity.matrix[i, j], 2)}: {rank}.",
-                )
-            ]
+            return _note(
+                f"Closest across languages: {a} and {b}",
+                f"{language[a]} and {language[b]}, similarity "
+                f"{say.number(affinity.matrix[i, j], 2)}: {rank}.",
+            )
     return []
 
 
@@ -222,15 +209,12 @@ def outlier(diagnostics: DiagnosticsView) -> list[Finding]:
     (name, least), values = sums[0], [value for _, value in sums]
     lower, middle, upper = np.quantile(values, [0.25, 0.5, 0.75])
     apart = least < lower - 1.5 * (upper - lower)
-    return [
-        Finding(
-            "note",
-            f"{name} {'stands apart from all others' if apart else 'is least like the rest'}",
-            f"Its similarities sum to {say.number(least, 2)}; the median is "
-            f"{say.number(float(middle), 2)}. Below t = 1 that earns it a larger share, above a "
-            "smaller one.",
-        )
-    ]
+    return _note(
+        f"{name} {'stands apart from all others' if apart else 'is least like the rest'}",
+        f"Its similarities sum to {say.number(least, 2)}; the median is "
+        f"{say.number(float(middle), 2)}. Below t = 1 that earns it a larger share, above a "
+        "smaller one.",
+    )
 
 
 def bounds(mixture: Mixture) -> list[Finding]:
@@ -248,54 +232,42 @@ def bounds(mixture: Mixture) -> list[Finding]:
     if not held:
         return []
     one = len(held) == 1
-    return [
-        Finding(
-            "note",
-            f"{'A bound holds' if one else f'{len(held)} bounds hold'} the mixture",
-            f"Without {say.names(held)} the energy would be lower; section Proof has the price.",
-        )
-    ]
+    return _note(
+        f"{'A bound holds' if one else f'{len(held)} bounds hold'} the mixture",
+        f"Without {say.names(held)} the energy would be lower; section Proof has the price.",
+    )
 
 
 def not_unique(mixture: Mixture) -> list[Finding]:
     if mixture.unique:
         return []
-    return [
-        Finding(
-            "warning",
-            "Other mixtures are just as good",
-            "The optimum is not unique; this is the one of least norm, so the most even.",
-            "Nothing, if that suits you. A small `ridge` (0.001) makes the choice explicit.",
-        )
-    ]
+    return _warning(
+        "Other mixtures are just as good",
+        "The optimum is not unique; this is the one of least norm, so the most even.",
+        "Nothing, if that suits you. A small `ridge` (0.001) makes the choice explicit.",
+    )
 
 
 def wide(mixture: Mixture) -> list[Finding]:
     """Intervals that contain the uniform share."""
     tasks = [t for t in mixture.tasks if t.low is not None and t.high is not None]
     if not tasks:
-        return [
-            Finding(
-                "note",
-                "No intervals",
-                "There are no bootstrap replicas, so nothing says how sure these weights are.",
-                "Set `replicas: 200`; it costs milliseconds.",
-            )
-        ]
+        return _note(
+            "No intervals",
+            "There are no bootstrap replicas, so nothing says how sure these weights are.",
+            "Set `replicas: 200`; it costs milliseconds.",
+        )
     uniform = 1 / len(mixture.tasks)
     if all(abs(t.weight - uniform) < 1e-9 for t in tasks):
         return []
     unsure = [t for t in tasks if t.low <= uniform <= t.high]
     if 2 * len(unsure) <= len(tasks):
         return []
-    return [
-        Finding(
-            "warning",
-            f"{len(unsure)} of {len(tasks)} weights cannot be told from uniform",
-            f"Their 95 % intervals contain {say.percent(uniform)}.",
-            "More probes narrow the intervals (`probes.per_task`).",
-        )
-    ]
+    return _warning(
+        f"{len(unsure)} of {len(tasks)} weights cannot be told from uniform",
+        f"Their 95 % intervals contain {say.percent(uniform)}.",
+        "More probes narrow the intervals (`probes.per_task`).",
+    )
 
 
 def repeated(mixture: Mixture) -> list[Finding]:
@@ -306,30 +278,24 @@ def repeated(mixture: Mixture) -> list[Finding]:
     if not tasks:
         return []
     times = say.listed(f"{t.name} {say.epochs(t.epochs)} times" for t in tasks)
-    return [
-        Finding(
-            "warning",
-            f"The budget repeats {say.names([t.name for t in tasks])}",
-            f"{times}. Beyond about {MAX_EPOCHS:.0f} epochs repeated rows are worth clearly less "
-            "than new ones (arXiv 2305.16264).",
-            f"Set `max_epochs: {MAX_EPOCHS:.0f}`, a smaller budget, or bring more rows.",
-        )
-    ]
+    return _warning(
+        f"The budget repeats {say.names([t.name for t in tasks])}",
+        f"{times}. Beyond about {MAX_EPOCHS:.0f} epochs repeated rows are worth clearly less "
+        "than new ones (arXiv 2305.16264).",
+        f"Set `max_epochs: {MAX_EPOCHS:.0f}`, a smaller budget, or bring more rows.",
+    )
 
 
 def difficulty(diagnostics: DiagnosticsView) -> list[Finding]:
     share = diagnostics.additive_share
     if share is None or share <= ADDITIVE_SHARE:
         return []
-    return [
-        Finding(
-            "warning",
-            "The affinity is mostly difficulty",
-            f"Row and column effects make {say.percent(share, 0)} of its variance: how hard a task "
-            "is and how long its answers are, rather than which tasks are alike.",
-            "Use the JSD affinity, or scores per token (`pmi-mean`) instead of `pmi-sum`.",
-        )
-    ]
+    return _warning(
+        "The affinity is mostly difficulty",
+        f"Row and column effects make {say.percent(share, 0)} of its variance: how hard a task "
+        "is and how long its answers are, rather than which tasks are alike.",
+        "Use the JSD affinity, or scores per token (`pmi-mean`) instead of `pmi-sum`.",
+    )
 
 
 def few_probes(mixture: Mixture, base: BaseFacts | None) -> list[Finding]:
@@ -338,11 +304,8 @@ def few_probes(mixture: Mixture, base: BaseFacts | None) -> list[Finding]:
     tasks = base.probe_tasks or len(mixture.tasks)
     if base.probes >= PROBES_PER_TASK * tasks:
         return []
-    return [
-        Finding(
-            "warning",
-            "Few probes",
-            f"{base.probes} probe examples over {tasks} tasks, fewer than {PROBES_PER_TASK} each.",
-            "Raise `probes.per_task`, or bring more held-out examples.",
-        )
-    ]
+    return _warning(
+        "Few probes",
+        f"{base.probes} probe examples over {tasks} tasks, fewer than {PROBES_PER_TASK} each.",
+        "Raise `probes.per_task`, or bring more held-out examples.",
+    )

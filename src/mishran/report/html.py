@@ -211,13 +211,13 @@ def _dial(data: ReportData) -> dict[str, Any] | None:
         "at": 100 * where / (len(values) - 1),
         "json": {
             "t": np.round(values, 6).tolist(),
-            "weights": np.round(weights, 6).tolist(),
+            "weights": np.round(weights, 9).tolist(),
             "scale": scale,
             "chosen": {
                 "t": data.t_chosen,
                 "index": round(where),
                 "at": round(100 * where / (len(values) - 1), 3),
-                "weights": [round(w, 6) for w in chosen],
+                "weights": [round(w, 9) for w in chosen],
             },
         },
     }

@@ -24,10 +24,11 @@ def _signs(text: str) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Fixed point: 0.412; ties go away from zero, as in the page's own script."""
+    """Fixed point: 0.412. Ties go up, and a solver's 6.2499999999 % reads as 6.25 %."""
     if _missing(value):
         return DASH
-    return _signs(str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)))
+    exact = Decimal(repr(round(float(value), digits + 6)))
+    return _signs(str(exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)))
 
 
 def compact(value: float | None, digits: int = 3) -> str:

@@ -17,7 +17,6 @@
 
   function label(name, groups) {
     const line = document.createElement("span");
-    line.className = "tip-name";
     line.textContent = groups.length ? `${name} (${groups.join(", ")})` : name;
     return line;
   }
@@ -29,7 +28,7 @@
     return ` (95${THIN}%: ${text(heat.low[i][j])} to ${text(heat.high[i][j])})`;
   }
 
-  function float(x, above, below) {
+  function moveTip(x, above, below) {
     tip.hidden = false;
     const size = tip.getBoundingClientRect();
     const right = document.documentElement.clientWidth - size.width - 8;
@@ -52,7 +51,7 @@
     for (const head of [cells[i][0].parentNode.cells[0], columnHeads[j]]) head.classList.add("on");
     cell.classList.add("on");
     const box = cell.getBoundingClientRect();
-    float(box.left + box.width / 2, box.top - 8, box.bottom + 8);
+    moveTip(box.left + box.width / 2, box.top - 8, box.bottom + 8);
   }
 
   function hide() {
@@ -68,7 +67,7 @@
   table.addEventListener("pointerleave", hide);
   table.addEventListener("focusin", (e) => cellOf(e) && show(cellOf(e)));
   table.addEventListener("focusout", hide);
-  window.addEventListener("scroll", () => current !== document.activeElement && hide(), true);
+  window.addEventListener("scroll", () => current && current !== document.activeElement && hide(), true);
   const moves = {
     ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
   };
@@ -97,10 +96,12 @@
   const lines = [...part("dial-lines").querySelectorAll("polyline")];
   const back = part("dial-back"), last = dial.t.length - 1;
 
+  const percent = (weight) => `${(100 * weight + 1e-7).toFixed(1)}${THIN}%`;
+
   function draw(t, at, weights) {
     weights.forEach((weight, i) => {
       bars[i].style.width = `${((100 * weight) / dial.scale).toFixed(4)}%`;
-      shares[i].textContent = `${(100 * weight).toFixed(1)}${THIN}%`;
+      shares[i].textContent = percent(weight);
       rows[i].classList.toggle("nothing", weight <= 0);
     });
     const effective = 1 / weights.reduce((sum, weight) => sum + weight * weight, 0);
@@ -135,9 +136,9 @@
     const away = dial.weights[k].map((weight) => Math.abs(weight - share));
     const i = away.indexOf(Math.min(...away));
     highlight(i);
-    const weight = (100 * dial.weights[k][i]).toFixed(1);
-    tip.replaceChildren(`${rows[i].firstElementChild.textContent}, ${weight}${THIN}% at t = ${dial.t[k].toFixed(2)}`);
-    float(event.clientX, event.clientY - 12, event.clientY + 20);
+    const name = rows[i].firstElementChild.textContent;
+    tip.replaceChildren(`${name}, ${percent(dial.weights[k][i])} at t = ${dial.t[k].toFixed(2)}`);
+    moveTip(event.clientX, event.clientY - 12, event.clientY + 20);
   });
   plot.addEventListener("pointerleave", unlabel);
 

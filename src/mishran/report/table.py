@@ -11,6 +11,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mishran.report import numbers as say
 from mishran.report.data import ReportData, SpecialistRow
 
@@ -131,7 +133,9 @@ def as_dict(data: ReportData) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Lists for tuples, null for what is not finite: JSON has neither."""
+    """Lists for tuples, null for what is not finite, plain numbers for NumPy's."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if hasattr(value, "items"):
