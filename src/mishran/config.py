@@ -165,12 +165,14 @@ class ProbeConfig(_Config):
     """The pool that every specialist and the base answer.
 
     per_task: held-out examples of each task. answer_tokens: longest answer prefix whose
-    distributions are compared; scores always use the whole answer.
+    distributions are compared; scores always use the whole answer. splits: where probes and
+    validation examples come from, in this order; test fills up tasks whose valid split is small.
     """
 
     per_task: Annotated[Whole, Field(ge=2)] = 32
     answer_tokens: Annotated[Whole, Field(ge=1)] = 64
     batch_size: Annotated[Whole, Field(ge=1)] = 32
+    splits: Annotated[tuple[Literal["valid", "test"], ...], Field(min_length=1)] = ("valid",)
 
 
 class UnaryConfig(_Config):

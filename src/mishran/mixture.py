@@ -175,7 +175,9 @@ def quotas(weights: Array, total: int, limits: Array | None = None) -> np.ndarra
     Raises:
         InfeasibleError: the limits of the tasks with positive weight sum to less than `total`.
     """
-    caps = np.full(len(weights), np.iinfo(np.int64).max) if limits is None else limits.astype(np.int64)
+    caps = (
+        np.full(len(weights), np.iinfo(np.int64).max) if limits is None else limits.astype(np.int64)
+    )
     open_ = np.asarray(weights) > 0
     capacity = sum(int(c) for c in caps[open_])
     if capacity < total:

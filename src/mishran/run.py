@@ -128,7 +128,7 @@ class Run:
         return data if isinstance(data, dict) and "key" in data and "outputs" in data else None
 
     def state(self, stage: Stage) -> str:
-        """"done", "missing", "stale" (inputs, parameters or code changed) or "damaged"."""
+        """ "done", "missing", "stale" (inputs, parameters or code changed) or "damaged"."""
         manifest = self.manifest(stage.name)
         if manifest is None:
             return "damaged" if self.manifest_path(stage.name).exists() else "missing"
@@ -182,7 +182,9 @@ class Run:
         if state == "done":
             return False
         if state == "damaged":
-            say(f"{stage.name}: {self.verify(stage.name)} is damaged or missing; computing it again")
+            say(
+                f"{stage.name}: {self.verify(stage.name)} is damaged or missing; computing it again"
+            )
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             work = self.root / f"{TMP}{os.getpid()}-{stage.name.replace('/', '-')}"
@@ -201,7 +203,11 @@ class Run:
         digests: dict[str, str] = {}
         for output in stage.outputs:
             source, target = work / output, self.root / output
-            files = sorted(p for p in source.rglob("*") if p.is_file()) if output.endswith("/") else [source]
+            files = (
+                sorted(p for p in source.rglob("*") if p.is_file())
+                if output.endswith("/")
+                else [source]
+            )
             for path in files:
                 with open(path, "rb") as handle:
                     os.fsync(handle.fileno())

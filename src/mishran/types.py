@@ -69,9 +69,7 @@ class DivergenceTable:
 
     def __post_init__(self) -> None:
         n, m = len(self.specialists), len(self.probe_task)
-        object.__setattr__(
-            self, "jsd", _frozen(self.jsd, np.float64, (m, n * (n - 1) // 2), "jsd")
-        )
+        object.__setattr__(self, "jsd", _frozen(self.jsd, np.float64, (m, n * (n - 1) // 2), "jsd"))
         if len(self.probe_id) != m:
             raise ValueError(f"probe_id must have {m} entries, got {len(self.probe_id)}")
 

@@ -37,9 +37,7 @@ def demo(
     fitted, planted = run_demo(folder, seed, Bars(quiet))
     if json_:
         facts = [p.__dict__ for p in planted]
-        typer.echo(
-            json.dumps({"run": str(fitted.run.root), "planted": facts}, ensure_ascii=False)
-        )
+        typer.echo(json.dumps({"run": str(fitted.run.root), "planted": facts}, ensure_ascii=False))
         return
     show_run(fitted.run, False)
     out.print("\nWas it found again?", style="bold")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
@@ -18,17 +18,19 @@ from mishran.config import MixtureConfig
 from mishran.energy import (
     Constraints,
     Energy,
+    RepairMode,
+    WeightIntervals,
     constraints,
     effective_tasks,
     paper_solution,
-    solve,
     t_grid,
     weight_intervals,
 )
+from mishran.energy import solve as minimise
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file, quotas
 from mishran.pipeline.facts import TaskFacts, groups_of
-from mishran.types import Affinity, Array, Solution
+from mishran.types import Affinity, Array, Repair, Solution
 
 SOURCE = "arXiv 2507.12612"
 SLIDER = tuple(round(0.02 * k, 2) for k in range(101))  # 0, 0.02, ..., 2
@@ -77,39 +79,103 @@ def mix(
     by_name = {f.name: f for f in facts}
     members = dict(groups_of(facts) if facts else groups or {})
     energy = make_energy(affinity, settings, members, gains)
-    solution, bounds, budget = _with_budget(affinity, energy, settings, members, by_name)
-    warnings = list(solution.warnings)
-    low = high = None
-    if len(affinity.replicas) and settings.solution == "exact":
-        found = weight_intervals(energy, bounds, settings.repair)
-        low, high = found.low, found.high
-    counts = None if budget is None else _rows(solution, budget, by_name)
-    mixture = Mixture(
-        method="taskpgm" + ("" if settings.solution == "exact" else f"-{settings.solution}"),
-        source=SOURCE,
-        affinity=affinity.kind,
+    solution, bounds, budget = _with_budget(energy, settings, members, by_name)
+    exact = settings.solution == "exact"
+    mixture = _mixture(
+        energy,
+        solution,
+        _intervals(energy, bounds, settings.repair) if exact else None,
+        method="taskpgm" if exact else f"taskpgm-{settings.solution}",
         parameters=_parameters(energy, settings, members),
+        groups=members,
+        facts=by_name,
+        budget=budget,
+        repairs=affinity.repairs,
+        inputs=inputs or {},
+    )
+    if settings.unary.kind != "coverage":
+        return Mixed(mixture)
+    ts = np.array(SLIDER)
+    return Mixed(mixture, ts, t_grid(affinity, ts, bounds, settings.ridge, settings.repair))
+
+
+def solve(
+    energy: Energy,
+    *,
+    floors: Mapping[str, float] | None = None,
+    caps: Mapping[str, float] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    repair: RepairMode = "shift",
+) -> Mixture:
+    """The mixture that minimises an energy, with intervals when the energy has replicas.
+
+    Args:
+        floors, caps: smallest and largest share of a group or task.
+        groups: group -> its tasks.
+        repair: what to do with an energy that is not convex: shift, nearest or refuse.
+
+    Raises:
+        ConfigError, InfeasibleError, EnergyError: what is impossible, and what would do.
+    """
+    bounds = constraints(energy.names, groups, floors, caps)
+    return _mixture(
+        energy,
+        minimise(energy, bounds, repair),
+        _intervals(energy, bounds, repair),
+        method="taskpgm",
+        parameters={
+            **energy.parameters,
+            "floors": dict(floors or {}),
+            "caps": dict(caps or {}),
+            "repair": repair,
+        },
+        groups=groups or {},
+    )
+
+
+def _intervals(
+    energy: Energy, bounds: Constraints, repair: RepairMode
+) -> WeightIntervals | None:
+    return weight_intervals(energy, bounds, repair) if len(energy.replica_unaries) else None
+
+
+def _mixture(
+    energy: Energy,
+    solution: Solution,
+    intervals: WeightIntervals | None,
+    *,
+    method: str,
+    parameters: dict[str, Any],
+    groups: Mapping[str, Sequence[str]],
+    facts: Mapping[str, TaskFacts] | None = None,
+    budget: Budget | None = None,
+    repairs: Sequence[Repair] = (),
+    inputs: Mapping[str, str] | None = None,
+) -> Mixture:
+    facts = facts or {}
+    counts = None if budget is None else _rows(solution, budget, facts)
+    return Mixture(
+        method=method,
+        source=SOURCE,
+        affinity=str(energy.parameters.get("affinity", "matrix")),
+        parameters=parameters,
         tasks=tuple(
-            _share(i, name, solution, low, high, counts, by_name, members)
-            for i, name in enumerate(affinity.names)
+            _share(i, name, solution, intervals, counts, facts, groups)
+            for i, name in enumerate(energy.names)
         ),
         effective_tasks=solution.effective_tasks,
         energy=solution.energy,
         representativeness=solution.representativeness,
         diversity=solution.diversity,
         unique=solution.unique,
-        replicas=len(affinity.replicas),
+        replicas=len(energy.replica_unaries),
         certificate=certificate_file(solution),
-        repairs=tuple(RepairFile(**asdict(r)) for r in (*affinity.repairs, *solution.repairs)),
-        warnings=tuple(warnings),
+        repairs=tuple(RepairFile(**asdict(r)) for r in (*repairs, *solution.repairs)),
+        warnings=solution.warnings,
         budget=budget,
         inputs=dict(inputs or {}),
         versions=versions(),
     )
-    if settings.unary.kind != "coverage":
-        return Mixed(mixture)
-    ts = np.array(SLIDER)
-    return Mixed(mixture, ts, t_grid(affinity, ts, bounds, settings.ridge, settings.repair))
 
 
 def make_energy(
@@ -149,7 +215,6 @@ def make_energy(
 
 
 def _with_budget(
-    affinity: Affinity,
     energy: Energy,
     settings: MixtureConfig,
     groups: Mapping[str, Sequence[str]],
@@ -160,17 +225,18 @@ def _with_budget(
     A budget in tokens gives its number of rows only once the weights are known, and epoch caps bound
     weights by rows: the two are iterated to a fixed point, which takes two or three rounds.
     """
+
     def solved(rows: int | None) -> tuple[Solution, Constraints]:
-        limits = _limits(settings, rows, affinity.names, facts)
-        bounds = constraints(affinity.names, groups, settings.floors, settings.caps, limits)
+        limits = _limits(settings, rows, energy.names, facts)
+        bounds = constraints(energy.names, groups, settings.floors, settings.caps, limits)
         if settings.solution == "exact":
-            return solve(energy, bounds, settings.repair), bounds
+            return minimise(energy, bounds, settings.repair), bounds
         return paper_solution(energy, _projection(settings)), bounds
 
     wanted = settings.budget
     if wanted is None:
         return *solved(None), None
-    missing = [n for n in affinity.names if n not in facts]
+    missing = [n for n in energy.names if n not in facts]
     if missing:
         raise ConfigError(
             expected="the sizes of the tasks, to turn a budget into rows",
@@ -181,15 +247,13 @@ def _with_budget(
     if wanted.rows is not None:
         found = solved(wanted.rows)
         return *found, Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
-    tokens = np.array([facts[n].mean_tokens for n in affinity.names])
+    tokens = np.array([facts[n].mean_tokens for n in energy.names])
     rows: int | None = None
     for _ in range(50):
         found = solved(rows)
         again = max(1, round((wanted.tokens or 0) / float(found[0].weights @ tokens)))
         if again == rows or (rows is not None and settings.max_epochs is None):
-            return *found, Budget(
-                rows=again, tokens=wanted.tokens, max_epochs=settings.max_epochs
-            )
+            return *found, Budget(rows=again, tokens=wanted.tokens, max_epochs=settings.max_epochs)
         rows = again
     raise InfeasibleError(
         expected="a token budget that settles on a number of rows",
@@ -255,8 +319,7 @@ def _share(
     i: int,
     name: str,
     solution: Solution,
-    low: Array | None,
-    high: Array | None,
+    intervals: WeightIntervals | None,
     counts: np.ndarray | None,
     facts: Mapping[str, TaskFacts],
     groups: Mapping[str, Sequence[str]],
@@ -265,8 +328,8 @@ def _share(
     share = TaskShare(
         name=name,
         weight=float(solution.weights[i]),
-        low=None if low is None else float(low[i]),
-        high=None if high is None else float(high[i]),
+        low=None if intervals is None else float(intervals.low[i]),
+        high=None if intervals is None else float(intervals.high[i]),
         groups=fact.groups if fact else tuple(g for g, tasks in groups.items() if name in tasks),
         available_rows=fact.train_rows if fact else None,
     )
@@ -307,9 +370,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def drop_replicas(affinity: Affinity) -> Affinity:
-    """The affinity without replicas: no intervals, less work."""
-    n = len(affinity.names)
-    return replace(affinity, replicas=np.empty((0, n, n)))

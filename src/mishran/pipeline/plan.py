@@ -92,9 +92,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def make_plan(
-    config: Path, *, run_dir: Path | None, online: bool, progress: Progress
-) -> Plan:
+def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Progress) -> Plan:
     """Count what `fit` would do and time a little of it; nothing is written.
 
     Raises:
@@ -112,9 +110,7 @@ def make_plan(
     )
     kind = (loaded.device.type, str(loaded.dtype).removeprefix("torch."))
     todo = [
-        t
-        for t in prepared.trained
-        if run.state(specialist_stage(prepared, t, *kind)) != "done"
+        t for t in prepared.trained if run.state(specialist_stage(prepared, t, *kind)) != "done"
     ]
     pooled = 0 if not todo and _pool_done(prepared, run) else len(prepared.tasks)
     rates = _Rates.measure(prepared, loaded)
@@ -135,9 +131,7 @@ def _pool_done(prepared: Prepared, run: Run) -> bool:
 def _specialists(prepared: Prepared, todo: list, rates: _Rates) -> PlannedStage:
     recipe = prepared.config.specialists
     trained = sum(planned_tokens(prepared, t) for t in todo)
-    sequences = round(
-        sum(planned_tokens(prepared, t) / max(1.0, t.mean_tokens) for t in todo)
-    )
+    sequences = round(sum(planned_tokens(prepared, t) / max(1.0, t.mean_tokens) for t in todo))
     checks = checked = 0
     for t in todo:
         points = 2 if t.adapter is not None else len(curve_steps(1 << 20, recipe.curve_points)) + 1

@@ -152,7 +152,11 @@ def _adapters(config: FitConfig, base: Path) -> dict[str, Path]:
 
 
 def _prepare(task: Task, render: Renderer, config: FitConfig, adapter: Path | None) -> PreparedTask:
-    held = sorted(task.held_out, key=lambda e: _place(e, config.seed))
+    held = [
+        example
+        for split in config.probes.splits
+        for example in sorted(getattr(task, split), key=lambda e: _place(e, config.seed))
+    ] or sorted(task.held_out, key=lambda e: _place(e, config.seed))
     wanted = max(config.specialists.validation, config.probes.per_task)
     held_out = _rows(held[: 2 * wanted], render, task.name).first(wanted)
     return PreparedTask(
@@ -172,6 +176,4 @@ def _place(example: Example, seed: int) -> str:
 
 def _rows(examples: list[Example] | tuple[Example, ...], render: Renderer, name: str) -> Rows:
     rows, too_long = render_all(examples, render, name)
-    return Rows(
-        tuple(row for _, row in rows), tuple(examples[i].id for i, _ in rows), too_long
-    )
+    return Rows(tuple(row for _, row in rows), tuple(examples[i].id for i, _ in rows), too_long)

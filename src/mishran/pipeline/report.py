@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from mishran.affinity import diagnose
+from mishran.affinity import AffinityDiagnostics
 from mishran.mixture import Mixture
 from mishran.pipeline.mix import Mixed
 from mishran.pipeline.tables import read_affinity, read_npz, read_scores
 from mishran.report.data import BaseFacts, Curve, DiagnosticsView, ReportData, SpecialistRow
-from mishran.report.findings import with_findings
+from mishran.report.findings import find
 from mishran.run import Run
 from mishran.types import Affinity
 
@@ -39,34 +39,34 @@ def report_data(run: Run, other: Mixed | None = None) -> ReportData:
     groups = {t.name: t.groups for t in mixture.tasks}
     rows = tuple(_row(e, groups[e["task"]]) for e in evidence if e is not None)
     curves = tuple(_curve(e) for e in evidence if e is not None and e["curve"])
-    return with_findings(
-        ReportData(
-            title=run.root.resolve().name,
-            mixture=mixture,
-            affinity=affinity,
-            diagnostics=_diagnostics(affinity),
-            t_values=t,
-            t_weights=along,
-            t_chosen=mixture.parameters.get("t"),
-            specialists=rows,
-            curves=curves,
-            base=_base(run, evidence),
-        )
+    view, base = _diagnostics(affinity), _base(run, evidence)
+    return ReportData(
+        title=run.root.resolve().name,
+        mixture=mixture,
+        affinity=affinity,
+        diagnostics=view,
+        t_values=t,
+        t_weights=along,
+        t_chosen=mixture.parameters.get("t"),
+        specialists=rows,
+        curves=curves,
+        findings=find(mixture, affinity, view, rows, base),
+        base=base,
     )
 
 
 def matrix_data(title: str, mixed: Mixed, affinity: Affinity) -> ReportData:
     """The report of a mixture that was solved from a bare matrix."""
-    return with_findings(
-        ReportData(
-            title=title,
-            mixture=mixed.mixture,
-            affinity=affinity,
-            diagnostics=_diagnostics(affinity),
-            t_values=mixed.t_values,
-            t_weights=mixed.t_weights,
-            t_chosen=mixed.mixture.parameters.get("t"),
-        )
+    view = _diagnostics(affinity)
+    return ReportData(
+        title=title,
+        mixture=mixed.mixture,
+        affinity=affinity,
+        diagnostics=view,
+        t_values=mixed.t_values,
+        t_weights=mixed.t_weights,
+        t_chosen=mixed.mixture.parameters.get("t"),
+        findings=find(mixed.mixture, affinity, view),
     )
 
 
@@ -105,16 +105,20 @@ def _curve(e: dict[str, Any]) -> Curve:
 
 
 def _diagnostics(affinity: Affinity) -> DiagnosticsView:
-    found = diagnose(affinity)
+    found = AffinityDiagnostics.of(affinity)
+    spectrum, index = found.tangent_eigenvalues, {n: i for i, n in enumerate(affinity.names)}
     return DiagnosticsView(
-        tangent_min=found.tangent_min,
-        tangent_condition=found.tangent_condition,
+        tangent_min=float(spectrum[0]) if len(spectrum) else None,
+        tangent_condition=found.condition,
         effective_rank=found.effective_rank,
         additive_share=found.additive_share,
         floor_rate=found.floor_rate,
         zero_rate=found.zero_rate,
-        row_sums=dict(found.row_sums),
-        nearest=dict(found.nearest),
+        row_sums=dict(zip(affinity.names, map(float, found.row_sums), strict=True)),
+        nearest={
+            name: (other, float(affinity.matrix[index[name], index[other]]))
+            for name, other in found.nearest.items()
+        },
     )
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from mishran.config import FitConfig, MixtureConfig, parse_config
 from mishran.errors import ArtifactError
+from mishran.mixture import Mixture
 from mishran.pipeline.facts import read_facts
 from mishran.pipeline.mix import Mixed, mix
 from mishran.pipeline.progress import Progress
@@ -21,7 +22,6 @@ from mishran.pipeline.solve import (
     run_report,
 )
 from mishran.pipeline.tables import read_affinity
-from mishran.mixture import Mixture
 from mishran.run import Run
 from mishran.types import Affinity
 

@@ -56,7 +56,7 @@ class Evidence:
 
     @property
     def status(self) -> str:
-        """"no gain", "prompt ignored" or "learned"; whether the adapter was brought is `own_adapter`."""
+        """ "no gain", "prompt ignored" or "learned"; whether the adapter was brought is `own_adapter`."""
         if self.gain.low <= 0.0:
             return "no gain"
         if self.prompt is not None and self.prompt.low <= 0.0:
@@ -187,7 +187,16 @@ def measure_adapter(
     finally:
         bank.close()
     return Evidence(
-        task, True, 0, 0, 0, float(base.mean()), float(after.mean()), interval(base - after), prompt, ()
+        task,
+        True,
+        0,
+        0,
+        0,
+        float(base.mean()),
+        float(after.mean()),
+        interval(base - after),
+        prompt,
+        (),
     )
 
 

@@ -83,7 +83,9 @@ def answer_pool(
             per_token = pairwise_jsd_fast(torch.stack(probs))
         count = torch.zeros(len(index), dtype=torch.float64, device=which.device)
         count.index_add_(0, which, torch.ones_like(which, dtype=torch.float64))
-        total = torch.zeros(len(index), per_token.shape[1], dtype=torch.float64, device=which.device)
+        total = torch.zeros(
+            len(index), per_token.shape[1], dtype=torch.float64, device=which.device
+        )
         total.index_add_(0, which, per_token)
         mean = (total / count[:, None]).cpu().numpy()
         rounding = max(rounding, float(-mean.min(initial=0.0)), float(mean.max(initial=0.0)) - 1.0)

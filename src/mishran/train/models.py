@@ -15,8 +15,17 @@ import torch
 from mishran.errors import DependencyError, ModelError
 from mishran.run import sha256_file, sha256_value
 
-_IDENTITY = ("*.safetensors", "config.json", "tokenizer*", "special_tokens_map.json", "*.model",
-             "vocab.*", "merges.txt", "chat_template*", "*.index.json")
+_IDENTITY = (
+    "*.safetensors",
+    "config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "*.model",
+    "vocab.*",
+    "merges.txt",
+    "chat_template*",
+    "*.index.json",
+)
 
 
 @dataclass(frozen=True)
@@ -35,26 +44,30 @@ class Loaded:
 
 
 def resolve_device(wanted: str) -> torch.device:
-    """"auto" is the first GPU when there is one, else the CPU."""
+    """ "auto" is the first GPU when there is one, else the CPU."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
         raise ModelError(
-            expected="device auto, cpu, cuda or cuda:N", found=repr(wanted), where="device",
+            expected="device auto, cpu, cuda or cuda:N",
+            found=repr(wanted),
+            where="device",
             fix="change it",
         ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ModelError(
-            expected="a usable CUDA device", found="none", where="device",
+            expected="a usable CUDA device",
+            found="none",
+            where="device",
             fix="set device: auto or cpu",
         )
     return device
 
 
 def resolve_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """"auto" is bfloat16 on GPUs that compute in it, float32 elsewhere (CPUs gain nothing from it)."""
+    """ "auto" is bfloat16 on GPUs that compute in it, float32 elsewhere (CPUs gain nothing from it)."""
     if wanted != "auto":
         return getattr(torch, wanted)
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,0 +1,58 @@
+"""Mishran (Hindi: mixture): in what proportions to mix training data, why, and whether it helped.
+
+    import mishran as mx
+
+    run = mx.fit("mix.yaml")                                   # the whole job, in a run directory
+    affinity = mx.read_matrix("matrix.csv")                    # or only the mathematics
+    mixture = mx.solve(mx.Energy.coverage(affinity, t=0.6))
+    mixture.weights["gsm8k"], mixture.certificate.gap, mixture.interval("gsm8k")
+
+Names are loaded when they are first used: importing the package loads neither torch nor NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mishran.affinity import jsd_affinity, matrix_affinity, pmi_affinity, read_matrix
+    from mishran.energy import Energy
+    from mishran.errors import MishranError
+    from mishran.mixture import Mixture
+    from mishran.pipeline.fit import fit
+    from mishran.pipeline.mix import solve
+
+_WHERE = {
+    "Energy": "mishran.energy",
+    "MishranError": "mishran.errors",
+    "Mixture": "mishran.mixture",
+    "fit": "mishran.pipeline.fit",
+    "jsd_affinity": "mishran.affinity",
+    "matrix_affinity": "mishran.affinity",
+    "pmi_affinity": "mishran.affinity",
+    "read_matrix": "mishran.affinity",
+    "solve": "mishran.pipeline.mix",
+}
+
+__all__ = [
+    "Energy",
+    "MishranError",
+    "Mixture",
+    "fit",
+    "jsd_affinity",
+    "matrix_affinity",
+    "pmi_affinity",
+    "read_matrix",
+    "solve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'mishran' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
