@@ -256,6 +256,16 @@ def test_schemas_are_frozen():
             + ", ".join(ProbeConfig.model_fields),
         ),
         (
+            {"probes": {"splits": []}},
+            "probes.splits: expected a list of at least 1, found an empty list; "
+            "add to it, or remove the field",
+        ),
+        (
+            {"probes": {"splits": ["valid", "dev"]}},
+            "probes.splits.entry 2: expected one of 'valid', 'test', found 'dev'; "
+            "choose one of these",
+        ),
+        (
             {"specialists": {"clip": 0}},
             "specialists.clip: expected more than 0, found 0; use more than 0",
         ),

@@ -90,6 +90,10 @@ def translate(
         expected = "one of " + problem["ctx"]["expected"].replace(" or ", ", ")
         choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         fix = _nearest(str(problem["input"]), choices) or "choose one of these"
+    elif kind == "too_short":
+        least = problem["ctx"]["min_length"]
+        expected, fix = f"a list of at least {least}", "add to it, or remove the field"
+        found = "an empty list" if not problem["input"] else f"one of {len(problem['input'])}"
     elif kind == "model_type":
         names = _fields_at(model, loc)
         expected = "a mapping of fields"
@@ -152,7 +156,7 @@ def _plain(problem: Any) -> tuple[int | str, ...]:
 def _name(loc: tuple[int | str, ...], data: Any) -> str:
     """`mixture.t`; inside a list of tasks: `task 'capitals': path`, or `tasks, entry 2: path`."""
     if len(loc) < 2 or loc[0] != "tasks" or not isinstance(loc[1], int):
-        return ".".join(map(str, loc))
+        return ".".join(f"entry {p + 1}" if isinstance(p, int) else p for p in loc)
     entry = data["tasks"][loc[1]]
     name = entry.get("name") if isinstance(entry, dict) else None
     task = f"task {name!r}" if isinstance(name, str) else f"tasks, entry {loc[1] + 1}"

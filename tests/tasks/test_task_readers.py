@@ -379,6 +379,11 @@ def test_folder_whose_card_names_the_net_needs_online(tmp_path):
         f"{card}: expected data files in the folder, found addresses on the net in its data set "
         "card; use --online to let them be fetched"
     )
+    card.write_text("---\nconfigs: [\n---\n")
+    assert message(DataError, lambda: load(tmp_path, path="card")) == (
+        f"{folder}: expected a data set that `datasets` can load, found while parsing a flow node; "
+        "check its files"
+    )
     card.write_text("# Only words, see https://x.org\n")
     assert load(tmp_path, path="card").counts["records"] == 3
 

@@ -256,7 +256,7 @@ def _refuse_addresses(folder: Path) -> None:
     try:
         data = yaml.safe_load(head[1]) if len(head) > 2 and not head[0].strip() else None
     except yaml.YAMLError:
-        return
+        return  # `datasets` will refuse it, in words of its own
     if isinstance(data, dict) and "://" in str(data.get("configs")):
         raise DataError(
             expected="data files in the folder",
