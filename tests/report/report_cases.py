@@ -26,8 +26,8 @@ TASKS = (
     ("विलोम_शब्द", "words", ("language", "hindi"), 2600),
     ("singular_to_plural", "words", ("language", "english"), 4100),
     ("hindi_inflection", "words", ("language", "hindi"), 9100),
-    ("clinc_intents", "intents", ("english",), 14800),
-    ("clinc_domains", "intents", ("english",), 14800),
+    ("clinc_intents", "twins", ("english",), 14800),
+    ("clinc_domains", "twins", ("english",), 14800),
     ("hinglish_top_intents", "intents", ("code_mixed",), 7600),
     ("two_digit_sums", "numbers", ("english",), 8000),
     ("numbers_to_words", "numbers", ("english",), 3900),
@@ -86,8 +86,12 @@ def similarities(families: list[str], rng: np.random.Generator) -> np.ndarray:
     common = rng.normal(size=24)
     vectors = []
     for family in families:
-        apart = 2.4 if family == "noise" else 1.0
-        v = 1.25 * common / apart + 0.75 * centre[family] + 0.45 * apart * rng.normal(size=24)
+        apart = {"noise": 2.4, "twins": 0.5}.get(family, 1.0)
+        v = (
+            1.25 * common / max(apart, 1.0)
+            + 0.75 * centre[family]
+            + 0.45 * apart * rng.normal(size=24)
+        )
         vectors.append(v / np.linalg.norm(v))
     gram = np.array(vectors) @ np.array(vectors).T
     return 0.9 * np.clip(gram, 0, 1) ** 1.3 + 0.1 * np.eye(len(families))

@@ -74,9 +74,12 @@ def test_a_gain_that_was_not_measured_is_a_dash():
 
 
 def test_tasks_that_get_nothing_are_named_and_floors_advised():
-    found = only(findings.nothing(DATA.mixture))
-    assert found.title == "3 of 16 tasks get nothing"
-    assert "capitals, राजधानी and clinc_intents" in found.text
+    even = tasks(weight=1 / 14)
+    none = tuple(task.model_copy(update={"weight": 0.0}) for task in even[:2])
+    found = only(findings.nothing(mixture(tasks=none + even[2:])))
+    assert found.title == "2 of 16 tasks get nothing"
+    assert "capitals and country_currencies:" in found.text
+    assert findings.nothing(mixture(tasks=even)) == []
     assert "floors: {capitals: 0.02}" in found.what_to_do
 
 
@@ -101,19 +104,26 @@ def test_twins_are_mutual_and_independent_of_a_constant_and_of_the_order():
 
 
 def test_the_closest_pair_of_two_languages_is_found_and_only_with_groups():
-    found = only(findings.across_languages(DATA.mixture, DATA.affinity))
+    matrix = np.full((16, 16), 0.5) + 0.5 * np.eye(16)
+    matrix[0, 3] = matrix[3, 0] = 0.8
+    affinity = replace(DATA.affinity, matrix=matrix)
+    found = only(findings.across_languages(DATA.mixture, affinity))
     assert found.title == "Closest across languages: capitals and राजधानी"
-    assert "the closest pair of all" in found.text
+    assert found.text == "english and hindi, similarity 0.80: the closest pair of all."
+    matrix[0, 1] = matrix[1, 0] = 0.9  # both English
+    found = only(findings.across_languages(DATA.mixture, replace(affinity, matrix=matrix)))
+    assert "closer than 99\u202f% of all pairs" in found.text
     assert findings.across_languages(mixture(tasks=tasks(groups=())), DATA.affinity) == []
 
 
 def test_the_outlier_has_the_smallest_row_sum():
     assert (
-        only(findings.outlier(DATA.diagnostics)).title == "coin_flips stands apart from all others"
+        only(findings.outlier(DATA.mixture, DATA.diagnostics)).title
+        == "coin_flips stands apart from all others"
     )
     close = DiagnosticsView(row_sums={"a": 2.0, "b": 2.1, "c": 2.2})
-    assert only(findings.outlier(close)).title == "a is least like the rest"
-    assert findings.outlier(DiagnosticsView()) == []
+    assert only(findings.outlier(DATA.mixture, close)).title == "a is least like the rest"
+    assert findings.outlier(DATA.mixture, DiagnosticsView()) == []
 
 
 def test_repairs_say_size_and_cost_and_rounding_is_left_out():
@@ -126,18 +136,24 @@ def test_repairs_say_size_and_cost_and_rounding_is_left_out():
 
 def test_paper_mode_and_other_remarks_of_the_solver():
     lost = ("38 % of the energy drop is lost.",)
-    paper = only(findings.closed_form(mixture(method="taskpgm-paper-clip", warnings=lost)))
+    far = proof(gap=0.01, relative_gap=0.016)
+    clipped = mixture(method="taskpgm-paper-clip", warnings=lost, certificate=far)
+    paper = only(findings.closed_form(clipped))
     assert paper.text == lost[0]
     assert "solution: exact" in paper.what_to_do
+    agrees = mixture(method="taskpgm-paper-clip", warnings=lost)
+    assert only(findings.closed_form(agrees)).level == "note"
     assert only(findings.closed_form(mixture(warnings=lost))).title == "The solver has a remark"
     assert findings.closed_form(DATA.mixture) == []
 
 
 def test_bounds_that_hold_are_named_and_zero_weights_are_not_bounds():
-    held = proof(floors={"hindi": 0.01}, caps={"facts": 0.02}, lower={"xnli_hi": 0.1})
+    held = proof(floors={"hindi": 0.01}, caps={"facts": 0.02}, lower={"coin_flips": 0.1})
     found = only(findings.bounds(mixture(certificate=held)))
-    assert "the floor of hindi, the cap of facts and the floor of xnli_hi" in found.text
-    assert findings.bounds(mixture(certificate=proof(lower={"capitals": 0.1}))) == []
+    assert "the floor of hindi, the cap of facts and the floor of coin_flips" in found.text
+    unused = min(DATA.mixture.tasks, key=lambda task: task.weight)
+    assert unused.weight == 0
+    assert findings.bounds(mixture(certificate=proof(lower={unused.name: 0.1}))) == []
     assert findings.bounds(mixture(certificate=proof(floors={"hindi": 1e-15}))) == []
 
 
@@ -149,7 +165,13 @@ def test_intervals_that_contain_uniform_and_intervals_that_are_missing():
     unsure = mixture(tasks=tasks(low=0.01, high=0.2))
     assert only(findings.wide(unsure)).title == "16 of 16 weights cannot be told from uniform"
     assert findings.wide(DATA.mixture) == []
-    assert only(findings.wide(mixture(tasks=tasks(low=None, high=None)))).title == "No intervals"
+    none = tasks(low=None, high=None)
+    for changes, text in (
+        ({"replicas": 0}, "no bootstrap replicas"),
+        ({"replicas": 0, "affinity": "matrix"}, "A matrix alone"),
+        ({"replicas": 40, "method": "taskpgm-paper-clip"}, "exact solution only"),
+    ):
+        assert text in only(findings.wide(mixture(tasks=none, **changes))).text
 
 
 def test_repeated_epochs_additive_affinity_and_few_probes():

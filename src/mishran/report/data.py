@@ -86,12 +86,14 @@ class Curve:
 class DiagnosticsView:
     """Numbers about the affinity that say how far to trust it.
 
+    As `mishran.affinity.AffinityDiagnostics` measures them.
+
     tangent_min: smallest eigenvalue of S on {v: 1'v = 0}; >= 0 is what makes the energy convex.
     tangent_condition: largest over smallest there. effective_rank: of the same spectrum.
     additive_share: share of the off-diagonal variance that row + column effects explain
-    (difficulty, answer length). floor_rate: share of scored answers at the floor of the number
-    format. zero_rate: share of pairs whose divergence is exactly 0. row_sums: S 1 by name.
-    nearest: name -> most similar other task and the similarity.
+    (difficulty, answer length). floor_rate: share of pairs at the least possible similarity.
+    zero_rate: share of pairs that cannot be told from 0. row_sums: S 1 by name. nearest: name ->
+    most similar other task and the similarity.
     """
 
     tangent_min: float | None = None

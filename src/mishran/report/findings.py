@@ -16,13 +16,21 @@ from mishran.mixture import Mixture
 from mishran.report import numbers as say
 from mishran.report.data import BaseFacts, DiagnosticsView, Finding, SpecialistRow
 from mishran.report.order import distances, ranked_pairs
+from mishran.report.words import is_optimal
 from mishran.types import Affinity, Repair
 
-TWIN_RATIO = 0.4  # distance of twins over the median distance
+TWIN_RATIO = 1 / 3  # squared distance over the median one, as in mishran.affinity
 ADDITIVE_SHARE = 0.5
 PROBES_PER_TASK = 16
 MAX_EPOCHS = 4.0  # up to four epochs repeated data are almost as good as new: arXiv 2305.16264
 ROUNDING = 1e-6  # repairs below this are rounding
+REMEDIES = {
+    "shift": "The shift acts like a pull towards uniform. Compare with `repair: nearest`, or with "
+    "the JSD affinity, which needs no repair.",
+    "nearest": "Compare with `repair: shift`, or with the JSD affinity, which needs no repair.",
+    "paper-shift": "Use `solution: exact`: it needs a smaller shift.",
+    "symmetrise": "Make the two halves of the matrix equal, if they are meant to be.",
+}
 LANGUAGES = ("hindi", "english", "code_mixed", "code-mixed", "hinglish")
 
 
@@ -42,7 +50,7 @@ def find(
         *repaired(mixture, affinity),
         *twins(affinity),
         *across_languages(mixture, affinity),
-        *outlier(diagnostics),
+        *outlier(mixture, diagnostics),
         *bounds(mixture),
         *not_unique(mixture),
         *wide(mixture),
@@ -65,16 +73,14 @@ def closed_form(mixture: Mixture) -> list[Finding]:
     if not mixture.warnings:
         return []
     text = " ".join(mixture.warnings)
-    if mixture.method.startswith("taskpgm-paper"):
-        return _warning(
-            "The paper's closed form misses the optimum",
-            text,
-            "Use `solution: exact`, unless you want to reproduce the paper.",
-        )
+    if not mixture.method.startswith("taskpgm-paper"):
+        return _warning("The solver has a remark", text, "Read it before you use these weights.")
+    if is_optimal(mixture):
+        return _note("The paper's closed form is optimal here", text)
     return _warning(
-        "The solver has a remark",
+        "The paper's closed form misses the optimum",
         text,
-        "Read it before you use these weights.",
+        "Use `solution: exact`, unless you want to reproduce the paper.",
     )
 
 
@@ -138,21 +144,17 @@ def repaired(mixture: Mixture, affinity: Affinity) -> list[Finding]:
     """Repairs of the affinity and of the energy; those of the size of rounding are left out."""
     repairs: list[Repair] = [*affinity.repairs]
     repairs += [Repair(r.name, r.amount, r.detail, r.energy_cost) for r in mixture.repairs]
-    found = []
+    found: list[Finding] = []
     for repair in dict.fromkeys(repairs):
         if abs(repair.amount) < ROUNDING:
             continue
         cost = ""
         if repair.energy_cost is not None:
             cost = f" It changes the energy by {say.compact(repair.energy_cost)}."
-        found.append(
-            Finding(
-                "warning",
-                f"The affinity was repaired: {repair.name}",
-                f"{repair.detail.rstrip('.')}. Size: {say.compact(repair.amount)}.{cost}",
-                "The shift acts like a pull towards uniform. Compare with the JSD affinity, which "
-                "needs no repair, or with `repair: nearest`.",
-            )
+        found += _warning(
+            f"The affinity was repaired: {repair.name}",
+            f"{repair.detail.rstrip('.')}. Size: {say.compact(repair.amount)}.{cost}",
+            REMEDIES.get(repair.name, "Check that this change is what you want."),
         )
     return found
 
@@ -168,7 +170,7 @@ def twins(affinity: Affinity) -> list[Finding]:
     pairs = [
         (i, j)
         for i, j in ranked_pairs(affinity.matrix)
-        if nearest[i] == j and nearest[j] == i and distance[i, j] < TWIN_RATIO * usual
+        if nearest[i] == j and nearest[j] == i and distance[i, j] <= TWIN_RATIO * usual
     ]
     if not pairs:
         return []
@@ -202,18 +204,20 @@ def across_languages(mixture: Mixture, affinity: Affinity) -> list[Finding]:
     return []
 
 
-def outlier(diagnostics: DiagnosticsView) -> list[Finding]:
+def outlier(mixture: Mixture, diagnostics: DiagnosticsView) -> list[Finding]:
     sums = sorted(diagnostics.row_sums.items(), key=lambda item: item[1])
     if len(sums) < 3:
         return []
     (name, least), values = sums[0], [value for _, value in sums]
     lower, middle, upper = np.quantile(values, [0.25, 0.5, 0.75])
+    share = ""
+    if mixture.parameters.get("unary") == "coverage":
+        share = " Below t = 1 that earns it a larger share, above a smaller one."
     apart = least < lower - 1.5 * (upper - lower)
     return _note(
         f"{name} {'stands apart from all others' if apart else 'is least like the rest'}",
         f"Its similarities sum to {say.number(least, 2)}; the median is "
-        f"{say.number(float(middle), 2)}. Below t = 1 that earns it a larger share, above a "
-        "smaller one.",
+        f"{say.number(float(middle), 2)}.{share}",
     )
 
 
@@ -252,11 +256,13 @@ def wide(mixture: Mixture) -> list[Finding]:
     """Intervals that contain the uniform share."""
     tasks = [t for t in mixture.tasks if t.low is not None and t.high is not None]
     if not tasks:
-        return _note(
-            "No intervals",
-            "There are no bootstrap replicas, so nothing says how sure these weights are.",
-            "Set `replicas: 200`; it costs milliseconds.",
-        )
+        if mixture.replicas:
+            why, remedy = "They are made for the exact solution only.", "Use `solution: exact`."
+        elif mixture.affinity == "matrix":
+            why, remedy = "A matrix alone does not say how sure its entries are.", ""
+        else:
+            why, remedy = "There are no bootstrap replicas.", "Set `replicas: 200`."
+        return _note("No intervals", why, remedy)
     uniform = 1 / len(mixture.tasks)
     if all(abs(t.weight - uniform) < 1e-9 for t in tasks):
         return []

@@ -32,7 +32,9 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def compact(value: float | None, digits: int = 3) -> str:
-    """Significant digits, for numbers of any size: 0.0123, 4.6 × 10⁻¹⁷."""
+    """Significant digits, for numbers of any size: 0.0123, 4.6 × 10⁻¹⁷, ∞."""
+    if value is not None and math.isinf(value):
+        return "∞" if value > 0 else MINUS + "∞"
     if _missing(value):
         return DASH
     mantissa, _, power = f"{value:.{digits}g}".partition("e")

@@ -111,7 +111,7 @@ def diagnostics(data: ReportData) -> tuple[Measure, ...]:
         Measure(
             "Tangent condition",
             say.compact(view.tangent_condition),
-            "Largest over smallest eigenvalue. Below 10⁴ the weights themselves are sharp.",
+            "Largest over smallest eigenvalue there. Below 10⁴ the weights themselves are sharp.",
         ),
         Measure(
             "Additive share",
@@ -122,12 +122,12 @@ def diagnostics(data: ReportData) -> tuple[Measure, ...]:
         Measure(
             "Floor rate",
             say.percent(view.floor_rate, 2),
-            "Answers whose score hit the smallest number the format can hold.",
+            "Pairs at the least possible similarity: nothing in common.",
         ),
         Measure(
             "Zero rate",
             say.percent(view.zero_rate, 2),
-            "Comparisons in which two specialists answered exactly alike.",
+            "Pairs whose similarity cannot be told from 0.",
         ),
         Measure(
             "Representativeness",
