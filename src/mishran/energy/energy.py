@@ -187,13 +187,12 @@ class Energy:
         strength: float,
     ) -> Energy:
         unary = strength * np.asarray(vector, dtype=np.float64)
-        size = (len(affinity.replicas), len(affinity.names))
         return cls(
             names=affinity.names,
             matrix=affinity.matrix,
             unary=unary,
             replica_matrices=affinity.replicas,
-            replica_unaries=np.broadcast_to(unary, size)
+            replica_unaries=np.repeat(unary[None], len(affinity.replicas), axis=0)
             if replicas is None
             else strength * np.asarray(replicas, dtype=np.float64),
             parameters={"affinity": affinity.kind, "unary": kind, "strength": float(strength)},

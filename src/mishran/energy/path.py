@@ -87,13 +87,15 @@ def effective_tasks(
             return t_of(float(x1))
         if values[-2] * values[-1] < 0:
             return t_of(float(brentq(excess, x0, x1, xtol=1e-12)))
-    low, high = min(values) + wanted, max(values) + wanted
+    # Rounded inwards, so that what the message names can be reached.
+    low = np.ceil((min(values) + wanted) * 1e3) / 1e3
+    high = np.floor((max(values) + wanted) * 1e3) / 1e3
     other = "central" if side == "diverse" else "diverse"
     raise InfeasibleError(
-        expected=f"between {low:.4g} and {high:.4g} effective tasks, which the {side} side reaches",
+        expected=f"between {low:g} and {high:g} effective tasks, which the {side} side reaches",
         found=f"{wanted:g}",
         where="mixture.effective_tasks",
-        fix=f"ask for {np.clip(wanted, low, high):.4g}, or try side: {other}",
+        fix=f"ask for {np.clip(wanted, low, high):g}, or try side: {other}",
     )
 
 

@@ -110,7 +110,7 @@ def minimise(energy: Energy, constraints: Constraints) -> tuple[Array, Certifica
             prices = _multipliers(problem, energy, constraints, p, active)
             method = f"DAQP, ridge {ridge:.0e}" + (", polished" if polished else "")
             certificate = certify(energy, constraints, p, prices, method)
-            if polished and certificate.gap <= limit:
+            if polished and certificate.gap <= limit / 100:
                 return p, certificate, _is_unique(problem, constraints, p, prices)
             if best is None or certificate.gap < best[1].gap:
                 best = p, certificate, prices

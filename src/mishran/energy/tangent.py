@@ -47,10 +47,10 @@ def tangent_matrix(matrix: Array) -> Array:
 def rounding(matrix: Array) -> float:
     """What eigenvalues of the centred matrix may be off by in float64.
 
-    Measured: at n = 300 errors stay below a tenth of this.
+    Measured: on singular and on repaired matrices, n = 2 to 300, errors stay below half of this.
     """
     inner = np.abs(matrix - matrix[0, 0]).max()
-    return float(4 * np.finfo(float).eps * len(matrix) * inner)
+    return float(8 * np.finfo(float).eps * (len(matrix) + 16) * inner)
 
 
 def tangent_eigenvalues(matrix: Array) -> Array:
