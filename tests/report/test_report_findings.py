@@ -177,8 +177,11 @@ def test_intervals_that_contain_uniform_and_intervals_that_are_missing():
 def test_repeated_epochs_additive_affinity_and_few_probes():
     assert "max_epochs: 4" in only(findings.repeated(mixture(tasks=tasks(epochs=9.0)))).what_to_do
     assert findings.repeated(DATA.mixture) == []
-    assert "79\u202f%" in only(findings.difficulty(DiagnosticsView(additive_share=0.79))).text
-    assert findings.difficulty(DiagnosticsView()) == []
+    additive = DiagnosticsView(additive_share=0.79)
+    found = only(findings.difficulty(mixture(affinity="pmi-sum"), additive))
+    assert "79\u202f%" in found.title and "pmi-mean" in found.what_to_do
+    assert only(findings.difficulty(DATA.mixture, additive)).level == "note"
+    assert findings.difficulty(DATA.mixture, DiagnosticsView()) == []
     few = BaseFacts("base", probes=64, probe_tasks=16)
     assert "64 probe examples over 16 tasks" in only(findings.few_probes(DATA.mixture, few)).text
     assert findings.few_probes(DATA.mixture, BaseFacts("base")) == []

@@ -55,7 +55,7 @@ def find(
         *not_unique(mixture),
         *wide(mixture),
         *repeated(mixture),
-        *difficulty(diagnostics),
+        *difficulty(mixture, diagnostics),
         *few_probes(mixture, base),
     )
 
@@ -292,14 +292,21 @@ def repeated(mixture: Mixture) -> list[Finding]:
     )
 
 
-def difficulty(diagnostics: DiagnosticsView) -> list[Finding]:
+def difficulty(mixture: Mixture, diagnostics: DiagnosticsView) -> list[Finding]:
+    """Row and column effects make most of the affinity; in a JSD affinity outliers do that."""
     share = diagnostics.additive_share
     if share is None or share <= ADDITIVE_SHARE:
         return []
+    title = f"Row and column effects make {say.percent(share, 0)} of the affinity's variance"
+    if mixture.affinity == "jsd":
+        return _note(
+            title,
+            "How far each task stands from all others weighs more than which tasks are alike.",
+            "Look at the tasks with the smallest row sums; one outlier can be the reason.",
+        )
     return _warning(
-        "The affinity is mostly difficulty",
-        f"Row and column effects make {say.percent(share, 0)} of its variance: how hard a task "
-        "is and how long its answers are, rather than which tasks are alike.",
+        title,
+        "It says how hard a task is and how long its answers are more than which tasks are alike.",
         "Use the JSD affinity, or scores per token (`pmi-mean`) instead of `pmi-sum`.",
     )
 
