@@ -103,6 +103,7 @@ class SequentialBank:
 
     def __init__(self, model: Any, folders: dict[str, Path]) -> None:
         from peft import PeftModel
+        from peft.tuners.tuners_utils import BaseTunerLayer
 
         self.names = tuple(folders)
         self._ids = {name: f"s{i}" for i, name in enumerate(self.names)}
@@ -125,6 +126,7 @@ class SequentialBank:
                     fix="use an adapter trained on this base model",
                 ) from error
         self._wrapped.eval()
+        self._layers = [m for m in self._wrapped.modules() if isinstance(m, BaseTunerLayer)]
 
     @contextmanager
     def select(self, name: str | None) -> Iterator[Any]:
@@ -133,7 +135,10 @@ class SequentialBank:
             with self._wrapped.disable_adapter():
                 yield self._wrapped
         else:
-            self._wrapped.set_adapter(self._ids[name], inference_mode=True)
+            # PEFT's set_adapter also walks every parameter of every adapter to set requires_grad:
+            # with 38 adapters that was half the time of the pool.
+            for layer in self._layers:
+                layer._active_adapter = [self._ids[name]]
             yield self._wrapped
 
     def close(self) -> None:

@@ -1,0 +1,243 @@
+"""Specialists on a tiny model: adapters that PEFT reads, evidence that tells learning from noise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import VOCAB, tiny_model
+
+from mishran.affinity import pairwise_jsd
+from mishran.config import SpecialistConfig
+from mishran.errors import ModelError, TrainingError
+from mishran.run import sha256_tree
+from mishran.specialists import probe
+from mishran.specialists.adapters import SequentialBank, check_adapter
+from mishran.specialists.fit import Evidence, curve_steps, fit_specialist, measure_adapter
+from mishran.specialists.probe import answer_pool
+from mishran.specialists.validate import Tokens, interval, nats_per_row, shuffled_prompts
+from mishran.train.answers import answer_logits
+from mishran.train.batch import collate
+from mishran.train.models import Loaded
+
+CPU = torch.device("cpu")
+
+
+def loaded(family: str = "llama") -> Loaded:
+    return Loaded(tiny_model(family).float(), None, CPU, torch.float32, 0, ())
+
+
+def task(kind: str, count: int, seed: int) -> list[Tokens]:
+    """Prompts of two tokens; the answer copies the second one, or is drawn at random."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(count):
+        a, b = (int(i) for i in rng.integers(10, 18, 2))
+        answer = b if kind == "copy" else int(rng.integers(10, 18))
+        rows.append(Tokens((1, a, b, answer, 2), 3))
+    return rows
+
+
+RECIPE = SpecialistConfig(tokens=6000, rank=4, learning_rate=1e-2, batch_size=16)
+
+
+def specialist(folder: Path, kind: str = "copy", base: Loaded | None = None, **more) -> Evidence:
+    recipe = RECIPE.model_copy(update=more)
+    return fit_specialist(
+        kind,
+        base or loaded(),
+        task(kind, 200, 0),
+        task(kind, 64, 1),
+        recipe,
+        seed=0,
+        max_tokens=64,
+        base_name="base",
+        folder=folder / kind,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Evidence]]:
+    folder = tmp_path_factory.mktemp("specialists")
+    return folder, {kind: specialist(folder, kind) for kind in ("copy", "random")}
+
+
+def test_a_task_that_can_be_learned_is_learned(trained) -> None:
+    evidence = trained[1]["copy"]
+    assert evidence.status == "learned"
+    assert evidence.gain.low > 0.5 and evidence.prompt.low > 0.5
+    assert evidence.specialist == pytest.approx(evidence.curve[-1].nats)
+    assert evidence.gain.mean == pytest.approx(evidence.base - evidence.specialist)
+
+
+def test_random_answers_gain_their_marginal_but_nothing_from_the_prompt(trained) -> None:
+    evidence = trained[1]["random"]
+    assert evidence.gain.low > 0, "the format is learned"
+    assert evidence.status == "prompt ignored" and evidence.prompt.low <= 0
+
+
+def test_the_curve_is_log_spaced_from_zero_to_the_budget(trained) -> None:
+    curve = trained[1]["copy"].curve
+    assert [p.step for p in curve] == curve_steps(curve[-1].step, RECIPE.curve_points)
+    assert curve[0].tokens == 0 and 6000 <= curve[-1].tokens < 6005
+    assert all(p.low <= p.nats <= p.high for p in curve)
+    assert curve_steps(100, 5) == [0, 12, 25, 50, 100] and curve_steps(1, 5) == [0, 1]
+
+
+def test_evidence_survives_json(trained) -> None:
+    evidence = trained[1]["copy"]
+    assert Evidence.from_dict(json.loads(json.dumps(evidence.to_dict()))) == evidence
+
+
+def test_training_again_writes_the_same_bytes_and_leaves_the_base_alone(trained, tmp_path) -> None:
+    base = loaded()
+    before = {k: v.clone() for k, v in base.model.state_dict().items()}
+    state = torch.random.get_rng_state()
+    specialist(tmp_path, "copy", base)
+    assert sha256_tree(tmp_path / "copy") == sha256_tree(trained[0] / "copy")
+    assert torch.random.get_rng_state().equal(state), "global randomness is untouched"
+    after = base.model.state_dict()
+    assert before.keys() == after.keys(), "no adapter is left in the model"
+    assert all(before[k].equal(after[k]) for k in before)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt2", "neox"])
+def test_adapters_load_in_peft_and_give_the_same_logits(family: str, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    base = loaded(family)
+    specialist(tmp_path, "copy", base, tokens=600)
+    batch = collate(task("copy", 8, 3), 0)
+    bank = SequentialBank(base.model, {"copy": tmp_path / "copy"})
+    with torch.inference_mode(), bank.select("copy") as model:
+        ours = answer_logits(model, batch).logits
+    with torch.inference_mode(), bank.select(None) as model:
+        plain = answer_logits(model, batch).logits
+    bank.close()
+    theirs = PeftModel.from_pretrained(loaded(family).model, str(tmp_path / "copy")).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(answer_logits(theirs, batch).logits, ours, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(answer_logits(base.model, batch).logits, plain)
+    assert (ours - plain).abs().max() > 1e-3
+
+
+def test_the_adapter_folder_holds_no_machine_and_no_card(trained) -> None:
+    folder = trained[0] / "copy"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "base"
+    assert config["target_modules"] == sorted(config["target_modules"])
+
+
+def test_a_brought_adapter_is_measured_like_a_trained_one(trained) -> None:
+    found = measure_adapter(
+        "copy",
+        loaded(),
+        trained[0] / "copy",
+        task("copy", 64, 1),
+        RECIPE,
+        seed=0,
+        max_tokens=64,
+    )
+    ours = trained[1]["copy"]
+    assert found.own_adapter and found.curve == () and found.status == "learned"
+    assert found.specialist == pytest.approx(ours.specialist, abs=1e-5)
+    assert found.gain.mean == pytest.approx(ours.gain.mean, abs=1e-5)
+    assert found.prompt.mean == pytest.approx(ours.prompt.mean, abs=1e-5)
+
+
+def test_a_folder_that_is_no_lora_adapter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"found no adapter_config\.json"):
+        check_adapter(tmp_path, "task 'a'")
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "PROMPT_TUNING"}')
+    with pytest.raises(ModelError, match=r"found no adapter_model\.safetensors"):
+        check_adapter(tmp_path, "task 'a'")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="found peft_type PROMPT_TUNING"):
+        check_adapter(tmp_path, "task 'a'")
+
+
+def test_an_adapter_of_another_model_is_refused(trained, tmp_path: Path) -> None:
+    other = loaded("gpt2").model
+    with pytest.raises(ModelError, match="task 'copy'.*expected an adapter that fits the model"):
+        SequentialBank(other, {"copy": trained[0] / "copy"})
+
+
+def test_a_nan_loss_names_task_and_step_and_gives_the_base_back(tmp_path: Path) -> None:
+    base = loaded()
+    with pytest.raises(TrainingError, match=r"task 'copy', step \d+ of \d+: expected a finite"):
+        specialist(tmp_path, "copy", base, learning_rate=1e30)
+    assert not any("lora" in name for name, _ in base.model.named_parameters())
+
+
+def test_the_pool_agrees_with_the_reference_specialist_by_specialist(trained) -> None:
+    base, folder = loaded(), trained[0]
+    rows = [*task("copy", 5, 7), Tokens((1, 9, 11, 12, 13, 14, 2), 2), *task("random", 4, 8)]
+    names = ("copy", "random")
+    bank = SequentialBank(base.model, {name: folder / name for name in names})
+    got = answer_pool(bank, base, rows, answer_tokens=64, batch_size=4)
+    logs, nats = [], []
+    for name in names:
+        with bank.select(name) as model, torch.inference_mode():
+            nats.append(nats_per_row(model, rows, 0, 1, CPU)[0])
+            found = answer_logits(model, collate(rows, 0))
+            logs.append(torch.log_softmax(found.logits.double(), -1))
+            owner = found.rows
+    bank.close()
+    np.testing.assert_allclose(got.nats, nats, atol=1e-5)
+    np.testing.assert_allclose(
+        got.base_nats, nats_per_row(base.model, rows, 0, 3, CPU)[0], atol=1e-5
+    )
+    assert got.tokens.tolist() == [2] * 5 + [5] + [2] * 4
+    per_token = pairwise_jsd(torch.stack(logs).numpy())[:, 0]
+    want = [per_token[owner.numpy() == i].mean() for i in range(len(rows))]
+    np.testing.assert_allclose(got.jsd[:, 0], want, atol=1e-6)
+    assert got.rounding < 1e-6
+
+
+def test_only_the_first_answer_tokens_are_compared_but_all_are_scored(trained) -> None:
+    base, folder = loaded(), trained[0]
+    long, short = Tokens((1, 9, 11, 12, 13, 14, 2), 2), Tokens((1, 9, 11, 12), 2)
+    bank = SequentialBank(base.model, {n: folder / n for n in ("copy", "random")})
+    cut = answer_pool(bank, base, [long], answer_tokens=2, batch_size=4)
+    same = answer_pool(bank, base, [short], answer_tokens=64, batch_size=4)
+    bank.close()
+    np.testing.assert_allclose(cut.jsd, same.jsd, atol=1e-6)
+    assert cut.tokens.tolist() == [5] and (cut.nats > same.nats).all()
+
+
+def test_a_small_memory_only_makes_more_batches(trained, monkeypatch) -> None:
+    base, folder = loaded(), trained[0]
+    rows = task("copy", 9, 7)
+    bank = SequentialBank(base.model, {n: folder / n for n in ("copy", "random")})
+    whole = answer_pool(bank, base, rows, answer_tokens=64, batch_size=9)
+    monkeypatch.setattr(probe, "MEMORY", 2 * VOCAB * 4 * 3)
+    split = answer_pool(bank, base, rows, answer_tokens=64, batch_size=9)
+    bank.close()
+    np.testing.assert_allclose(split.jsd, whole.jsd, atol=1e-6)
+    np.testing.assert_allclose(split.nats, whole.nats, atol=1e-5)
+
+
+def test_shuffled_prompts_never_keep_their_own_answer() -> None:
+    rows = [Tokens((1, i, 100 + i), 2) for i in range(10, 20)]
+    made, owner = shuffled_prompts(rows, 64, seed=0)
+    assert len(made) == 4 * len(rows)
+    for row, i in zip(made, owner, strict=True):
+        assert row.input_ids[2] == rows[i].input_ids[2] and row.input_ids[1] != rows[i].input_ids[1]
+    assert shuffled_prompts(rows, 2, seed=0)[0] == [], "pairs that are too long are left out"
+
+
+def test_the_interval_is_students(trained) -> None:
+    from scipy import stats
+
+    values = np.random.default_rng(0).normal(size=20)
+    got = interval(values)
+    want = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
+    assert (got.low, got.high) == pytest.approx(want)
+    assert interval(np.array([2.0])).low == interval(np.array([2.0])).high == 2.0
