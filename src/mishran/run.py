@@ -25,6 +25,7 @@ from typing import Any
 from mishran.errors import ArtifactError
 
 TMP = ".tmp-"
+_FIELDS = ("stage", "key", "version", "params", "inputs", "outputs", "recorded")
 
 
 def canonical_json(value: Any) -> str:
@@ -120,32 +121,75 @@ class Run:
         return self.root / "manifests" / f"{stage}.json"
 
     def manifest(self, stage: str) -> dict[str, Any] | None:
-        """The manifest of a stage, or None when there is none that can be read."""
+        """The manifest of a stage, or None when there is none, or not as we write them."""
         try:
-            data = json.loads(self.manifest_path(stage).read_text())
-        except (OSError, ValueError):
+            text = self.manifest_path(stage).read_text(encoding="utf-8")
+            data = json.loads(text)
+        except (OSError, ValueError, RecursionError):
             return None
-        return data if isinstance(data, dict) and "key" in data and "outputs" in data else None
+        whole = isinstance(data, dict) and set(data) == set(_FIELDS) and text == _manifest(data)
+        if not whole or data["stage"] != stage:
+            return None
+        maps = [data[key] for key in ("params", "inputs", "outputs", "recorded")]
+        plain = all(isinstance(m, dict) for m in maps) and all(
+            isinstance(digest, str) for digest in data["outputs"].values()
+        )
+        return data if plain else None
 
     def state(self, stage: Stage) -> str:
         """ "done", "missing", "stale" (inputs, parameters or code changed) or "damaged"."""
         manifest = self.manifest(stage.name)
         if manifest is None:
             return "damaged" if self.manifest_path(stage.name).exists() else "missing"
-        if manifest["key"] != stage.key:
+        described = canonical_json([manifest["version"], manifest["params"], manifest["inputs"]])
+        same = described == canonical_json([stage.version, stage.params, stage.inputs])
+        if same != (manifest["key"] == stage.key):
+            return "damaged"
+        if not same:
             return "stale"
-        return "done" if self.verify(stage.name) is None else "damaged"
+        return "done" if self.damage(stage) is None else "damaged"
+
+    def damage(self, stage: Stage) -> str | None:
+        """The first file of a stage that is missing, or is not what its manifest says, or None."""
+        place = self.manifest_path(stage.name).relative_to(self.root).as_posix()
+        manifest = self.manifest(stage.name)
+        if manifest is None or manifest["key"] != stage.key:
+            return place
+        for output in stage.outputs:
+            folder = output.endswith("/")
+            names = manifest["outputs"]
+            if not any(n.startswith(output) if folder else n == output for n in names):
+                return place
+        return self.verify(stage.name)
 
     def verify(self, stage: str) -> str | None:
         """The first output of a finished stage that is missing or changed, or None."""
         manifest = self.manifest(stage)
         if manifest is None:
-            return str(self.manifest_path(stage))
+            return self.manifest_path(stage).relative_to(self.root).as_posix()
         for relative, digest in manifest["outputs"].items():
             path = self.root / relative
             if not path.is_file() or sha256_file(path) != digest:
                 return relative
         return None
+
+    def need(self, stage: str, *names: str) -> None:
+        """Nothing if these outputs of a finished stage (all, by default) are as they were written.
+
+        Raises:
+            ArtifactError: the stage is not finished, or a file is missing or was changed since.
+        """
+        outputs = self.outputs(stage)
+        for relative in names or outputs:
+            path = self.root / relative
+            if not path.is_file() or sha256_file(path) != outputs.get(relative):
+                raise ArtifactError(
+                    expected=f"{relative} as it was written",
+                    found="a file that was changed" if path.is_file() else "no such file",
+                    where=str(self.root),
+                    fix="run `mishran fit` on the same configuration: it makes what is missing or "
+                    "damaged",
+                )
 
     def outputs(self, stage: str) -> dict[str, str]:
         """sha256 of every file of a finished stage."""
@@ -182,9 +226,7 @@ class Run:
         if state == "done":
             return False
         if state == "damaged":
-            say(
-                f"{stage.name}: {self.verify(stage.name)} is damaged or missing; computing it again"
-            )
+            say(f"{stage.name}: {self.damage(stage)} is damaged or missing; computing it again")
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             work = self.root / f"{TMP}{os.getpid()}-{stage.name.replace('/', '-')}"
@@ -225,17 +267,14 @@ class Run:
             "outputs": digests,
             "recorded": recorded,
         }
-        atomic_write(
-            self.manifest_path(stage.name),
-            json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
-        )
+        atomic_write(self.manifest_path(stage.name), _manifest(manifest))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run directory; the lock goes with the process, however it ends."""
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            handle = open(self.root / ".lock", "w")
+            handle = open(self.root / ".lock", "w")  # noqa: SIM115
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -249,20 +288,20 @@ class Run:
             yield
 
     def leftovers(self) -> list[Path]:
-        """Temporary files of processes that are gone."""
-        if not self.root.is_dir():
-            return []
-        return sorted(p for p in self.root.rglob(f"{TMP}*") if not _alive(p.name))
+        """Temporary files of processes that were killed; only to be asked while holding the lock."""
+        return sorted(self.root.rglob(f"{TMP}*"))
+
+    def sweep(self) -> int:
+        """Delete leftovers, while holding the lock; returns how many there were."""
+        found = self.leftovers()
+        with storage_errors(self.root):
+            for path in found:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        return len(found)
 
 
-def _alive(name: str) -> bool:
-    pid = name.removeprefix(TMP).split("-", 1)[0]
-    if not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return int(pid) != os.getpid()
+def _manifest(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

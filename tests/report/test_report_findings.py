@@ -43,7 +43,7 @@ def test_the_planted_random_task_comes_first_and_with_its_share():
     found = findings.find(
         DATA.mixture, DATA.affinity, DATA.diagnostics, DATA.specialists, DATA.base
     )
-    assert found[0].title == "Answers of coin_flips do not depend on the prompt"
+    assert found[0].title == "The prompt makes no difference to coin_flips"
     assert "It gets 20.0\u202f% of the rows" in found[0].text
     assert all(finding.what_to_do for finding in found if finding.level == "warning")
 

@@ -165,7 +165,7 @@ def test_a_folder_that_is_no_lora_adapter_is_refused(tmp_path: Path) -> None:
 
 def test_an_adapter_of_another_model_is_refused(trained, tmp_path: Path) -> None:
     other = loaded("gpt2").model
-    with pytest.raises(ModelError, match="task 'copy'.*expected an adapter that fits the model"):
+    with pytest.raises(ModelError, match=r"task 'copy'.*expected an adapter that fits the model"):
         SequentialBank(other, {"copy": trained[0] / "copy"})
 
 

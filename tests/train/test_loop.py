@@ -100,7 +100,7 @@ def test_training_lowers_the_loss_and_clipping_bounds_the_step():
         for a, b in zip(model.parameters(), before, strict=True)
     )
     assert moved**0.5 == pytest.approx(0.25, rel=1e-3)
-    start = float(answer_nats(answer_logits(model.eval(), batch(0))).mean())
+    start = float(answer_nats(answer_logits(model.eval(), batch(0))).detach().mean())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     train(model, [batch(0)] * 20, optimizer, lambda i: 1.0, 1.0)
     assert float(answer_nats(answer_logits(model.eval(), batch(0))).mean()) < start - 0.5

@@ -67,6 +67,7 @@ def report(
     read_facts(place)
     mixture = Mixture.read(place.path("mixture.json"))
     with place.locked():
+        place.manifest_path("report").unlink(missing_ok=True)  # asked for: make it in any case
         run_report(place, mixture, Bars())
     show_run(place, json_)
 

@@ -44,7 +44,7 @@ class SpecialistRow:
 
     All numbers in nats per answer token; intervals are 95 %. gain: base minus specialist.
     prompt_gain: loss with shuffled prompts minus loss with the true ones, for the trained
-    specialist; an interval that contains 0 means that the answers do not depend on the prompt.
+    specialist; an interval that contains 0 means that the prompt makes no difference to it.
     """
 
     name: str

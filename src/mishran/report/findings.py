@@ -95,18 +95,21 @@ def prompt_ignored(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> li
     rows = [row for row in specialists if row.status == "prompt ignored"]
     if not rows:
         return []
+    many = len(rows) > 1
     return _warning(
-        f"Answers of {say.names([r.name for r in rows])} do not depend on the prompt",
-        "With shuffled prompts the trained specialist loses, in nats per token: "
+        f"The prompt makes no difference to {say.names([r.name for r in rows])}",
+        "Behind shuffled prompts the trained specialist loses, in nats per token: "
         + say.listed(
             f"{r.name} {say.number(r.prompt_gain)} "
             f"({say.interval(r.prompt_gain_low, r.prompt_gain_high)})"
             for r in rows
         )
-        + f". {'The interval contains' if len(rows) == 1 else 'The intervals contain'} 0. "
-        + _together(mixture, rows),
-        "Look at its examples with `mishran inspect`: random or constant answers teach "
-        "nothing. Mend the data, or leave the task out.",
+        + f". The {'intervals contain' if many else 'interval contains'} 0 or "
+        f"{'lie' if many else 'lies'} below it: the answers are random or constant, or the model "
+        "learned their form and no more. " + _together(mixture, rows),
+        "Look at the examples with `mishran inspect`. If answers do follow from prompts, train "
+        "longer (`specialists.tokens`) or accept that the task is beyond this model; else mend "
+        "the data, or leave the task out.",
     )
 
 
