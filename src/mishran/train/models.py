@@ -6,6 +6,8 @@ and nothing opens a connection unless `online` is set.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,13 +58,15 @@ def resolve_device(wanted: str) -> torch.device:
             where="device",
             fix="change it",
         ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
+    try:
+        torch.empty(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
-            expected="a usable CUDA device",
-            found="none",
+            expected=f"a usable device {wanted}",
+            found=_first_line(error),
             where="device",
             fix="set device: auto or cpu",
-        )
+        ) from error
     return device
 
 
@@ -132,11 +136,13 @@ def load_tokenizer(name: str, base: Path, online: bool = False, revision: str | 
 class Shape:
     """What is known of a model before its weights are read.
 
-    context: longest input in tokens. hidden_size: width of the residual stream.
+    context: longest input in tokens. hidden_size: width of the residual stream. vocabulary: rows of
+    the embedding, None when config.json does not say.
     """
 
     context: int
     hidden_size: int
+    vocabulary: int | None = None
 
 
 def model_shape(name: str, base: Path, online: bool = False, revision: str | None = None) -> Shape:
@@ -156,9 +162,18 @@ def model_shape(name: str, base: Path, online: bool = False, revision: str | Non
             fix="give the folder that save_pretrained wrote",
         ) from error
     text = config.get_text_config()
+    width = getattr(text, "hidden_size", None)
+    if not isinstance(width, int):
+        raise ModelError(
+            expected="the config.json of a causal language model, with its hidden size",
+            found=f"model type {config.model_type!r}, without one",
+            where=place,
+            fix="give the folder of a language model that save_pretrained wrote",
+        )
     return Shape(
         context=int(getattr(text, "max_position_embeddings", None) or 2048),
-        hidden_size=int(text.hidden_size),
+        hidden_size=width,
+        vocabulary=getattr(text, "vocab_size", None),
     )
 
 
@@ -183,14 +198,15 @@ def load_model(
     where = resolve_device(device)
     kind = resolve_dtype(dtype, where)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            place,
-            dtype=kind,
-            revision=revision,
-            local_files_only=not online,
-            trust_remote_code=False,
-            use_safetensors=True,
-        )
+        with _no_bars():
+            model = AutoModelForCausalLM.from_pretrained(
+                place,
+                dtype=kind,
+                revision=revision,
+                local_files_only=not online,
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
     except Exception as error:
         raise ModelError(
             expected="a causal language model in safetensors",
@@ -199,16 +215,38 @@ def load_model(
             fix="check that the folder loads with AutoModelForCausalLM (convert .bin weights first)",
         ) from error
     model = model.to(where).eval().requires_grad_(False)
-    rows = model.get_input_embeddings().weight.shape[0]
+    check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], place)
+    pad_id, notes = _pad(tokenizer)
+    return Loaded(model, tokenizer, where, kind, pad_id, notes)
+
+
+def check_vocabulary(tokenizer: Any, rows: int, where: str) -> None:
+    """Every token has a row of the embedding.
+
+    Raises:
+        ModelError: the tokenizer knows more tokens.
+    """
     if len(tokenizer) > rows:
         raise ModelError(
             expected=f"a tokenizer with at most {rows} tokens (rows of the embedding)",
             found=f"{len(tokenizer)} tokens",
-            where=place,
+            where=where,
             fix="use the tokenizer that the model was trained with",
         )
-    pad_id, notes = _pad(tokenizer)
-    return Loaded(model, tokenizer, where, kind, pad_id, notes)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Progress is the caller's; the library's own bar would tear it."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _pad(tokenizer: Any) -> tuple[int, tuple[str, ...]]:
