@@ -8,6 +8,7 @@ share of the result, multiple of a task's own size, absolute count.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,10 +123,12 @@ class Mixture(_File):
         """
         try:
             return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError as error:
+        except OSError as error:
             raise ArtifactError(
                 expected="a mixture file",
-                found="no such file",
+                found="no such file"
+                if isinstance(error, FileNotFoundError)
+                else error.strerror or str(error),
                 where=str(path),
                 fix="run `mishran fit` first, or give the run directory that it made",
             ) from error
@@ -161,39 +164,65 @@ def certificate_file(solution: Solution) -> CertificateFile:
     )
 
 
-def quotas(weights: Array, total: int, limits: Array | None = None) -> np.ndarray:
+def quotas(
+    weights: Array,
+    total: int,
+    limits: Array | None = None,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
     """Integer counts that sum to `total`, by largest remainder, none above its limit.
 
     Hamilton's method: everyone gets the floor of `total * weight`; what is left goes one by one to the
-    largest remainders (ties to the earlier task). A task at its limit passes its turn on.
+    largest remainders (ties to the earlier task). A task at its limit passes its turn on, so every
+    count is within 1 of its exact share; limits that would take more than that are an error.
 
     Args:
         weights: (n,) >= 0, sum 1.
         total: rows to give, >= 0.
         limits: (n,) largest count per task, or None.
+        names: for the message of an error.
 
     Raises:
-        InfeasibleError: the limits of the tasks with positive weight sum to less than `total`.
+        InfeasibleError: limits below the exact shares; the tasks are named, and the largest total
+            that these weights allow.
     """
-    caps = (
-        np.full(len(weights), np.iinfo(np.int64).max) if limits is None else limits.astype(np.int64)
-    )
-    open_ = np.asarray(weights) > 0
-    capacity = sum(int(c) for c in caps[open_])
-    if capacity < total:
-        raise InfeasibleError(
-            expected=f"a budget of at most {capacity} rows (the epoch caps of the tasks in use)",
-            found=f"{total} rows",
-            where="mixture.budget",
-            fix=f"ask for {capacity} rows or fewer, or raise mixture.max_epochs",
+    shares = np.asarray(weights, dtype=np.float64)
+    if len(shares) == 0 or shares.min() < 0 or abs(float(shares.sum()) - 1.0) > 1e-6 or total < 0:
+        raise ValueError(
+            f"weights >= 0 of sum 1 and a total >= 0 are needed, got {shares}, {total}"
         )
-    exact = np.asarray(weights, dtype=np.float64) * total
-    counts = np.minimum(np.floor(exact + 1e-9).astype(np.int64), caps)
-    order = np.lexsort((np.arange(len(counts)), -(exact - counts)))
+    none = np.full(len(shares), np.iinfo(np.int64).max)
+    caps = none if limits is None else np.asarray(limits).astype(np.int64)
+    counts = _counts(shares, total, caps)
+    if counts is not None:
+        return counts
+    used = shares > 0
+    most = int(min(total, np.min((caps[used] + 1.0) / shares[used])))
+    while _counts(shares, most, caps) is None:
+        most -= 1
+    over = np.flatnonzero(np.floor(shares * total) > caps)
+    if len(over) == 0:
+        over = np.flatnonzero(used & (shares * total > caps))
+    shown = [
+        f"{names[i] if names else f'task {i}'} {shares[i] * total:,.0f} of at most {caps[i]:,}"
+        for i in over[:5]
+    ]
+    raise InfeasibleError(
+        expected=f"a budget of at most {most:,} rows, which these weights and limits allow",
+        found=f"{total:,} rows, {', '.join(shown)}" + ", ..." * (len(over) > 5),
+        where="mixture.budget",
+        fix=f"ask for {most:,} rows or fewer, or raise mixture.max_epochs",
+    )
+
+
+def _counts(shares: Array, total: int, caps: np.ndarray) -> np.ndarray | None:
+    """Hamilton's counts, or None where the caps leave no room for them."""
+    exact = shares * total
+    counts = np.floor(exact).astype(np.int64)
     left = int(total - counts.sum())
-    while left > 0:
-        for i in order:
-            if left > 0 and open_[i] and counts[i] < caps[i]:
-                counts[i] += 1
-                left -= 1
+    order = np.lexsort((np.arange(len(counts)), counts - exact))
+    turns = [i for i in order if shares[i] > 0 and counts[i] < caps[i]][:left]
+    if (counts > caps).any() or len(turns) < left:
+        return None
+    counts[turns] += 1
     return counts

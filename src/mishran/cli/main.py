@@ -6,11 +6,14 @@ import json
 import os
 import sys
 import warnings
+from typing import Any, NoReturn
 
 import typer
 
 from mishran.cli import demo, fit, inspect, runs, solve
-from mishran.errors import MishranError
+from mishran.errors import ArtifactError, ConfigError, MishranError
+
+_UsageError = typer.BadParameter.__mro__[1]  # typer brings a copy of click, older ones import it
 
 app = typer.Typer(
     name="mishran",
@@ -57,15 +60,56 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", module=r"(peft|transformers|torch)\b")
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], prog_name="mishran", standalone_mode=False)
     except MishranError as error:
-        if "--json" in sys.argv:
-            typer.echo(json.dumps(error.as_dict(), ensure_ascii=False))
-        typer.echo(f"mishran: {error}", err=True)
-        sys.exit(2)
+        _fail(error)
+    except _UsageError as error:
+        _fail(_usage(error))
+    except typer.Abort as error:
+        code = 130 if isinstance(error.__cause__, KeyboardInterrupt) else 1
+        if code == 1:
+            typer.echo("mishran: nothing was done", err=True)
     except KeyboardInterrupt:
+        code = 130
+    except MemoryError:
+        _fail(
+            ConfigError(
+                expected="work that fits into memory",
+                found="not enough of it",
+                fix="lower batch sizes, mixture.replicas or max_tokens, or use a larger machine",
+            )
+        )
+    except OSError as error:
+        _fail(
+            ArtifactError(
+                expected="files that can be read and written",
+                found=error.strerror or str(error),
+                where=str(error.filename or ""),
+                fix="check the path, its permissions and the space that is left, and try again",
+            )
+        )
+    if code == 130:
         typer.echo("mishran: interrupted; run the same command to go on from here", err=True)
-        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: MishranError) -> NoReturn:
+    if "--json" in sys.argv:
+        typer.echo(json.dumps(error.as_dict(), ensure_ascii=False))
+    typer.echo(f"mishran: {error}", err=True)
+    sys.exit(2)
+
+
+def _usage(error: Any) -> ConfigError:
+    """Wrong arguments, as the parser puts it, in one line."""
+    command = error.ctx.command_path if error.ctx else "mishran"
+    text = error.format_message().rstrip(".")
+    return ConfigError(
+        expected=f"arguments of `{command}`",
+        found=text[:1].lower() + text[1:],
+        where="command line",
+        fix=f"see `{command} --help`",
+    )
 
 
 if __name__ == "__main__":

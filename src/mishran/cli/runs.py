@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from mishran.cli.ui import Bars, out
 from mishran.pipeline.facts import read_facts
 from mishran.pipeline.status import StageState, stage_states
-from mishran.run import Run
+from mishran.run import Run, storage_errors
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +39,7 @@ def status(
     for column, side in (("stage", "left"), ("state", "left"), ("size", "right"), ("note", "left")):
         table.add_column(column, justify=side)  # type: ignore[arg-type]
     for s in states:
-        table.add_row(s.stage, s.state, _size(s.bytes), s.note)
+        table.add_row(*map(Text, (s.stage, s.state, _size(s.bytes), s.note)))
     out.print(table)
     out.print(_summary(states), markup=False)
 
@@ -94,10 +94,12 @@ def clean(
         size = sum(p.stat().st_size for p in [*outputs, *doomed] if p.is_file())
         if stages and not yes:
             typer.confirm(f"delete {len(stages)} stages ({_size(size)}) in {run}?", abort=True)
-        for path in [*doomed, *outputs]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        for stage in stages:
-            place.manifest_path(stage).unlink(missing_ok=True)
+        place.sweep()
+        with storage_errors(place.root):
+            for stage in stages:  # manifests first: what has none does not count
+                place.manifest_path(stage).unlink(missing_ok=True)
+            for path in outputs:
+                path.unlink(missing_ok=True)
     out.print(
         f"deleted {len(stages)} stages and {len(doomed)} leftovers ({_size(size)})", markup=False
     )

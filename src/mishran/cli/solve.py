@@ -68,9 +68,9 @@ def solve(
         if value is not None
     }
     if floor:
-        changes["floors"] = dict(_share(item, "--floor") for item in floor)
+        changes["floors"] = _shares(floor, "--floor")
     if cap:
-        changes["caps"] = dict(_share(item, "--cap") for item in cap)
+        changes["caps"] = _shares(cap, "--cap")
     if rows is not None or tokens is not None:
         given = {"rows": rows, "tokens": tokens}
         changes["budget"] = {key: value for key, value in given.items() if value is not None}
@@ -84,7 +84,8 @@ def solve(
             )
         _solve_run(source, changes, out_file, json_)
     else:
-        _solve_matrix(source, changes, dict(_members(item) for item in group), out_file, json_)
+        groups = _once([_members(item) for item in group], "--group")
+        _solve_matrix(source, changes, groups, out_file, json_)
 
 
 def _solve_run(source: Path, changes: dict[str, Any], out_file: Path | None, json_: bool) -> None:
@@ -118,7 +119,13 @@ def _solve_matrix(
     from mishran.pipeline.report import matrix_data
     from mishran.run import atomic_write, sha256_file
 
-    changes.pop("affinity", None)
+    if "affinity" in changes:
+        raise ConfigError(
+            expected="--affinity with a run directory only",
+            found=f"a matrix, {source}",
+            where="--affinity",
+            fix="leave it out: the matrix is the affinity",
+        )
     settings: MixtureConfig = parse_config(changes, "options", MixtureConfig)
     affinity = read_matrix(source)
     mixed = mix(affinity, settings, groups=groups, inputs={source.name: sha256_file(source)})
@@ -134,6 +141,24 @@ def _pair(item: str, option: str, shape: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise ConfigError(expected=shape, found=repr(item), where=option, fix=f"write {shape}")
     return name, value
+
+
+def _shares(items: list[str], option: str) -> dict[str, float]:
+    return _once([_share(item, option) for item in items], option)
+
+
+def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in out:
+            raise ConfigError(
+                expected="every name once",
+                found=f"{name!r} twice",
+                where=option,
+                fix="remove one of them",
+            )
+        out[name] = value
+    return out
 
 
 def _share(item: str, option: str) -> tuple[str, float]:

@@ -1,12 +1,16 @@
-"""tasks.json: what a run knows of each task, so that solving again needs neither data nor model."""
+"""tasks.json and run.yaml: what a run knows, so that solving again needs neither data nor model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import yaml
+from pydantic import TypeAdapter
+
+from mishran.config import FitConfig, check_name, parse_config
 from mishran.errors import ArtifactError
 from mishran.run import Run, atomic_write
 
@@ -40,9 +44,8 @@ class TaskFacts:
             counts={**prepared.task.counts, "too_long": prepared.train.too_long},
         )
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> TaskFacts:
-        return cls(**{**data, "groups": tuple(data["groups"])})
+
+_FACTS = TypeAdapter(tuple[TaskFacts, ...])
 
 
 def write_facts(run: Run, facts: Sequence[TaskFacts]) -> None:
@@ -52,16 +55,38 @@ def write_facts(run: Run, facts: Sequence[TaskFacts]) -> None:
 
 def read_facts(run: Run) -> tuple[TaskFacts, ...]:
     """Raises ArtifactError when the directory is not a run."""
-    path = run.path("tasks.json")
     try:
-        return tuple(TaskFacts.from_dict(d) for d in json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        facts = _FACTS.validate_json(run.path("tasks.json").read_bytes())
+        for fact in facts:
+            check_name(fact.name)  # names become paths, and a run may come from anywhere
+        return facts
+    except (OSError, ValueError) as error:
         raise ArtifactError(
             expected="a run directory",
             found="no readable tasks.json in it",
             where=str(run.root),
             fix="give the directory that `mishran fit` made",
         ) from error
+
+
+def read_run(run: Run) -> FitConfig:
+    """The configuration that a run was made from.
+
+    Raises:
+        ArtifactError: the folder is not a run. ConfigError: its run.yaml was damaged.
+    """
+    read_facts(run)
+    path = run.path("run.yaml")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ArtifactError(
+            expected="a run directory with its run.yaml",
+            found=str(error).splitlines()[0],
+            where=str(path),
+            fix="run `mishran fit` on the same configuration again",
+        ) from error
+    return parse_config(data, str(path))
 
 
 def groups_of(facts: Sequence[TaskFacts]) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from mishran.config import FitConfig, read_config
-from mishran.errors import MishranError, TrainingError
+from mishran.config import FitConfig, SpecialistConfig, read_config
+from mishran.errors import ArtifactError, MishranError, TrainingError
 from mishran.mixture import Mixture
 from mishran.pipeline.facts import TaskFacts, write_facts
 from mishran.pipeline.prepare import (
@@ -41,8 +41,8 @@ from mishran.pipeline.tables import (
     write_npz,
     write_scores,
 )
-from mishran.run import Run, atomic_write
-from mishran.specialists.adapters import SequentialBank
+from mishran.run import TMP, Run, Stage, atomic_write
+from mishran.specialists.adapters import SequentialBank, new_adapter
 from mishran.specialists.fit import Evidence, fit_specialist, measure_adapter
 from mishran.specialists.probe import answer_pool
 from mishran.train.models import Loaded, load_model, resolve_device, resolve_dtype
@@ -62,7 +62,17 @@ def read_fit(path: Path, run_dir: Path | None = None) -> tuple[FitConfig, Path, 
     config = read_config(path)
     base = path.parent
     default = base / (config.run or f"runs/{path.stem}")
-    return config, base, Run(run_dir or default)
+    run = Run(run_dir or default)
+    found = run.root.iterdir() if run.root.is_dir() else ()
+    names = {p.name for p in found if not p.name.startswith(TMP)} - {".lock"}
+    if names and not names & {"tasks.json", "run.yaml", "manifests"}:
+        raise ArtifactError(
+            expected="an empty folder, or a run directory to go on with",
+            found=f"a folder with other things in it ({', '.join(sorted(names)[:3])})",
+            where=str(run.root),
+            fix="give another directory with --run, or with run: in the configuration",
+        )
+    return config, base, run
 
 
 def fit(
@@ -90,9 +100,9 @@ def fit(
 
 
 def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
+    run.sweep()
     for warning in overlap_warnings(prepared.overlap):
         progress.say(warning)
-    write_run(prepared, run)
     device = resolve_device(prepared.config.device)
     dtype = resolve_dtype(prepared.config.dtype, device)
     kind = (device.type, str(dtype).removeprefix("torch."))
@@ -111,7 +121,12 @@ def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
             progress.say(note)
         return loaded
 
-    _specialists(prepared, run, kind, model, progress)
+    stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
+    todo = [(t, s) for t, s in stages if run.state(s) != "done"]
+    if todo:
+        check_recipe(model(), prepared.config.specialists)  # before anything is written
+    write_run(prepared, run)
+    _specialists(prepared, run, todo, model, progress)
     _pool(prepared, run, kind, model, progress)
     affinity = run_affinity(run, prepared.config, prepared.base, progress)
     mixture = run_mixture(run, prepared.config.mixture, affinity, progress)
@@ -128,15 +143,23 @@ def write_run(prepared: Prepared, run: Run) -> None:
     write_facts(run, [TaskFacts.of(t) for t in prepared.tasks])
 
 
+def check_recipe(model: Loaded, recipe: SpecialistConfig) -> None:
+    """Put an adapter on the model and take it off again: are there such layers?
+
+    Raises:
+        ModelError: see `new_adapter`.
+    """
+    with new_adapter(model.model, recipe, 0, "check"):
+        pass
+
+
 def _specialists(
     prepared: Prepared,
     run: Run,
-    kind: tuple[str, str],
+    todo: Sequence[tuple[PreparedTask, Stage]],
     model: Callable[[], Loaded],
     progress: Progress,
 ) -> None:
-    stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
-    todo = [(t, s) for t, s in stages if run.state(s) != "done"]
     recipe = prepared.config.specialists
     failed: list[MishranError] = []
     total = sum(planned_tokens(prepared, t) for t, _ in todo)

@@ -27,6 +27,7 @@ from mishran.energy import (
     weight_intervals,
 )
 from mishran.energy import solve as minimise
+from mishran.energy.names import positions
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file, quotas
 from mishran.pipeline.facts import TaskFacts, groups_of
@@ -99,6 +100,41 @@ def mix(
     return Mixed(mixture, ts, t_grid(affinity, ts, bounds, settings.ridge, settings.repair))
 
 
+def check_settings(settings: MixtureConfig, facts: Sequence[TaskFacts]) -> None:
+    """Refuse what no affinity could satisfy, before anything is measured.
+
+    Bounds on tasks and groups, epoch caps, targets and given values, the paper's closed form beside
+    bounds. What depends on the affinity (the effective tasks that t reaches) is found when solving.
+
+    Args:
+        facts: of all tasks, those that are only evaluated too.
+
+    Raises:
+        ConfigError, InfeasibleError: what is impossible, and what would do.
+    """
+    names = tuple(f.name for f in facts if not f.eval_only)
+    by_name = {f.name: f for f in facts}
+    n, budget = len(names), settings.budget
+    limits = _limits(settings, budget.rows if budget else None, names, by_name)
+    constraints(names, groups_of(facts), settings.floors, settings.caps, limits)
+    if settings.solution != "exact":
+        _projection(settings)
+    wanted = settings.effective_tasks
+    if wanted is not None and not 1.0 <= wanted <= n:
+        raise InfeasibleError(
+            expected=f"between 1 and {n} effective tasks, as there are {n} tasks",
+            found=f"{wanted:g}",
+            where="mixture.effective_tasks",
+            fix=f"ask for {min(max(wanted, 1.0), float(n)):g}",
+        )
+    unary = settings.unary
+    known = [f.name for f in facts] if unary.kind == "utility" else names
+    positions(unary.targets, known, "mixture.unary.targets")
+    if unary.kind == "given":
+        nothing = Affinity(names, np.eye(n), "matrix", np.empty((0, n, n)))
+        Energy.given(nothing, unary.values or {}, unary.strength)
+
+
 def solve(
     energy: Energy,
     *,
@@ -133,9 +169,7 @@ def solve(
     )
 
 
-def _intervals(
-    energy: Energy, bounds: Constraints, repair: RepairMode
-) -> WeightIntervals | None:
+def _intervals(energy: Energy, bounds: Constraints, repair: RepairMode) -> WeightIntervals | None:
     return weight_intervals(energy, bounds, repair) if len(energy.replica_unaries) else None
 
 
@@ -248,12 +282,15 @@ def _with_budget(
         found = solved(wanted.rows)
         return *found, Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
     tokens = np.array([facts[n].mean_tokens for n in energy.names])
+    capacity = int(_capacity(settings, energy.names, facts).sum())
     rows: int | None = None
     for _ in range(50):
         found = solved(rows)
         again = max(1, round((wanted.tokens or 0) / float(found[0].weights @ tokens)))
-        if again == rows or (rows is not None and settings.max_epochs is None):
-            return *found, Budget(rows=again, tokens=wanted.tokens, max_epochs=settings.max_epochs)
+        again = min(again, capacity)  # the first rounds may overshoot; `_limits` checked the tokens
+        if rows is not None and (abs(again - rows) <= 1 or settings.max_epochs is None):
+            done = again if settings.max_epochs is None else rows
+            return *found, Budget(rows=done, tokens=wanted.tokens, max_epochs=settings.max_epochs)
         rows = again
     raise InfeasibleError(
         expected="a token budget that settles on a number of rows",
@@ -291,10 +328,19 @@ def _limits(
             where="mixture.max_epochs",
             fix="add budget: {rows: ...}",
         )
+    most = _capacity(settings, names, facts)
     if rows is None:
+        tokens = float(most @ np.array([facts[n].mean_tokens for n in names]))
+        wanted = settings.budget.tokens or 0
+        if tokens < wanted:
+            raise InfeasibleError(
+                expected=f"a budget of at most {int(tokens):,} tokens "
+                f"({settings.max_epochs:g} epochs of every task)",
+                found=f"{wanted:,} tokens",
+                where="mixture.budget",
+                fix=f"ask for {int(tokens):,} tokens or fewer, or raise mixture.max_epochs",
+            )
         return None
-    available = np.array([facts[n].train_rows for n in names], dtype=np.float64)
-    most = np.floor(settings.max_epochs * available)
     if most.sum() < rows:
         raise InfeasibleError(
             expected=f"a budget of at most {int(most.sum()):,} rows "
@@ -306,13 +352,22 @@ def _limits(
     return most / rows
 
 
+def _capacity(
+    settings: MixtureConfig, names: Sequence[str], facts: Mapping[str, TaskFacts]
+) -> np.ndarray:
+    """(n,) rows of each task under max_epochs."""
+    if settings.max_epochs is None:
+        return np.full(len(names), 1 << 40)
+    return np.array([math.floor(settings.max_epochs * facts[n].train_rows) for n in names])
+
+
 def _rows(solution: Solution, budget: Budget, facts: Mapping[str, TaskFacts]) -> np.ndarray:
     limits = None
     if budget.max_epochs is not None:
         limits = np.array(
             [math.floor(budget.max_epochs * facts[n].train_rows) for n in solution.names]
         )
-    return quotas(solution.weights, budget.rows, limits)
+    return quotas(solution.weights, budget.rows, limits, solution.names)
 
 
 def _share(

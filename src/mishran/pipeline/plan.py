@@ -15,12 +15,15 @@ from pathlib import Path
 import torch
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from mishran.config import SpecialistConfig
+from mishran.pipeline.facts import TaskFacts
 from mishran.pipeline.fit import planned_tokens, read_fit
-from mishran.pipeline.prepare import Prepared, prepare
+from mishran.pipeline.prepare import Prepared, PreparedTask, prepare
 from mishran.pipeline.progress import Progress
-from mishran.pipeline.stages import specialist_stage
+from mishran.pipeline.solve import cheap_todo
+from mishran.pipeline.stages import pool_part_stage, pool_stage, specialist_stage
 from mishran.run import Run
 from mishran.specialists.adapters import new_adapter
 from mishran.specialists.divergence import pairwise_jsd_fast
@@ -83,7 +86,7 @@ class Plan:
             )
         total = sum(s.bytes for s in self.stages)
         end = f"in all about {_duration(self.time_s)}, {total / 2**20:,.1f} MiB in {self.run}"
-        return Group(table, end)
+        return Group(table, Text(end))
 
 
 def _duration(seconds: float) -> str:
@@ -112,20 +115,22 @@ def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Pro
     todo = [
         t for t in prepared.trained if run.state(specialist_stage(prepared, t, *kind)) != "done"
     ]
-    pooled = 0 if not todo and _pool_done(prepared, run) else len(prepared.tasks)
+    pooled = list(prepared.tasks) if todo else _pool_todo(prepared, run, kind)
     rates = _Rates.measure(prepared, loaded)
     return Plan(
         str(run.root),
         (
             _specialists(prepared, todo, rates),
             _pool(prepared, pooled, rates),
-            _cheap(prepared, run, pooled),
+            _cheap(prepared, run, bool(pooled)),
         ),
     )
 
 
-def _pool_done(prepared: Prepared, run: Run) -> bool:
-    return all(run.verify(f"pool/{t.task.name}") is None for t in prepared.tasks)
+def _pool_todo(prepared: Prepared, run: Run, kind: tuple[str, str]) -> list[PreparedTask]:
+    """The tasks whose probes have to be answered, when all specialists are there."""
+    stages = [(t, pool_part_stage(prepared, t, run, *kind)) for t in prepared.tasks]
+    return [t for t, stage in stages if run.state(stage) != "done"]
 
 
 def _specialists(prepared: Prepared, todo: list, rates: _Rates) -> PlannedStage:
@@ -149,16 +154,16 @@ def _specialists(prepared: Prepared, todo: list, rates: _Rates) -> PlannedStage:
     )
 
 
-def _pool(prepared: Prepared, todo: int, rates: _Rates) -> PlannedStage:
+def _pool(prepared: Prepared, todo: list[PreparedTask], rates: _Rates) -> PlannedStage:
     n = len(prepared.trained)
     limit = prepared.config.probes.answer_tokens
-    rows = [r for t in prepared.tasks for r in t.probes.rows] if todo else []
+    rows = [r for t in todo for r in t.probes.rows]
     answers = sum(min(limit, len(r.input_ids) - r.num_prompt_tokens) for r in rows)
     tokens = (n + 1) * sum(len(r.input_ids) for r in rows)
     pairs = n * (n - 1) // 2
     return PlannedStage(
         stage="pool",
-        todo=todo,
+        todo=len(todo),
         of=len(prepared.tasks),
         sequences=(n + 1) * len(rows),
         tokens=tokens,
@@ -167,18 +172,20 @@ def _pool(prepared: Prepared, todo: int, rates: _Rates) -> PlannedStage:
     )
 
 
-def _cheap(prepared: Prepared, run: Run, todo: int) -> PlannedStage:
+def _cheap(prepared: Prepared, run: Run, todo: bool) -> PlannedStage:
     n = len(prepared.trained)
-    done = run.verify("mixture") is None and run.verify("report") is None and not todo
     replicas = prepared.config.mixture.replicas
+    stale = todo or run.state(pool_stage(prepared, run)) != "done"
+    facts = [TaskFacts.of(t) for t in prepared.tasks]
+    count = 3 if stale else cheap_todo(run, prepared.config, prepared.base, facts)
     return PlannedStage(
         stage="affinity, mixture, report",
-        todo=0 if done else 3,
+        todo=count,
         of=3,
         sequences=0,
         tokens=0,
         bytes=8 * n * n * (replicas + 1) + (1 << 19),
-        time_s=None if done else 1.0 + 0.005 * replicas,
+        time_s=1.0 + 0.005 * replicas if count else None,
     )
 
 

@@ -12,14 +12,23 @@ from pathlib import Path
 
 from mishran.config import FitConfig
 from mishran.errors import DataError
+from mishran.pipeline.facts import TaskFacts
+from mishran.pipeline.mix import check_settings
 from mishran.pipeline.progress import Progress
+from mishran.pipeline.solve import KINDS, matrix_over, matrix_path
 from mishran.run import sha256_value
 from mishran.specialists.adapters import check_adapter
 from mishran.tasks.duplicates import Overlap, overlaps
 from mishran.tasks.load import load_tasks
 from mishran.tasks.render import Rendered, Renderer, render_all, renderer
 from mishran.tasks.task import Example, Task
-from mishran.train.models import Shape, load_tokenizer, model_content, model_shape
+from mishran.train.models import (
+    Shape,
+    check_vocabulary,
+    load_tokenizer,
+    model_content,
+    model_shape,
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ def prepare(config: FitConfig, base: Path, progress: Progress, online: bool = Fa
     """
     shape = model_shape(config.model, base, online, config.revision)
     tokenizer = load_tokenizer(config.model, base, online, config.revision)
+    if shape.vocabulary is not None:
+        check_vocabulary(tokenizer, shape.vocabulary, str(base / config.model))
     max_tokens = min(shape.context, config.max_tokens or shape.context)
     tasks = load_tasks(config, base, online)
     render = renderer(tokenizer, config.bos, config.eos, max_tokens)
@@ -116,6 +127,12 @@ def prepare(config: FitConfig, base: Path, progress: Progress, online: bool = Fa
             found=f"{len(trained)} that may be trained on",
             where="tasks",
             fix="add tasks, or remove eval_only from one",
+        )
+    facts = [TaskFacts.of(t) for t in prepared]
+    check_settings(config.mixture, facts)
+    if config.mixture.affinity not in KINDS:
+        matrix_over(
+            [f.name for f in facts if not f.eval_only], matrix_path(base, config.mixture.affinity)
         )
     return Prepared(
         config=config,

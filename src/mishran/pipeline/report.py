@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from mishran.affinity import AffinityDiagnostics
+from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
+from mishran.pipeline.facts import read_run
 from mishran.pipeline.mix import Mixed
 from mishran.pipeline.tables import read_affinity, read_npz, read_scores
 from mishran.report.data import BaseFacts, Curve, DiagnosticsView, ReportData, SpecialistRow
@@ -71,7 +72,18 @@ def matrix_data(title: str, mixed: Mixed, affinity: Affinity) -> ReportData:
 
 
 def _evidence(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            expected="the evidence of a specialist",
+            found=str(error).splitlines()[0],
+            where=str(path),
+            fix="run `mishran fit` on the same configuration: it makes what is damaged again",
+        ) from error
+    return found if isinstance(found, dict) else None
 
 
 def _row(e: dict[str, Any], groups: tuple[str, ...]) -> SpecialistRow:
@@ -127,9 +139,8 @@ def _base(run: Run, evidence: list[dict[str, Any] | None]) -> BaseFacts | None:
         return None
     scores = read_scores(run.path("scores.parquet"))
     tokens = [e["train_tokens"] for e in evidence if e and e["train_tokens"]]
-    config = yaml.safe_load(run.path("run.yaml").read_text())
     return BaseFacts(
-        model=Path(str(config["model"])).name,
+        model=Path(read_run(run).model).name,
         probes=len(scores.probe_task),
         probe_tasks=len(set(scores.probe_task)),
         answer_tokens=int(scores.tokens.sum()),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mishran.config import FitConfig, MixtureConfig, parse_config
-from mishran.errors import ArtifactError
+from mishran.config import MixtureConfig, parse_config
+from mishran.errors import ArtifactError, ConfigError
 from mishran.mixture import Mixture
-from mishran.pipeline.facts import read_facts
+from mishran.pipeline.facts import read_facts, read_run
 from mishran.pipeline.mix import Mixed, mix
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import (
@@ -24,26 +22,6 @@ from mishran.pipeline.solve import (
 from mishran.pipeline.tables import read_affinity
 from mishran.run import Run
 from mishran.types import Affinity
-
-
-def read_run(run: Run) -> FitConfig:
-    """The configuration that a run was made from.
-
-    Raises:
-        ArtifactError: the folder is not a run. ConfigError: its run.yaml was damaged.
-    """
-    read_facts(run)
-    path = run.path("run.yaml")
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ArtifactError(
-            expected="a run directory with its run.yaml",
-            found=str(error).splitlines()[0],
-            where=str(path),
-            fix="run `mishran fit` on the same configuration again",
-        ) from error
-    return parse_config(data, str(path))
 
 
 def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
@@ -65,7 +43,9 @@ def resolve_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixtur
     Raises:
         MishranError: settings that are impossible, or a run that is not finished.
     """
+    read_facts(run)  # before the lock makes a folder
     with run.locked():
+        run.sweep()
         settings, affinity = _settled(run, changes, progress)
         mixture = run_mixture(run, settings, affinity, progress)
         run_report(run, mixture, progress)
@@ -74,6 +54,7 @@ def resolve_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixtur
 
 def try_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixed:
     """The same without writing a mixture or a report."""
+    read_facts(run)
     with run.locked():
         settings, affinity = _settled(run, changes, progress)
     facts = [f for f in read_facts(run) if not f.eval_only]
@@ -91,7 +72,25 @@ def _settled(
 ) -> tuple[MixtureConfig, Affinity]:
     config = read_run(run)
     settings = changed(config.mixture, changes)
-    if settings.affinity not in KINDS:  # the user's matrix was copied into the run
-        return settings, read_affinity(run.path("affinity-matrix.npz"))
-    config = config.model_copy(update={"mixture": settings})
-    return settings, run_affinity(run, config, Path(), progress)
+    if settings.affinity in KINDS:
+        config = config.model_copy(update={"mixture": settings})
+        affinity = run_affinity(run, config, Path(), progress)
+    elif settings.affinity == config.mixture.affinity:  # the user's matrix was copied into the run
+        run.need("affinity-matrix")
+        affinity = read_affinity(run.path("affinity-matrix.npz"))
+    else:
+        raise ConfigError(
+            expected=f"an affinity that can be had from a run: {', '.join(KINDS)}",
+            found=repr(settings.affinity),
+            where="--affinity",
+            fix="choose one of these; for a matrix of your own, `mishran solve matrix.csv`",
+        )
+    names = tuple(f.name for f in read_facts(run) if not f.eval_only)
+    if affinity.names != names:
+        raise ArtifactError(
+            expected=f"answers of all {len(names)} tasks",
+            found=f"those of {len(affinity.names)} tasks, from before the tasks were changed",
+            where=str(run.root),
+            fix="run `mishran fit` to the end first",
+        )
+    return settings, affinity

@@ -6,6 +6,7 @@ settings in milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from mishran.affinity import jsd_affinity, pmi_affinity, read_matrix
 from mishran.config import FitConfig, MixtureConfig
 from mishran.errors import ConfigError
 from mishran.mixture import Mixture
-from mishran.pipeline.facts import read_facts
+from mishran.pipeline.facts import TaskFacts, read_facts
 from mishran.pipeline.gains import gains_of
 from mishran.pipeline.mix import Gains, mix
 from mishran.pipeline.progress import Progress
@@ -29,7 +30,7 @@ from mishran.pipeline.tables import (
 )
 from mishran.report.html import render_html
 from mishran.report.table import markdown
-from mishran.run import Run, atomic_write
+from mishran.run import Run, Stage, atomic_write
 from mishran.types import Affinity
 
 KINDS = ("jsd", "pmi-mean", "pmi-sum", "pmi-base")
@@ -45,16 +46,19 @@ def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) ->
     if settings.affinity in KINDS:
         matrix, kind = None, settings.affinity
     else:
-        matrix, kind = _matrix_path(base / settings.affinity), "matrix"
+        matrix, kind = matrix_path(base, settings.affinity), "matrix"
     stage = affinity_stage(run, kind, settings.replicas, config.seed, matrix)
 
     def make(folder: Path) -> None:
         if matrix is not None:
-            found = _ordered(read_matrix(matrix), run, matrix)
+            names = [f.name for f in read_facts(run) if not f.eval_only]
+            found = matrix_over(names, matrix)
         elif kind == "jsd":
+            run.need("pool", "divergence.npz")
             table = read_divergence(run.path("divergence.npz"))
             found = jsd_affinity(table, settings.replicas, config.seed)
         else:
+            run.need("pool", "scores.parquet")
             scores = read_scores(run.path("scores.parquet"))
             variant = kind.removeprefix("pmi-")
             found = pmi_affinity(scores, variant, settings.replicas, config.seed)
@@ -64,20 +68,30 @@ def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) ->
     return read_affinity(run.path(f"affinity-{kind}.npz"))
 
 
-def _matrix_path(path: Path) -> Path:
+def matrix_path(base: Path, affinity: str) -> Path:
+    """Where the user's own matrix is.
+
+    Raises:
+        ConfigError: neither the name of an affinity nor a file.
+    """
+    path = base / affinity
     if not path.is_file():
         raise ConfigError(
             expected=f"an affinity: {', '.join(KINDS)}, or a CSV file",
-            found=f"{path.name!r}, and no such file",
+            found=f"{affinity!r}, and no such file",
             where="mixture.affinity",
             fix="check the name, or the path relative to the configuration file",
         )
     return path
 
 
-def _ordered(affinity: Affinity, run: Run, path: Path) -> Affinity:
-    """The user's matrix over exactly the trained tasks, in their order."""
-    names = [f.name for f in read_facts(run) if not f.eval_only]
+def matrix_over(names: Sequence[str], path: Path) -> Affinity:
+    """The user's matrix over exactly these tasks, in their order.
+
+    Raises:
+        ConfigError: a task without a row, or a row without a task. DataError: see `read_matrix`.
+    """
+    affinity = read_matrix(path)
     strange = [n for n in names if n not in affinity.names]
     extra = [n for n in affinity.names if n not in names]
     if strange or extra:
@@ -104,13 +118,7 @@ def run_mixture(
     """Solve, and write mixture.json and path.npz."""
     facts = [f for f in read_facts(run) if not f.eval_only]
     inputs = mixture_inputs(run, settings, affinity)
-    stage = mixture_stage(
-        inputs,
-        {
-            "mixture": settings.model_dump(mode="json", exclude={"affinity", "replicas"}),
-            "tasks": [[f.name, list(f.groups), f.train_rows, f.mean_tokens] for f in facts],
-        },
-    )
+    stage = _mixture_stage(settings, facts, inputs)
 
     def make(folder: Path) -> None:
         gains = run_gains(run, settings, affinity)
@@ -127,6 +135,34 @@ def run_mixture(
     return Mixture.read(run.path("mixture.json"))
 
 
+def _mixture_stage(
+    settings: MixtureConfig, facts: Sequence[TaskFacts], inputs: dict[str, str]
+) -> Stage:
+    return mixture_stage(
+        inputs,
+        {
+            "mixture": settings.model_dump(mode="json", exclude={"affinity", "replicas"}),
+            "tasks": [[f.name, list(f.groups), f.train_rows, f.mean_tokens] for f in facts],
+        },
+    )
+
+
+def cheap_todo(run: Run, config: FitConfig, base: Path, facts: Sequence[TaskFacts]) -> int:
+    """How many of affinity, mixture and report are to be made, when the pool is there."""
+    settings = config.mixture
+    known = settings.affinity in KINDS
+    matrix = None if known else matrix_path(base, settings.affinity)
+    kind = settings.affinity if known else "matrix"
+    if run.state(affinity_stage(run, kind, settings.replicas, config.seed, matrix)) != "done":
+        return 3
+    inputs = mixture_inputs(run, settings, read_affinity(run.path(f"affinity-{kind}.npz")))
+    trained = [f for f in facts if not f.eval_only]
+    if run.state(_mixture_stage(settings, trained, inputs)) != "done":
+        return 2
+    mixture = Mixture.read(run.path("mixture.json"))
+    return int(run.state(report_stage(run, mixture)) != "done")
+
+
 def mixture_inputs(run: Run, settings: MixtureConfig, affinity: Affinity) -> dict[str, str]:
     """sha256 of the files that a mixture is computed from."""
     inputs = dict(run.outputs(f"affinity-{affinity.kind}"))
@@ -139,7 +175,9 @@ def run_gains(run: Run, settings: MixtureConfig, affinity: Affinity) -> Gains | 
     """What specialists gain on the tasks that count; None unless the unary is utility."""
     if settings.unary.kind != "utility":
         return None
-    seed = (run.manifest(f"affinity-{affinity.kind}") or {})["params"]["seed"]
+    manifest = run.manifest(f"affinity-{affinity.kind}")
+    seed = int(manifest["params"]["seed"]) if manifest else 0
+    run.need("pool", "scores.parquet")
     scores = read_scores(run.path("scores.parquet"))
     return gains_of(scores, settings.unary.targets, len(affinity.replicas), seed)
 

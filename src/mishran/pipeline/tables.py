@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,15 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as data:
             return {key: data[key] for key in data.files}
     except Exception as error:  # zipfile, zlib, numpy and OS errors alike
+        raise _damaged(path, error) from error
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """A file that can be read but lacks something, or holds another shape, is damaged too."""
+    try:
+        yield
+    except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
 
 
@@ -82,17 +92,18 @@ def write_scores(path: Path, table: ScoreTable) -> None:
 
 def read_scores(path: Path) -> ScoreTable:
     data = read_table(path)
-    who = tuple(dict.fromkeys(data["specialist"]))
-    m = len(data["specialist"]) // len(who)
-    nats = np.array(data["nats"]).reshape(len(who), m)
-    return ScoreTable(
-        specialists=who[1:],
-        probe_task=tuple(data["task"][:m]),
-        probe_id=tuple(data["example"][:m]),
-        nats=nats[1:],
-        base_nats=nats[0],
-        tokens=np.array(data["tokens"][:m]),
-    )
+    with _whole(path):
+        who = tuple(dict.fromkeys(data["specialist"]))
+        m = len(data["specialist"]) // len(who)
+        nats = np.array(data["nats"]).reshape(len(who), m)
+        return ScoreTable(
+            specialists=who[1:],
+            probe_task=tuple(data["task"][:m]),
+            probe_id=tuple(data["example"][:m]),
+            nats=nats[1:],
+            base_nats=nats[0],
+            tokens=np.array(data["tokens"][:m]),
+        )
 
 
 def write_divergence(path: Path, table: DivergenceTable) -> None:
@@ -107,12 +118,13 @@ def write_divergence(path: Path, table: DivergenceTable) -> None:
 
 def read_divergence(path: Path) -> DivergenceTable:
     data = read_npz(path)
-    return DivergenceTable(
-        specialists=tuple(data["specialists"].tolist()),
-        probe_task=tuple(data["probe_task"].tolist()),
-        probe_id=tuple(data["probe_id"].tolist()),
-        jsd=data["jsd"],
-    )
+    with _whole(path):
+        return DivergenceTable(
+            specialists=tuple(data["specialists"].tolist()),
+            probe_task=tuple(data["probe_task"].tolist()),
+            probe_id=tuple(data["probe_id"].tolist()),
+            jsd=data["jsd"],
+        )
 
 
 def write_affinity(path: Path, affinity: Affinity) -> None:
@@ -128,13 +140,14 @@ def write_affinity(path: Path, affinity: Affinity) -> None:
 
 def read_affinity(path: Path) -> Affinity:
     data = read_npz(path)
-    return Affinity(
-        names=tuple(data["names"].tolist()),
-        matrix=data["matrix"],
-        kind=str(data["kind"]),
-        replicas=data["replicas"],
-        repairs=tuple(Repair(**r) for r in json.loads(str(data["repairs"]))),
-    )
+    with _whole(path):
+        return Affinity(
+            names=tuple(data["names"].tolist()),
+            matrix=data["matrix"],
+            kind=str(data["kind"]),
+            replicas=data["replicas"],
+            repairs=tuple(Repair(**r) for r in json.loads(str(data["repairs"]))),
+        )
 
 
 def write_curves(path: Path, curves: Sequence[Any]) -> None:

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from mishran.config import SpecialistConfig
-from mishran.errors import TrainingError
+from mishran.errors import ModelError, TrainingError
 from mishran.specialists.adapters import SequentialBank, new_adapter, save_adapter
 from mishran.specialists.validate import Interval, interval, nats_per_row, prompt_gain
 from mishran.train.batch import Row, collate
@@ -115,6 +117,13 @@ def fit_specialist(
     measure = _Measure(loaded, held_out, recipe.batch_size, max_tokens, seed)
     points = curve_steps(len(plan), recipe.curve_points)
     base = measure.per_token(loaded.model)
+    if not np.isfinite(base).all():
+        raise ModelError(
+            expected="a base model with finite losses",
+            found="NaN or infinity on held-out examples, before any training",
+            where=f"task {task!r}",
+            fix="check the weights of the model, or use dtype: float32",
+        )
     curve = [_point(0, 0, base)]
     last = 0
 
@@ -150,8 +159,18 @@ def fit_specialist(
                 fix=error.fix,
             ) from error
         after_nats = measure.per_token(wrapped)
+        if not np.isfinite(after_nats).all():
+            raise TrainingError(
+                expected="finite losses on held-out examples",
+                found="NaN or infinity after training",
+                where=f"task {task!r}, step {len(plan)} of {len(plan)}",
+                fix="lower specialists.learning_rate, or use dtype: float32",
+            )
         prompt = measure.prompt(wrapped, after_nats)
-        save_adapter(wrapped, folder)
+        try:
+            save_adapter(wrapped, folder)
+        except SafetensorError as error:  # what a full disk is called there
+            raise OSError(str(error)) from error
     return Evidence(
         task=task,
         own_adapter=False,
