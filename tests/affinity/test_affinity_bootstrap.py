@@ -28,6 +28,11 @@ def test_weights_are_counts_within_tasks() -> None:
     np.testing.assert_allclose(weights[:, 3:].var(axis=0), variance, rtol=0.3)
 
 
+def test_tasks_are_drawn_independently() -> None:
+    weights = bootstrap_weights(("a",) * 4 + ("b",) * 4, tuple("12341234"), 400, seed=0)
+    assert abs(np.corrcoef(weights[:, 0], weights[:, 4])[0, 1]) < 0.2
+
+
 def test_seed_decides() -> None:
     first = bootstrap_weights(TASKS, IDS, 20, seed=0)
     np.testing.assert_array_equal(first, bootstrap_weights(TASKS, IDS, 20, seed=0))

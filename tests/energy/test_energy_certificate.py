@@ -23,6 +23,7 @@ from mishran.energy import (
     Energy,
     Multipliers,
     certify,
+    constraints,
     paper_solution,
     project_to_simplex,
     repair_tangent,
@@ -102,6 +103,45 @@ def test_units_do_not_matter(seed: int, n: int, t: float, unit: float, offset: f
 
 @PROPERTY
 @given(SEEDS, SIZES)
+def test_a_large_constant_costs_no_digits(seed: int, n: int) -> None:
+    """1e9 is added to S and taken off again, which rounds S once; both are solved to the last digit."""
+    large = matrix_of("kernel", n, np.random.default_rng(seed)) + 1e9
+    with_it, without = (solve(Energy.coverage(affinity_of(m), 0.0)) for m in (large, large - 1e9))
+    np.testing.assert_allclose(with_it.weights, without.weights, rtol=0, atol=1e-12)
+    assert with_it.certificate.gap <= 1e-14 * without.certificate.scale
+    uniform = certify(
+        Energy.coverage(affinity_of(large), 0.0),
+        simplex(with_it.names),
+        np.full(n, 1 / n),
+        Multipliers(np.zeros(n), np.zeros(n), 0.0),
+        "",
+    )
+    gradient = (large - 1e9).mean(axis=1)
+    assert uniform.gap == pytest.approx(gradient.mean() - gradient.min(), rel=1e-9, abs=1e-15)
+
+
+@PROPERTY
+@given(SEEDS, st.integers(4, 10))
+def test_gap_holds_for_any_prices_of_groups(seed: int, n: int) -> None:
+    """An allowed mixture with arbitrary prices: the bound holds, and is the Lagrangian's by hand."""
+    rng = np.random.default_rng(seed)
+    energy = Energy.coverage(affinity_of(matrix_of("definite", n, rng)), 0.5)
+    p = rng.dirichlet(np.ones(n))
+    share = float(p[:2].sum())
+    box = constraints(
+        energy.names, {"g": energy.names[:2]}, {"g": share / 2}, {"g": (1 + share) / 2}
+    )
+    floor, cap = rng.exponential(size=2)
+    prices = Multipliers(np.zeros(n), np.zeros(n), 0.0, {"g": float(floor)}, {"g": float(cap)})
+    gap = certify(energy, box, p, prices, "guess").gap
+    assert gap >= energy.value(p) - solve(energy, box).energy - 1e-12
+    reduced = energy.gradient(p) - (floor - cap) * (np.arange(n) < 2)
+    slack = floor * share / 2 + cap * (1 - share) / 2
+    assert gap == pytest.approx(reduced @ p - reduced.min() + slack, rel=1e-9)
+
+
+@PROPERTY
+@given(SEEDS, SIZES)
 def test_repairs_reach_exactly_zero_curvature(seed: int, n: int) -> None:
     matrix = matrix_of("indefinite", n, np.random.default_rng(seed)) - 3 * np.eye(n)
     energy = Energy.coverage(affinity_of(matrix), 0.5)
@@ -174,7 +214,11 @@ def test_paper_mode_repairs_as_the_paper_does_and_refuses_singular() -> None:
     matrix = matrix_of("indefinite", 6, np.random.default_rng(2))
     paper = paper_solution(Energy.coverage(affinity_of(matrix), 0.5), "project")
     assert paper.repairs[0].name == "paper-shift"
-    assert paper.repairs[0].amount == pytest.approx(-np.linalg.eigvalsh(matrix)[0])
+    lowest = np.linalg.eigvalsh(matrix)[0]
+    assert paper.repairs[0].amount == pytest.approx(-lowest)
+    system = np.block([[matrix - lowest * np.eye(6), np.ones((6, 1))], [np.ones((1, 6)), 0.0]])
+    signed = np.linalg.solve(system, np.append(0.5 * matrix.mean(axis=1), 1.0))[:6]
+    np.testing.assert_allclose(paper.weights, project_to_simplex(signed), atol=1e-9)
     twins = np.ones((2, 2))
     with pytest.raises(EnergyError, match=r"two tasks that answer alike .* use solution: exact"):
         paper_solution(Energy.coverage(affinity_of(twins), 0.5), "clip")
