@@ -96,7 +96,7 @@ def test_the_guide_works_as_written(
     assert weights["shabd"] >= 0.4 - 1e-9 and weights["capitals"] <= 0.2 + 1e-9
     assert (project / "narrower.json").exists()
     page = (project / "runs/mix/report.html").read_text()
-    for section in ("Findings", "The mixture", "The affinity", "Proof"):
+    for section in ("Findings", "The mixture", "Who resembles whom", "The dial t", "Proof"):
         assert section in page, f"the guide names {section!r}"
 
 
