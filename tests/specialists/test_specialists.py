@@ -241,3 +241,14 @@ def test_the_interval_is_students(trained) -> None:
     want = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
     assert (got.low, got.high) == pytest.approx(want)
     assert interval(np.array([2.0])).low == interval(np.array([2.0])).high == 2.0
+
+
+def test_a_bfloat16_base_trains_float32_adapters(tmp_path: Path) -> None:
+    """What a GPU run does, on the CPU: half-precision base, full-precision adapter."""
+    from safetensors.torch import load_file
+
+    base = Loaded(tiny_model("llama").bfloat16(), None, CPU, torch.bfloat16, 0, ())
+    evidence = specialist(tmp_path, "copy", base, tokens=2000)
+    assert evidence.gain.low > 0
+    weights = load_file(tmp_path / "copy" / "adapter_model.safetensors")
+    assert {w.dtype for w in weights.values()} == {torch.float32}
