@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from scipy.optimize import linprog
 
 from mishran.energy.names import positions, unknown
 from mishran.errors import ConfigError, InfeasibleError
@@ -256,6 +255,8 @@ def _without(constraints: Constraints, kind: str, name: str) -> tuple[Constraint
 
 def _lowest(constraints: Constraints, cost: Array, total: bool = True) -> float | None:
     """Smallest cost'p over the allowed p, None when there is none; sum p <= 1 without `total`."""
+    from scipy.optimize import linprog  # 0.3 s to import, and the bare simplex needs none
+
     matrix = constraints.group_matrix
     low, high = constraints.group_bounds
     ones = np.ones((1, len(constraints.names)))

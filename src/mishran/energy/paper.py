@@ -19,12 +19,7 @@ from mishran.energy.certificate import Multipliers, certify, relative_gradient
 from mishran.energy.constraints import simplex
 from mishran.energy.energy import Energy
 from mishran.energy.solver import solve
-from mishran.energy.tangent import (
-    centred,
-    rounding,
-    tangent_basis,
-    tangent_eigenvalues,
-)
+from mishran.energy.tangent import repair_tangent, rounding, tangent_basis, tangent_matrix
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Array, Repair, Solution
 
@@ -49,18 +44,12 @@ def paper_solution(energy: Energy, projection: Projection) -> Solution:
     signed = closed_form(used)
     p = _clip(signed) if projection == "clip" else project_to_simplex(signed)
     exact = solve(energy)
-    amounts = {r.name: r.amount for r in exact.repairs}
-    n = len(energy.names)
-    judge = replace(
-        energy, matrix=energy.matrix + amounts.get("shift", 0.0) * (np.eye(n) - 1.0 / n)
-    )
+    judge, _ = repair_tangent(energy)
     gradient = judge.gradient(p)
-    common = float((gradient - relative_gradient(judge, p)).mean())
-    prices = Multipliers(np.zeros(n), np.zeros(n), common + float(relative_gradient(judge, p) @ p))
-    reduced = gradient - prices.simplex
-    prices = replace(prices, lower=np.where(p == 0, np.maximum(reduced, 0.0), 0.0))
+    level = float(gradient @ p)
+    above = np.where(p == 0, np.maximum(gradient - level, 0.0), 0.0)
+    prices = Multipliers(lower=above, upper=np.zeros(len(p)), simplex=level)
     after, before = judge.value(p), energy.value(p)
-    repairs = exact.repairs if repair is None else (repair,)
     return Solution(
         names=energy.names,
         weights=p,
@@ -70,7 +59,7 @@ def paper_solution(energy: Energy, projection: Projection) -> Solution:
         diversity=float(-0.5 * p @ energy.matrix @ p),
         certificate=certify(judge, simplex(energy.names), p, prices, f"paper, {projection}"),
         unique=True,
-        repairs=tuple(replace(r, energy_cost=before - after) for r in repairs),
+        repairs=() if repair is None else (replace(repair, energy_cost=before - used.value(p)),),
         warnings=(_lost(judge, signed, p, exact, projection),),
     )
 
@@ -88,7 +77,8 @@ def closed_form(energy: Energy) -> Array:
     uniform = np.full(n, 1.0 / n)
     if n == 1:
         return uniform
-    lowest = float(tangent_eigenvalues(energy.matrix)[0])
+    curvature = tangent_matrix(energy.matrix)
+    lowest = float(np.linalg.eigvalsh(curvature)[0])
     if lowest <= rounding(energy.matrix):
         raise EnergyError(
             expected="an S with curvature in every direction, which the closed form divides by",
@@ -97,7 +87,6 @@ def closed_form(energy: Energy) -> Array:
             fix="use solution: exact, which needs none, or add mixture.ridge: 0.01",
         )
     basis = tangent_basis(n)
-    curvature = basis.T @ centred(energy.matrix) @ basis
     slope = basis.T @ relative_gradient(energy, uniform)
     return np.asarray(uniform - basis @ np.linalg.solve(curvature, slope))
 
@@ -119,12 +108,11 @@ def _clip(v: Array) -> Array:
 
 
 def _paper_shift(energy: Energy) -> tuple[Energy, Repair | None]:
-    n = len(energy.names)
-    if n == 1 or tangent_eigenvalues(energy.matrix)[0] >= -rounding(energy.matrix):
+    if repair_tangent(energy)[1] is None:
         return energy, None
     amount = -float(np.linalg.eigvalsh(energy.matrix)[0])
     detail = f"|lambda_min(S)| = {amount:.6g} added to the diagonal, as in the paper"
-    shifted = replace(energy, matrix=energy.matrix + amount * np.eye(n))
+    shifted = replace(energy, matrix=energy.matrix + amount * np.eye(len(energy.names)))
     return shifted, Repair(name="paper-shift", amount=amount, detail=detail)
 
 

@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import brentq
 
 from mishran.energy.constraints import Constraints, allowed
 from mishran.energy.energy import Energy
@@ -68,6 +67,8 @@ def effective_tasks(
             where="mixture.side",
             fix="diverse is the default",
         )
+    from scipy.optimize import brentq
+
     at = _Path(affinity, constraints, ridge, repair)
 
     def t_of(x: float) -> float:

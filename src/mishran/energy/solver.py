@@ -23,7 +23,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import linprog
 
 from mishran.energy.certificate import Multipliers, certify, relative_gradient
 from mishran.energy.constraints import Constraints, allowed, check_feasible
@@ -143,8 +142,12 @@ def _multipliers(
         above = np.min(reduced[room & (p == constraints.lower)], initial=np.inf)
         prices = prices + np.eye(len(prices))[0] * np.clip(0.0, below, max(below, above))
     reduced = (gradient - rows.T @ prices) * problem.unit
-    named = dict(zip(np.array(["", *constraints.groups])[active.binding], prices, strict=True))
-    groups = {str(name): float(v * problem.unit) for name, v in named.items() if name}
+    names = list(constraints.groups)
+    groups = {
+        names[row - 1]: float(price * problem.unit)
+        for row, price in zip(np.flatnonzero(active.binding), prices, strict=True)
+        if row > 0
+    }
     common = float((energy.gradient(p) - relative).mean())
     return Multipliers(
         lower=np.where(p == constraints.lower, np.maximum(reduced, 0.0), 0.0),
@@ -194,6 +197,8 @@ def _is_unique(problem: Problem, constraints: Constraints, p: Array, prices: Mul
     wall = np.vstack(walls)
     if not len(wall):
         return False
+    from scipy.optimize import linprog
+
     generic = np.sin(np.arange(1.0, flat.shape[1] + 1.0) ** 2)
     reach = [
         -linprog(sign * generic, A_ub=wall, b_ub=np.zeros(len(wall)), bounds=(-1, 1)).fun
