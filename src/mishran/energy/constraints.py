@@ -143,7 +143,11 @@ def check_feasible(constraints: Constraints) -> None:
             and its largest (or smallest) feasible value; when no single one would, the factor by
             which all floors must shrink, or what the caps add up to.
     """
-    if _lowest(constraints, np.zeros(len(constraints.names))) is not None:
+    lower, upper = constraints.lower, constraints.upper
+    fits = (lower <= upper).all() and lower.sum() <= 1 + 1e-12 and upper.sum() >= 1 - 1e-12
+    if fits and not constraints.groups:
+        return
+    if _lowest(constraints, np.zeros(len(lower))) is not None:
         return
     remedies, culprits = [], []
     for kind, sign in (("floor", -1.0), ("cap", 1.0)):
@@ -255,7 +259,7 @@ def _without(constraints: Constraints, kind: str, name: str) -> tuple[Constraint
 
 def _lowest(constraints: Constraints, cost: Array, total: bool = True) -> float | None:
     """Smallest cost'p over the allowed p, None when there is none; sum p <= 1 without `total`."""
-    from scipy.optimize import linprog  # 0.3 s to import, and the bare simplex needs none
+    from scipy.optimize import linprog  # 0.3 s to import, and most solutions need none
 
     matrix = constraints.group_matrix
     low, high = constraints.group_bounds

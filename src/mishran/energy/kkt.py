@@ -3,7 +3,7 @@
 Everything here is in units where curvature and slope are about 1: rows and columns of S centred,
 which adds linear terms only, and all divided by the scale. `solver` puts the pieces together.
 
-Source: DAQP: Arnstroem, Bemporad, Axehill, IEEE TAC 67 (2022), arXiv 2106.10191.
+Source: DAQP: Arnstroem, Bemporad, Axehill, IEEE TAC 67 (2022); the polish is derived.
 """
 
 from __future__ import annotations
