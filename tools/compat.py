@@ -14,7 +14,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SETS = {
     "newest": ["transformers>=5,<6", "peft", "datasets", "tokenizers"],
-    "last-4x": ["transformers>=4.57,<5", "peft>=0.17", "datasets>=4,<5", "tokenizers"],
+    # The last transformers 4.x, and the lower bounds of pyproject.toml for everything else.
+    "last-4x": [
+        "transformers==4.57.*",
+        "peft==0.18.*",
+        "datasets==4.0.*",
+        "safetensors==0.5.*",
+        "daqp==0.8.*",
+        "jinja2==3.1.*",
+        "numpy==2.0.*",
+        "pyarrow==18.*",
+        "pydantic==2.10.*",
+        "rich==13.9.*",
+        "scipy==1.14.*",
+        "typer==0.15.*",
+    ],
 }
 TESTS = ["tests/train", "tests/specialists", "tests/tasks", "tests/system", "tests/test_docs.py"]
 SHOWN = ("transformers", "tokenizers", "peft", "datasets", "torch", "numpy")

@@ -10,6 +10,7 @@ k = n(n-1)/2 pairs in the order of `numpy.triu_indices(n, 1)`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def _frozen(array: np.ndarray, dtype: type, shape: tuple[int | None, ...], name: str) -> np.ndarray:
-    out = np.array(array, dtype=dtype)
+def _frozen(
+    array: NDArray[Any], dtype: type, shape: tuple[int | None, ...], name: str
+) -> NDArray[Any]:
+    out: NDArray[Any] = np.array(array, dtype=dtype)
     if out.ndim != len(shape) or any(
         want is not None and got != want for got, want in zip(out.shape, shape, strict=True)
     ):
@@ -141,7 +144,7 @@ class Certificate:
 
     @property
     def relative_gap(self) -> float:
-        """gap / D; the bar is 1e-9. With D = 0 every feasible point is optimal and this is 0."""
+        """gap / D; the bar is 1e-9. 0 when D = 0, where only the slope can tell mixtures apart."""
         return self.gap / self.scale if self.scale > 0 else 0.0
 
 

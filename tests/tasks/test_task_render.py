@@ -254,8 +254,11 @@ def test_long_texts_make_no_noise(capfd, caplog):
 
 def test_real_model(models_root, data_root):
     """base-6m has BOS and EOS, and adds neither by itself."""
+    import transformers
     from transformers import AutoTokenizer
 
+    if int(transformers.__version__.split(".")[0]) < 5:
+        pytest.skip("base-6m was saved by transformers 5, which 4.x cannot read")
     tokenizer = AutoTokenizer.from_pretrained(models_root / "base-6m")
     task = load(data_root, path="hindi/tatoeba_hi2en.jsonl.gz", limit=200)
     rows, dropped = render_all(task.train, renderer(tokenizer, True, True, 1024), task.name)
