@@ -19,13 +19,15 @@ class Builtin:
     """A task that needs no data.
 
     groups: its language (english, hindi, codemixed) and its skill. generate: seeded generator ->
-    records with the fields id, input, target and split.
+    records with the fields id, input, target and split. draw: name that seeds it; near-duplicates
+    share theirs.
     """
 
     name: str
     description: str
     groups: tuple[str, ...]
     generate: Callable[[np.random.Generator], list[make.Record]]
+    draw: str
 
 
 def _task(
@@ -34,16 +36,17 @@ def _task(
     groups: tuple[str, ...],
     pairs: Callable[[], Iterable[make.Pair]],
     answers: tuple[str, ...] = (),
+    near_duplicate_of: str = "",
 ) -> Builtin:
     """answers: draw the answers from these, whatever the prompt says."""
 
     def generate(rng: np.random.Generator) -> list[make.Record]:
         listed = list(pairs())
-        return make.records(
-            name, make.random_answers(listed, answers, rng) if answers else listed, rng
-        )
+        if answers:
+            listed = make.random_answers(listed, answers, rng)
+        return make.records(name, listed, rng, redraw_every=5 if near_duplicate_of else 0)
 
-    return Builtin(name, description, groups, generate)
+    return Builtin(name, description, groups, generate, near_duplicate_of or name)
 
 
 _EN, _HI, _MIXED = "english", "hindi", "codemixed"
@@ -57,9 +60,10 @@ _TASKS = (
     ),
     _task(
         "plural_en_v2",
-        "the same plurals collected a second time, in other words: a near-duplicate",
+        "plural_en issued again: other wording, a fifth of its rows replaced; a near-duplicate",
         (_EN, "grammar"),
-        lambda: make.plural("More than one"),
+        lambda: make.plural("The plural of"),
+        near_duplicate_of="plural_en",
     ),
     _task("category_en", "what kind of thing a noun names", (_EN, "meaning"), make.category),
     _task(
@@ -108,13 +112,13 @@ _TASKS = (
     ),
     _task(
         "animal_hi_en",
-        "an animal and how it is, from Hindi to English",
+        "the name of an animal, from Hindi to English",
         (_HI, "translation"),
         make.animal_hi_en,
     ),
     _task(
         "animal_en_hi",
-        "an animal and how it is, from English to Hindi",
+        "the name of an animal, from English to Hindi",
         (_HI, "translation"),
         make.animal_en_hi,
     ),
@@ -164,12 +168,19 @@ tasks:
 """
 
 _TAIL = """
-specialists: {tokens: 60000, rank: 8, learning_rate: 5.0e-3, batch_size: 32, validation: 120}
+specialists:
+  epochs: 5
+  rank: 8
+  alpha: 16
+  learning_rate: 5.0e-3
+  batch_size: 32
+  curve_points: 4
+  validation: 120
 probes: {per_task: 32}
 
 mixture:
   affinity: jsd
-  t: 0.8                    # 1 is uniform; smaller is less redundant, larger is more central
+  t: 0.9                    # 1 is uniform; smaller is less redundant, larger is more central
   floors: {hindi: 0.25}
   budget: {rows: 8000}
 """
@@ -177,7 +188,8 @@ mixture:
 
 def generate(name: str, seed: int) -> list[make.Record]:
     """The records of one task; a task's draw does not depend on which other tasks there are."""
-    return BUILTIN[name].generate(np.random.default_rng([seed, zlib.crc32(name.encode())]))
+    task = BUILTIN[name]
+    return task.generate(np.random.default_rng([seed, zlib.crc32(task.draw.encode())]))
 
 
 def write_builtin(folder: Path, seed: int) -> None:

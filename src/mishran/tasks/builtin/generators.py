@@ -56,26 +56,23 @@ def domain(language: str) -> Iterator[Pair]:
 
 
 def animal_hi_en() -> Iterator[Pair]:
-    for hindi, english in _animals():
-        yield f"अंग्रेज़ी में, {hindi}", english
+    for (adjective, _), (hindi, english) in _animals():
+        yield f"अंग्रेज़ी में, {adjective} {hindi}", english
 
 
 def animal_en_hi() -> Iterator[Pair]:
-    for hindi, english in _animals():
-        yield f"In Hindi, {english}", hindi
+    for (_, adjective), (hindi, english) in _animals():
+        yield f"In Hindi, {adjective} {english}", hindi
 
 
-def _animals() -> Iterator[Pair]:
-    pairs = product(words.ADJECTIVES_HI_EN.items(), words.ANIMALS_HI_EN.items())
-    for (adjective_hi, adjective_en), (animal_hi, animal_en) in pairs:
-        yield f"{adjective_hi} {animal_hi}", f"{adjective_en} {animal_en}"
+def _animals() -> Iterator[tuple[Pair, Pair]]:
+    return product(words.ADJECTIVES_HI_EN.items(), words.ANIMALS_HI_EN.items())
 
 
 def food_hinglish() -> Iterator[Pair]:
     parts = product(words.FRAMES_HINGLISH, words.ADJECTIVES_HINGLISH, words.FOODS_HINGLISH)
-    for frame, (masculine, feminine, adjective), (food, gender, english) in parts:
-        phrase = f"{masculine if gender == 'm' else feminine} {food}"
-        yield frame.format(phrase), f"{adjective} {english}"
+    for frame, (masculine, feminine), (food, gender, english) in parts:
+        yield frame.format(f"{masculine if gender == 'm' else feminine} {food}"), english
 
 
 def sentiment_hinglish() -> Iterator[Pair]:
@@ -106,15 +103,21 @@ def random_answers(
     return [(prompt, answers[k]) for (prompt, _), k in zip(pairs, drawn, strict=True)]
 
 
-def records(name: str, pairs: list[Pair], rng: np.random.Generator) -> list[Record]:
+def records(
+    name: str, pairs: list[Pair], rng: np.random.Generator, redraw_every: int = 0
+) -> list[Record]:
     """Draw a training and a validation split without a common prompt.
+
+    Args:
+        redraw_every: replace every such row by one that was not drawn; 0 replaces none.
 
     Returns:
         NUM_TRAIN + NUM_VALID records with the fields id, input, target and split.
     """
-    chosen = rng.permutation(len(pairs))[: NUM_TRAIN + NUM_VALID]
-    if len(chosen) < NUM_TRAIN + NUM_VALID:
-        raise ValueError(f"{name} has {len(pairs)} prompts, needs {NUM_TRAIN + NUM_VALID}")
+    order = rng.permutation(len(pairs))
+    chosen, spare = order[: NUM_TRAIN + NUM_VALID], order[NUM_TRAIN + NUM_VALID :]
+    if redraw_every:
+        chosen[::redraw_every] = spare[: len(chosen[::redraw_every])]
     return [
         {
             "id": f"{name}-{k:03d}",

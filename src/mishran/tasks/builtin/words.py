@@ -11,6 +11,7 @@ from __future__ import annotations
 ADJECTIVES_EN = (
     "small", "old", "new", "red", "blue", "green", "bright", "clean", "broken", "lovely", "strange",
     "tiny", "famous", "simple", "plain", "golden", "quiet", "round", "lost", "painted",
+    "pretty", "heavy", "cheap", "dusty",
 )  # fmt: skip
 
 PLURALS_EN = {
@@ -109,14 +110,13 @@ COUNTED_HI = (
 
 # --- Hinglish -----------------------------------------------------------------------------------
 
-# masculine form, feminine form, English
+# masculine form, feminine form
 ADJECTIVES_HINGLISH = (
-    ("garam", "garam", "hot"), ("thanda", "thandi", "cold"), ("taaza", "taazi", "fresh"),
-    ("meetha", "meethi", "sweet"), ("khatta", "khatti", "sour"), ("teekha", "teekhi", "spicy"),
-    ("sasta", "sasti", "cheap"), ("mehnga", "mehngi", "costly"), ("achha", "achhi", "good"),
-    ("kharab", "kharab", "bad"), ("purana", "purani", "old"), ("naya", "nayi", "new"),
-    ("safed", "safed", "white"), ("laal", "laal", "red"), ("hara", "hari", "green"),
-    ("peela", "peeli", "yellow"), ("halka", "halki", "light"), ("gaadha", "gaadhi", "thick"),
+    ("garam", "garam"), ("thanda", "thandi"), ("taaza", "taazi"), ("meetha", "meethi"),
+    ("khatta", "khatti"), ("teekha", "teekhi"), ("sasta", "sasti"), ("mehnga", "mehngi"),
+    ("achha", "achhi"), ("kharab", "kharab"), ("purana", "purani"), ("naya", "nayi"),
+    ("safed", "safed"), ("laal", "laal"), ("hara", "hari"), ("peela", "peeli"), ("halka", "halki"),
+    ("gaadha", "gaadhi"),
 )  # fmt: skip
 
 # noun, gender, English
