@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from pydantic import BaseModel
 from tiny_tokenizers import byte_level
@@ -67,17 +68,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / "data" / f"{task}.jsonl").write_text(lines)
     tokenizer = byte_level()
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=128,
-        )
-    ).save_pretrained(tmp_path / "models/base")
+    shape = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        LlamaForCausalLM(shape).save_pretrained(tmp_path / "models/base")
     tokenizer.save_pretrained(tmp_path / "models/base")
     monkeypatch.chdir(tmp_path)
     return tmp_path
