@@ -51,7 +51,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'mishran' has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    try:
+        return getattr(import_module(_WHERE[name]), name)
+    except ImportError as error:
+        from mishran.errors import missing_package
+
+        raise missing_package(error) or error from error
 
 
 def __dir__() -> list[str]:

@@ -239,7 +239,7 @@ class MixtureConfig(_Config):
     solution: Literal["exact", "paper-clip", "paper-project"] = "exact"
     budget: BudgetConfig | None = None
     max_epochs: Positive | None = None
-    replicas: Annotated[Whole, Field(ge=0)] = 200
+    replicas: Annotated[Whole, Field(ge=0, le=100_000)] = 200
 
     @field_validator("affinity")
     @classmethod
@@ -286,7 +286,7 @@ class FitConfig(_Config):
     max_tokens: Annotated[Whole, Field(ge=8)] | None = None
     bos: bool = True
     eos: bool = True
-    seed: Annotated[Whole, Field(ge=0)] = 0
+    seed: Annotated[Whole, Field(ge=0, le=2**63 - 1)] = 0
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
@@ -349,7 +349,7 @@ def read_config(path: Path) -> FitConfig:
     try:
         data = yaml.safe_load(text)
         twice = duplicate_key(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         # ValueError: a date that is none, such as 2024-13-01, which YAML tries to read.
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(

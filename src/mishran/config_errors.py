@@ -112,8 +112,12 @@ def translate(
 def duplicate_key(text: str) -> tuple[str, int] | None:
     """The first key that a mapping of a YAML text has twice, and its line; YAML keeps the last."""
     nodes = [yaml.compose(text, Loader=yaml.SafeLoader)]
+    visited: set[int] = set()  # an alias may stand for what it is in
     while nodes:
         node = nodes.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
@@ -140,7 +144,8 @@ def shown(value: Any) -> str:
 
 
 def _nearest(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = [name.lower()] if name.lower() in names else []
+    near = near or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else ""
 
 

@@ -63,3 +63,18 @@ class ArtifactError(MishranError):
 
 class DependencyError(MishranError):
     """An optional package that is not installed."""
+
+
+_OPTIONAL = ("torch", "transformers", "peft", "datasets", "safetensors", "tokenizers")
+
+
+def missing_package(error: ImportError) -> DependencyError | None:
+    """The help for an import that failed, None when the package is none of our optional ones."""
+    package = (error.name or "").split(".")[0]
+    if package not in _OPTIONAL:
+        return None
+    return DependencyError(
+        expected=f"the package {package}",
+        found="it is not installed",
+        fix='pip install "mishran[torch]"',
+    )

@@ -187,7 +187,8 @@ def quotas(
             that these weights allow.
     """
     shares = np.asarray(weights, dtype=np.float64)
-    if len(shares) == 0 or shares.min() < 0 or abs(float(shares.sum()) - 1.0) > 1e-6 or total < 0:
+    fine = len(shares) > 0 and shares.min() >= 0 and abs(float(shares.sum()) - 1.0) <= 1e-6
+    if not fine or total < 0:
         raise ValueError(
             f"weights >= 0 of sum 1 and a total >= 0 are needed, got {shares}, {total}"
         )

@@ -31,11 +31,11 @@ def expand(data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         return data
     out = dict(data)
-    for key in ("model", "tasks"):
+    for key in ("model", "tasks", "run"):
         if isinstance(out.get(key), str):
             out[key] = _expanded(out[key], f"{where}: {key}")
     if isinstance(out.get("tasks"), list):
-        out["tasks"] = [_task(t, f"{where}: tasks.{i}") for i, t in enumerate(out["tasks"])]
+        out["tasks"] = [_task(t, where, i) for i, t in enumerate(out["tasks"], start=1)]
     mixture = out.get("mixture")
     if isinstance(mixture, dict) and isinstance(mixture.get("affinity"), str):
         at = f"{where}: mixture.affinity"
@@ -43,22 +43,32 @@ def expand(data: Any, where: str) -> Any:
     return out
 
 
-def _task(task: Any, where: str) -> Any:
+def _task(task: Any, where: str, number: int) -> Any:
     if not isinstance(task, dict):
         return task
     out = dict(task)
+    name = task.get("name")
+    where += f": task {name!r}: " if isinstance(name, str) else f": tasks, entry {number}: "
     for key in ("path", "adapter"):
         if isinstance(out.get(key), str):
-            out[key] = _expanded(out[key], f"{where}.{key}")
+            out[key] = _expanded(out[key], f"{where}{key}")
     if isinstance(out.get("splits"), dict):
         out["splits"] = {
-            k: _expanded(v, f"{where}.splits.{k}") if isinstance(v, str) else v
+            k: _expanded(v, f"{where}splits.{k}") if isinstance(v, str) else v
             for k, v in out["splits"].items()
         }
     return out
 
 
 def _expanded(text: str, where: str) -> str:
+    if "\0" in text:
+        raise ConfigError(
+            expected="a path",
+            found="a null character in it",
+            where=where,
+            fix="remove it",
+        )
+
     def value(match: re.Match[str]) -> str:
         name = match[1]
         found = os.environ.get(name)

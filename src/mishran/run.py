@@ -141,11 +141,7 @@ class Run:
         manifest = self.manifest(stage.name)
         if manifest is None:
             return "damaged" if self.manifest_path(stage.name).exists() else "missing"
-        described = canonical_json([manifest["version"], manifest["params"], manifest["inputs"]])
-        same = described == canonical_json([stage.version, stage.params, stage.inputs])
-        if same != (manifest["key"] == stage.key):
-            return "damaged"
-        if not same:
+        if manifest["key"] != stage.key and not _describes(manifest, stage):
             return "stale"
         return "done" if self.damage(stage) is None else "damaged"
 
@@ -153,7 +149,7 @@ class Run:
         """The first file of a stage that is missing, or is not what its manifest says, or None."""
         place = self.manifest_path(stage.name).relative_to(self.root).as_posix()
         manifest = self.manifest(stage.name)
-        if manifest is None or manifest["key"] != stage.key:
+        if manifest is None or manifest["key"] != stage.key or not _describes(manifest, stage):
             return place
         for output in stage.outputs:
             folder = output.endswith("/")
@@ -301,6 +297,11 @@ class Run:
                 else:
                     path.unlink(missing_ok=True)
         return len(found)
+
+
+def _describes(manifest: dict[str, Any], stage: Stage) -> bool:
+    said = [manifest["version"], manifest["params"], manifest["inputs"]]
+    return canonical_json(said) == canonical_json([stage.version, stage.params, stage.inputs])
 
 
 def _manifest(data: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ a process of its own, which can be killed, limited and timed like any other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -122,11 +123,12 @@ class ForkServer:
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
             pid = int(self._read())
-            while kill_when is not None and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
-                if kill_when():
-                    os.kill(pid, signal.SIGKILL)
-                    break
-                time.sleep(0.001)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended by itself
+                while kill_when is not None and Path(f"/proc/{pid}").exists():
+                    if kill_when():
+                        os.kill(pid, signal.SIGKILL)
+                        break
+                    time.sleep(0.001)
             return Ended(int(self._read()), out.read_text(), err.read_text())
 
     def _read(self) -> str:

@@ -38,7 +38,9 @@ def read_matrix(path: Path | str) -> Affinity:
     header, rows = [cell.strip() for cell in lines[0][1]], lines[1:]
     first = rows[0][1] if rows else []
     beside = len(first) == len(header) + 1  # names beside the rows, but no cell above them
-    below = header[0] == "" or (len(header) == len(rows) + 1 and not _is_number(first[0]))
+    below = header[0] == "" or (
+        bool(first) and len(header) == len(rows) + 1 and not _is_number(first[0])
+    )
     named = beside or below
     names = header[1:] if below and not beside else header
     _check_names(names, f"{path}:{lines[0][0]}")

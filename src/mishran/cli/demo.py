@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     folder: Path = typer.Option(Path("demo"), "--folder", help="Where to work."),
-    seed: int = typer.Option(0, "--seed", min=0, help="Of data, model, training and probes."),
+    seed: int = typer.Option(
+        0, "--seed", min=0, max=2**63 - 1, help="Of data, model, training and probes."
+    ),
     json_: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress on stderr."),
 ) -> None:

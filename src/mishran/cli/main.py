@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import warnings
 from typing import Any, NoReturn
@@ -11,8 +12,9 @@ from typing import Any, NoReturn
 import typer
 
 from mishran.cli import demo, fit, inspect, runs, solve
-from mishran.errors import ArtifactError, ConfigError, MishranError
+from mishran.errors import ArtifactError, ConfigError, MishranError, missing_package
 
+_NO_MEMORY = "out of memory|can't allocate memory|not enough memory"
 _UsageError = typer.BadParameter.__mro__[1]  # typer brings a copy of click, older ones import it
 
 app = typer.Typer(
@@ -71,7 +73,15 @@ def main() -> None:
             typer.echo("mishran: nothing was done", err=True)
     except KeyboardInterrupt:
         code = 130
-    except MemoryError:
+    except ImportError as error:
+        missing = missing_package(error)
+        if missing is None:
+            raise
+        _fail(missing)
+    except (MemoryError, RuntimeError) as error:
+        # torch has no class of its own for memory of the CPU.
+        if not isinstance(error, MemoryError) and not re.search(_NO_MEMORY, str(error)):
+            raise
         _fail(
             ConfigError(
                 expected="work that fits into memory",

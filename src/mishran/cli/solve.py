@@ -83,6 +83,13 @@ def solve(
                 fix="groups of a run come from its configuration",
             )
         _solve_run(source, changes, out_file, json_)
+    elif not source.exists():
+        raise ConfigError(
+            expected="a run directory, or a CSV file with a header of task names",
+            found="no such file or folder",
+            where=str(source),
+            fix="check the path; `mishran fit` makes run directories",
+        )
     else:
         groups = _once([_members(item) for item in group], "--group")
         _solve_matrix(source, changes, groups, out_file, json_)

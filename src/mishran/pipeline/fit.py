@@ -63,6 +63,13 @@ def read_fit(path: Path, run_dir: Path | None = None) -> tuple[FitConfig, Path, 
     base = path.parent
     default = base / (config.run or f"runs/{path.stem}")
     run = Run(run_dir or default)
+    if run.root.exists() and not run.root.is_dir():
+        raise ArtifactError(
+            expected="a run directory, new or to go on with",
+            found="a file",
+            where=str(run.root),
+            fix="give another directory with --run, or with run: in the configuration",
+        )
     found = run.root.iterdir() if run.root.is_dir() else ()
     names = {p.name for p in found if not p.name.startswith(TMP)} - {".lock"}
     if names and not names & {"tasks.json", "run.yaml", "manifests"}:
@@ -261,7 +268,8 @@ def _pool(
 
                 run.complete(stage, make, progress.say)
         bank.close()
-    run.complete(pool_stage(prepared, run), lambda folder: _join(prepared, run, folder))
+    stage = pool_stage(prepared, run)
+    run.complete(stage, lambda folder: _join(prepared, run, folder), progress.say)
 
 
 def _join(prepared: Prepared, run: Run, folder: Path) -> None:

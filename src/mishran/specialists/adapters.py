@@ -6,6 +6,7 @@ Source: Hu et al., "LoRA", arXiv 2106.09685; the library is `peft`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def new_adapter(model: Any, recipe: SpecialistConfig, seed: int, base_name: str)
                     target_modules=targets,
                 ),
             )
-        except ValueError as error:
+        except (ValueError, re.error) as error:
             raise ModelError(
                 expected="specialists.targets that name linear layers of the model",
                 found=str(error).splitlines()[0][:160],

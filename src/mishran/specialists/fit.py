@@ -158,6 +158,15 @@ def fit_specialist(
                 where=f"task {task!r}, {error.where} of {len(plan)}",
                 fix=error.fix,
             ) from error
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            raise TrainingError(
+                expected="numbers that the optimizer can hold",
+                found=str(error),
+                where=f"task {task!r}",
+                fix="lower specialists.learning_rate",
+            ) from error
         after_nats = measure.per_token(wrapped)
         if not np.isfinite(after_nats).all():
             raise TrainingError(
