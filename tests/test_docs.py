@@ -61,7 +61,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     guide = ROOT / "docs/guide/first-mixture.md"
     text = blocks(guide, "yaml")[0]
     (tmp_path / "mix.yaml").write_text(text)
-    fields = {"capitals": ("country", "capital"), "plurals": ("one", "many"), "shabd": ("hindi", "english")}
+    fields = {
+        "capitals": ("country", "capital"),
+        "plurals": ("one", "many"),
+        "shabd": ("hindi", "english"),
+    }
     (tmp_path / "data").mkdir()
     for task, (asked, answered) in fields.items():
         rows = [{asked: f"{task} {i}", answered: f"answer {i % 7}"} for i in range(120)]
@@ -117,7 +121,9 @@ def test_the_reference_names_every_field_and_its_default(model: type[BaseModel])
         value = field.default
         if isinstance(value, int | float) and not isinstance(value, bool) and rows:
             said = " ".join(row.split("|")[2] if "|" in row else "" for row in rows)
-            assert f"{value:g}" in said or "strength" in name, f"{name}: default {value}, says {said}"
+            assert f"{value:g}" in said or "strength" in name, (
+                f"{name}: default {value}, says {said}"
+            )
 
 
 def test_the_readmes_commands_are_the_ones_of_the_makefile() -> None:

@@ -55,7 +55,9 @@ def main() -> int:
         print(result.stdout)
         failed |= result.returncode != 0
         listed = dict(
-            line.split("==", 1) for line in run(python, "pip", "freeze").stdout.splitlines() if "==" in line
+            line.split("==", 1)
+            for line in run(python, "pip", "freeze").stdout.splitlines()
+            if "==" in line
         )
         versions = " ".join(f"{p} {listed.get(p, '?')}" for p in SHOWN)
         rows.append(f"| {name} | {versions} | {result.stdout.strip().splitlines()[-1]} |")

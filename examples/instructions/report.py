@@ -146,7 +146,14 @@ def page(
             f"| {affinity.kind} | {auc.auc:.3f} | {auc.low:.3f} to {auc.high:.3f} | "
             f"{auc.num_same} | {auc.num_other} |"
         )
-    lines += ["", *_spectra(affinities), "", *_nearest(affinities[0]), "", *_weights(mixture, evidence)]
+    lines += [
+        "",
+        *_spectra(affinities),
+        "",
+        *_nearest(affinities[0]),
+        "",
+        *_weights(mixture, evidence),
+    ]
     lines += ["", *_along_t(affinities[0]), "", *_remarks(evidence)]
     return "\n".join(lines) + "\n"
 

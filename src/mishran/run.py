@@ -62,9 +62,12 @@ def storage_errors(path: Path) -> Iterator[None]:
         free = ""
         with contextlib.suppress(OSError):
             free = f" ({shutil.disk_usage(folder).free / 2**20:.0f} MiB free)"
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
         raise ArtifactError(
             expected="a folder that can be written",
-            found=f"{error.strerror or error}{free}",
+            found="a file where a folder is needed"
+            if in_the_way
+            else f"{error.strerror or error}{free}",
             where=str(path),
             fix="free space or give another run directory, then run the same command: it resumes",
         ) from error

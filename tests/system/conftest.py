@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tasks"))
 
-from processes import ForkServer
+from processes import Ended, ForkServer, cli
 from tiny_project import make_project, save_model
 
 
@@ -95,6 +95,17 @@ def fitted_once(
     said = fork_server.run(["fit", "mix.yaml", "--quiet"], mix.parent)
     assert said.code == 0, said
     return mix
+
+
+@pytest.fixture(scope="session")
+def fitted_by_script(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path
+) -> tuple[Path, Ended]:
+    """The same project in another folder, fitted by the installed script, and what it printed."""
+    mix = make_project(tmp_path_factory.mktemp("script") / "other" / "folder", tiny_model)
+    said = cli(["fit", str(mix), "--json"], mix.parent.parent, hash_seed=12345)
+    assert said.code == 0, said
+    return mix, said
 
 
 @pytest.fixture

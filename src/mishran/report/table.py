@@ -194,14 +194,17 @@ def markdown(data: ReportData) -> str:
 
 def terminal(data: ReportData) -> Group:
     """The same table and findings as a rich renderable; names are text, never markup."""
+    from rich import box
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     title = f"{data.title} · {say.number(data.mixture.effective_tasks, 1)} effective tasks"
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(
+        title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for i, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if i else "left", no_wrap=i > 0)
+        table.add_column(column, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
     for row in task_rows(data):
         table.add_row(*(Text(cell) for cell in _cells(row)))
     parts: list[Any] = [table]

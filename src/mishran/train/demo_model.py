@@ -41,7 +41,7 @@ def train_demo_model(
     folder: Path,
     seed: int,
     progress: Callable[[Step, int], None] | None = None,
-    steps: int = 500,
+    steps: int = 400,
 ) -> None:
     """Train tokenizer and model and save them as a Hugging Face folder.
 

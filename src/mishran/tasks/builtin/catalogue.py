@@ -170,9 +170,6 @@ tasks:
 _TAIL = """
 specialists:
   epochs: 5
-  rank: 8
-  alpha: 16
-  learning_rate: 5.0e-3
   batch_size: 32
   curve_points: 4
   validation: 120
