@@ -82,11 +82,9 @@ def test_every_flipped_byte_of_a_manifest_is_seen(run):
     data = path.read_bytes()
     start = data.index(b'"recorded"')
     end = data.index(b"}", start)
-    for i in range(len(data)):
-        for bit in (0x01, 0x20):
-            path.write_bytes(data[:i] + bytes([data[i] ^ bit]) + data[i + 1 :])
-            if not start < i < end:
-                assert run.state(STAGE) in ("damaged", "stale"), (i, data[i : i + 1])
+    for i in [*range(start), *range(end, len(data))]:
+        path.write_bytes(data[:i] + bytes([data[i] ^ (1 + i % 64)]) + data[i + 1 :])
+        assert run.state(STAGE) in ("damaged", "stale"), (i, data[i : i + 1])
     path.write_bytes(data[: len(data) // 2])
     assert run.state(STAGE) == "damaged"
 

@@ -37,6 +37,7 @@ Number = Annotated[float, BeforeValidator(_not_boolean)]
 Whole = Annotated[int, BeforeValidator(_not_boolean)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Positive = Annotated[Number, Field(gt=0)]
+Sized = Annotated[Number, Field(ge=-1e12, le=1e12)]  # beyond, rounding is all that is left
 
 
 class _Config(BaseModel):
@@ -185,8 +186,8 @@ class UnaryConfig(_Config):
 
     kind: Literal["coverage", "target", "utility", "given"] = "coverage"
     targets: tuple[str, ...] = ()
-    values: dict[str, Number] | None = None
-    strength: Number = 1.0
+    values: dict[str, Sized] | None = None
+    strength: Sized = 1.0
 
     @model_validator(mode="after")
     def _needs(self) -> UnaryConfig:
@@ -202,8 +203,8 @@ class UnaryConfig(_Config):
 class BudgetConfig(_Config):
     """Size of the training set: rows or tokens, one of them."""
 
-    rows: Annotated[Whole, Field(ge=1)] | None = None
-    tokens: Annotated[Whole, Field(ge=1)] | None = None
+    rows: Annotated[Whole, Field(ge=1, le=10**15)] | None = None
+    tokens: Annotated[Whole, Field(ge=1, le=10**15)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> BudgetConfig:
@@ -228,13 +229,13 @@ class MixtureConfig(_Config):
 
     method: Literal["taskpgm"] = "taskpgm"
     affinity: str = "jsd"
-    t: Annotated[Number, Field(ge=0)] | None = None
+    t: Annotated[Number, Field(ge=0, le=1e6)] | None = None
     effective_tasks: Positive | None = None
     side: Literal["diverse", "central"] = "diverse"
     unary: UnaryConfig = UnaryConfig()
     floors: dict[str, Share] = {}
     caps: dict[str, Share] = {}
-    ridge: Annotated[Number, Field(ge=0)] = 0.0
+    ridge: Annotated[Number, Field(ge=0, le=1e6)] = 0.0
     repair: Literal["shift", "nearest", "refuse"] = "shift"
     solution: Literal["exact", "paper-clip", "paper-project"] = "exact"
     budget: BudgetConfig | None = None

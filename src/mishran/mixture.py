@@ -188,7 +188,7 @@ def quotas(
     """
     shares = np.asarray(weights, dtype=np.float64)
     fine = len(shares) > 0 and shares.min() >= 0 and abs(float(shares.sum()) - 1.0) <= 1e-6
-    if not fine or total < 0:
+    if not fine or not 0 <= total <= 2**53:
         raise ValueError(
             f"weights >= 0 of sum 1 and a total >= 0 are needed, got {shares}, {total}"
         )

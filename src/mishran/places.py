@@ -83,4 +83,8 @@ def _expanded(text: str, where: str) -> str:
             fix=f"set {name}, or write the path itself",
         )
 
-    return _NAME.sub(value, text)
+    found = _NAME.sub(value, text)
+    try:
+        return str(Path(found).expanduser()) if found.startswith("~") else found
+    except RuntimeError:  # the home of a user that is none: an ordinary name, then
+        return found

@@ -114,6 +114,10 @@ CONFIGS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"mixture": {"affinity": "jds"}}, ("'jds', and no such file", "mixture.affinity")),
     ({"mixture": {"affinity": "data/sums.jsonl"}}, ("sums.jsonl",)),
     ({"mixture": {"replicas": 10**12}}, ("replicas", "at most")),
+    ({"mixture": mixture(t=1e308)}, ("mixture.t", "at most 1e+06")),
+    ({"mixture": mixture(budget={"rows": 10**30})}, ("budget.rows", "at most 1e+15")),
+    ({"mixture": {"unary": {"kind": "utility", "strength": 1e300}}}, ("strength", "at most")),
+    ({"specialists": {"rank": 10**12}}, ("fits into memory",)),
 ]
 
 
@@ -337,6 +341,13 @@ def test_training_that_ends_in_nan_after_its_last_step(project, refuses):
     wild = settings()["specialists"] | {"learning_rate": 1e30, "tokens": 8, "warmup": 0}
     line = refuses("fit", changed(project, specialists=wild), news=True)
     assert "step 1 of 1" in line and "lower specialists.learning_rate" in line
+
+
+@pytest.mark.parametrize("rate", [1e38, 1e300])
+def test_a_learning_rate_that_no_number_holds(project, refuses, rate):
+    wild = settings()["specialists"] | {"learning_rate": rate}
+    line = refuses("fit", changed(project, specialists=wild), news=True)
+    assert "task 'capitals'" in line and "lower specialists.learning_rate" in line
 
 
 def test_a_base_model_of_nan(project, refuses):

@@ -191,6 +191,13 @@ def test_a_task_with_an_adapter_of_its_own(fitted, mishran, tmp_path):
     assert "training specialists" not in said.err
 
 
+def test_a_run_directory_that_begins_with_a_tilde(fitted, mishran, monkeypatch):
+    """Of no user: an ordinary name, for every library."""
+    monkeypatch.chdir(fitted.parent)
+    Path("runs/mix").rename("~nobody-at-all")
+    assert mishran("solve", "~nobody-at-all", "--affinity", "pmi").code == 0
+
+
 def test_a_folder_of_tasks_and_defaults(project, mishran):
     """The smallest file that works."""
     text = "model: model\ntasks: data\nspecialists: {tokens: 200, rank: 1}\n"
@@ -211,6 +218,8 @@ def test_a_folder_of_tasks_and_defaults(project, mishran):
         {"unary": {"kind": "target", "targets": ["sums"]}, "budget": {"tokens": 900}},
         {"effective_tasks": 3.5, "budget": {"rows": 120}, "max_epochs": 1.5, "replicas": 0},
         {"solution": "paper-project"},
+        {"budget": {"rows": 100}, "max_epochs": 1e300, "replicas": 5},
+        {"budget": {"tokens": 10**15}, "t": 1e6, "replicas": 1},
     ],
 )
 def test_other_mixtures_from_the_same_measurements(fitted, mishran, fields):
@@ -313,6 +322,7 @@ def test_solve_a_matrix_with_options(matrix, mishran, tmp_path, argv):
 )
 def test_odd_matrices_are_solved(matrix, mishran, text):
     matrix.write_text(text)
+    assert mishran("solve", matrix).code == 0
     said = mishran("solve", matrix, "--json")
     assert said.code == 0
     assert sum(t["weight"] for t in strict(said.out)["tasks"]) == pytest.approx(1.0)

@@ -282,7 +282,7 @@ def _with_budget(
         found = solved(wanted.rows)
         return *found, Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
     tokens = np.array([facts[n].mean_tokens for n in energy.names])
-    capacity = int(_capacity(settings, energy.names, facts).sum())
+    capacity = int(_capacity(settings.max_epochs, energy.names, facts).sum())
     rows: int | None = None
     for _ in range(50):
         found = solved(rows)
@@ -328,7 +328,7 @@ def _limits(
             where="mixture.max_epochs",
             fix="add budget: {rows: ...}",
         )
-    most = _capacity(settings, names, facts)
+    most = _capacity(settings.max_epochs, names, facts)
     if rows is None:
         tokens = float(most @ np.array([facts[n].mean_tokens for n in names]))
         wanted = settings.budget.tokens or 0
@@ -353,20 +353,18 @@ def _limits(
 
 
 def _capacity(
-    settings: MixtureConfig, names: Sequence[str], facts: Mapping[str, TaskFacts]
+    max_epochs: float | None, names: Sequence[str], facts: Mapping[str, TaskFacts]
 ) -> np.ndarray:
     """(n,) rows of each task under max_epochs."""
-    if settings.max_epochs is None:
-        return np.full(len(names), 1 << 40)
-    return np.array([math.floor(settings.max_epochs * facts[n].train_rows) for n in names])
+    available = np.array([facts[n].train_rows for n in names], dtype=np.float64)
+    epochs = math.inf if max_epochs is None else max_epochs
+    return np.floor(np.minimum(epochs * available, 2.0**53)).astype(np.int64)
 
 
 def _rows(solution: Solution, budget: Budget, facts: Mapping[str, TaskFacts]) -> np.ndarray:
     limits = None
     if budget.max_epochs is not None:
-        limits = np.array(
-            [math.floor(budget.max_epochs * facts[n].train_rows) for n in solution.names]
-        )
+        limits = _capacity(budget.max_epochs, solution.names, facts)
     return quotas(solution.weights, budget.rows, limits, solution.names)
 
 

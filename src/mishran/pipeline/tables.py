@@ -68,7 +68,8 @@ def write_table(path: Path, columns: dict[str, Any]) -> None:
 
 def read_table(path: Path) -> dict[str, list[Any]]:
     try:
-        return pq.read_table(path).to_pydict()
+        # Bytes, since Arrow would expand a path that begins with "~".
+        return pq.read_table(pa.BufferReader(path.read_bytes())).to_pydict()
     except Exception as error:
         raise _damaged(path, error) from error
 

@@ -27,6 +27,8 @@ def number(value: float | None, digits: int = 3) -> str:
     """Fixed point: 0.412. Ties go up, and a solver's 6.2499999999 % reads as 6.25 %."""
     if _missing(value):
         return DASH
+    if abs(value) >= 1e15:  # no digits after the point are left
+        return compact(value)
     exact = Decimal(repr(round(float(value), digits + 6)))
     return _signs(str(exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)))
 
