@@ -600,6 +600,8 @@ OPTIONS: list[tuple[list[str], tuple[str, ...]]] = [
     (["--repair", "x"], ("shift",)),
     (["--ridge", "-1"], ("ridge", "at least 0")),
     (["--out", "/proc/x/y.json"], ("can be written",)),
+    (["--out", "."], ("a file to write the mixture to", "found a folder")),
+    (["--out", ""], ("a file to write the mixture to", "found a folder")),
     (["--nope"], ("no such option", "--nope", "mishran solve --help")),
 ]
 
@@ -622,8 +624,15 @@ def test_options_of_solve_on_a_run(fitted_once, refuses, tmp_path):
     assert "largest feasible floor" in refuses(
         "solve", run, "--floor", "hindi=0.9", "--cap", "facts=0.5"
     )
-    assert "can be written" in refuses("solve", run, "--out", tmp_path)
+    assert "found a folder" in refuses("solve", run, "--out", tmp_path)
     assert digests(run) == before
+
+
+def test_effective_tasks_of_a_path_that_does_not_move(tmp_path, refuses):
+    path = tmp_path / "m.csv"
+    path.write_text("a,b\n1,0\n0,1\n")
+    line = refuses("solve", path, "--effective-tasks", "1.7")
+    assert "between 2 and 2 effective tasks" in line and "ask for 2" in line
 
 
 def test_indefinite_matrix_is_refused_when_asked(tmp_path, mishran, refuses):

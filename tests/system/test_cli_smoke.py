@@ -343,6 +343,14 @@ def test_inspect(fitted_once, mishran):
     assert any(s["is_answer"] for s in spans)
 
 
+def test_inspect_draws_control_characters(project, mishran):
+    """Data must not be able to write to the terminal."""
+    records = [{**r, "input": f"\x1b]0;owned\x07 {r['input']}"} for r in rows("sums")]
+    write_rows(project.parent / "data" / "sums.jsonl", records)
+    said = mishran("inspect", project, "--task", "sums")
+    assert said.code == 0 and "␛]0;owned␇" in said.out and "\x1b" not in said.out
+
+
 def test_status(fitted, run, mishran):
     data = strict(mishran("status", run, "--json").out)
     assert {s["state"] for s in data} == {"done"}

@@ -20,6 +20,10 @@ Examples:
 """
 
 
+# Data may hold anything; a terminal obeys control characters, so they are drawn (␛ for escape).
+_CONTROLS = {c: 0x2400 + c for c in range(32) if chr(c) not in "\n\t"} | {127: 0x2421}
+
+
 def register(app: typer.Typer) -> None:
     app.command(epilog=_EXAMPLES)(inspect)
 
@@ -57,7 +61,7 @@ def inspect(
             text = Text("  ")
             for span in shown.tokens if tokens else shown.spans:
                 style = "black on bright_green" if span.is_answer else ""
-                text.append(span.text.replace("\n", "⏎\n  "), style)
+                text.append(span.text.translate(_CONTROLS).replace("\n", "⏎\n  "), style)
                 if tokens:
                     text.append("│", "dim")
             text.append(f"   {shown.num_prompt_tokens}+{shown.num_answer_tokens} tokens", "dim")

@@ -74,6 +74,13 @@ def solve(
     if rows is not None or tokens is not None:
         given = {"rows": rows, "tokens": tokens}
         changes["budget"] = {key: value for key, value in given.items() if value is not None}
+    if out_file is not None and out_file.is_dir():
+        raise ConfigError(
+            expected="a file to write the mixture to",
+            found="a folder",
+            where=f"--out {out_file}",
+            fix=f"write --out {out_file / 'mixture.json'}",
+        )
     if source.is_dir():
         if group:
             raise ConfigError(

@@ -91,6 +91,8 @@ def effective_tasks(
     # Rounded inwards, so that what the message names can be reached.
     low = np.ceil((min(values) + wanted) * 1e3) / 1e3
     high = np.floor((max(values) + wanted) * 1e3) / 1e3
+    if low > high:  # the whole path has the same number, to three digits
+        low = high = np.round(values[0] + wanted, 3)
     other = "central" if side == "diverse" else "diverse"
     raise InfeasibleError(
         expected=f"between {low:g} and {high:g} effective tasks, which the {side} side reaches",
