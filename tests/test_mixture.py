@@ -79,6 +79,13 @@ def test_limits_never_move_more_than_the_rounding():
     )
 
 
+def test_the_largest_total_is_found_at_once():
+    """Budgets are large: no search row by row."""
+    weights = np.array([0.5, *[0.5 / 200] * 200])
+    with pytest.raises(InfeasibleError, match="at most"):
+        quotas(weights, 10**9, np.array([10**9, *[0] * 200]))
+
+
 def test_a_task_at_its_limit_passes_its_turn_on():
     assert quotas(np.array([0.5, 0.5]), 3, np.array([1, 9])).tolist() == [1, 2]
 

@@ -198,9 +198,7 @@ def quotas(
     if counts is not None:
         return counts
     used = shares > 0
-    most = int(min(total, np.min((caps[used] + 1.0) / shares[used])))
-    while _counts(shares, most, caps) is None:
-        most -= 1
+    most = _largest(shares, total, caps)
     over = np.flatnonzero(np.floor(shares * total) > caps)
     if len(over) == 0:
         over = np.flatnonzero(used & (shares * total > caps))
@@ -214,6 +212,17 @@ def quotas(
         where="mixture.budget",
         fix=f"ask for {most:,} rows or fewer, or raise mixture.max_epochs",
     )
+
+
+def _largest(shares: Array, total: int, caps: np.ndarray) -> int:
+    """A largest total below `total` that the caps allow."""
+    low, high = 0, total
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _counts(shares, middle, caps) is None else (middle, high)
+    # Rounding may make a total possible just above one that is not.
+    above = range(min(total - 1, high + 2 * len(shares)), low, -1)
+    return next((k for k in above if _counts(shares, k, caps) is not None), low)
 
 
 def _counts(shares: Array, total: int, caps: np.ndarray) -> np.ndarray | None:
