@@ -6,7 +6,6 @@ through here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -29,7 +28,8 @@ from mishran.energy import (
 from mishran.energy import solve as minimise
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, InfeasibleError
-from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file, quotas
+from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file
+from mishran.pipeline.budget import capacity, rows_of, share_limits
 from mishran.pipeline.facts import TaskFacts, groups_of
 from mishran.types import Affinity, Array, Repair, Solution
 
@@ -115,7 +115,7 @@ def check_settings(settings: MixtureConfig, facts: Sequence[TaskFacts]) -> None:
     names = tuple(f.name for f in facts if not f.eval_only)
     by_name = {f.name: f for f in facts}
     n, budget = len(names), settings.budget
-    limits = _limits(settings, budget.rows if budget else None, names, by_name)
+    limits = share_limits(settings, budget.rows if budget else None, names, by_name)
     constraints(names, groups_of(facts), settings.floors, settings.caps, limits)
     if settings.solution != "exact":
         _projection(settings)
@@ -187,7 +187,7 @@ def _mixture(
     inputs: Mapping[str, str] | None = None,
 ) -> Mixture:
     facts = facts or {}
-    counts = None if budget is None else _rows(solution, budget, facts)
+    counts = None if budget is None else rows_of(solution, budget, facts)
     return Mixture(
         method=method,
         source=SOURCE,
@@ -261,7 +261,7 @@ def _with_budget(
     """
 
     def solved(rows: int | None) -> tuple[Solution, Constraints]:
-        limits = _limits(settings, rows, energy.names, facts)
+        limits = share_limits(settings, rows, energy.names, facts)
         bounds = constraints(energy.names, groups, settings.floors, settings.caps, limits)
         if settings.solution == "exact":
             return minimise(energy, bounds, settings.repair), bounds
@@ -282,12 +282,14 @@ def _with_budget(
         found = solved(wanted.rows)
         return *found, Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
     tokens = np.array([facts[n].mean_tokens for n in energy.names])
-    capacity = int(_capacity(settings.max_epochs, energy.names, facts).sum())
+    most = int(capacity(settings.max_epochs, energy.names, facts).sum())
     rows: int | None = None
     for _ in range(50):
         found = solved(rows)
         again = max(1, round((wanted.tokens or 0) / float(found[0].weights @ tokens)))
-        again = min(again, capacity)  # the first rounds may overshoot; `_limits` checked the tokens
+        again = min(
+            again, most
+        )  # the first rounds may overshoot; `share_limits` checked the tokens
         if rows is not None and (abs(again - rows) <= 1 or settings.max_epochs is None):
             done = again if settings.max_epochs is None else rows
             return *found, Budget(rows=done, tokens=wanted.tokens, max_epochs=settings.max_epochs)
@@ -310,62 +312,6 @@ def _projection(settings: MixtureConfig) -> Literal["clip", "project"]:
             fix="use solution: exact, or remove them",
         )
     return "clip" if settings.solution == "paper-clip" else "project"
-
-
-def _limits(
-    settings: MixtureConfig,
-    rows: int | None,
-    names: Sequence[str],
-    facts: Mapping[str, TaskFacts],
-) -> Array | None:
-    """Largest share per task under max_epochs, or None."""
-    if settings.max_epochs is None:
-        return None
-    if settings.budget is None:
-        raise ConfigError(
-            expected="a budget beside max_epochs",
-            found="none",
-            where="mixture.max_epochs",
-            fix="add budget: {rows: ...}",
-        )
-    most = _capacity(settings.max_epochs, names, facts)
-    if rows is None:
-        tokens = float(most @ np.array([facts[n].mean_tokens for n in names]))
-        wanted = settings.budget.tokens or 0
-        if tokens < wanted:
-            raise InfeasibleError(
-                expected=f"a budget of at most {int(tokens):,} tokens "
-                f"({settings.max_epochs:g} epochs of every task)",
-                found=f"{wanted:,} tokens",
-                where="mixture.budget",
-                fix=f"ask for {int(tokens):,} tokens or fewer, or raise mixture.max_epochs",
-            )
-        return None
-    if most.sum() < rows:
-        raise InfeasibleError(
-            expected=f"a budget of at most {int(most.sum()):,} rows "
-            f"({settings.max_epochs:g} epochs of every task)",
-            found=f"{rows:,} rows",
-            where="mixture.budget",
-            fix=f"ask for {int(most.sum()):,} rows or fewer, or raise mixture.max_epochs",
-        )
-    return most / rows
-
-
-def _capacity(
-    max_epochs: float | None, names: Sequence[str], facts: Mapping[str, TaskFacts]
-) -> np.ndarray:
-    """(n,) rows of each task under max_epochs."""
-    available = np.array([facts[n].train_rows for n in names], dtype=np.float64)
-    epochs = math.inf if max_epochs is None else max_epochs
-    return np.floor(np.minimum(epochs * available, 2.0**53)).astype(np.int64)
-
-
-def _rows(solution: Solution, budget: Budget, facts: Mapping[str, TaskFacts]) -> np.ndarray:
-    limits = None
-    if budget.max_epochs is not None:
-        limits = _capacity(budget.max_epochs, solution.names, facts)
-    return quotas(solution.weights, budget.rows, limits, solution.names)
 
 
 def _share(
