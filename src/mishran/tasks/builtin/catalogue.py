@@ -178,6 +178,7 @@ probes: {per_task: 32}
 mixture:
   affinity: jsd
   t: 0.9                    # 1 is uniform; smaller is less redundant, larger is more central
+  ridge: 0.05               # a light pull to uniform: it decides between near-duplicates
   floors: {hindi: 0.25}
   budget: {rows: 8000}
 """

@@ -86,7 +86,7 @@ def sentiment_hinglish() -> Iterator[Pair]:
 
 def signs() -> Iterator[Pair]:
     for left, right in permutations(words.SIGNS, 2):
-        yield f"Signs for {left} {right}", f"{words.SIGNS[left]} {words.SIGNS[right]}"
+        yield f"{left} {right}", f"{words.SIGNS[left]} {words.SIGNS[right]}"
 
 
 def lucky_colour() -> Iterator[Pair]:
