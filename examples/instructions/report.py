@@ -106,6 +106,7 @@ def page(
     prompts = sum(e.prompt is not None and e.prompt.low > 0 for e in evidence)
     tokens = sum(e.train_tokens for e in evidence)
     minutes = took["all"] / 60
+    auc = family_auc(affinities[0], family)
     lines = [
         "# 38 real tasks: what came out",
         "",
@@ -137,15 +138,16 @@ def page(
         "Tasks of one `family` share a source data set. AUC: the probability that a pair of one family "
         "is more similar than a pair of two. The 95 % interval resamples tasks and probes.",
         "",
-        "| affinity | AUC | 95 % interval | pairs of one family | others |",
+        f"Pairs: {auc.num_same} of one family, {auc.num_other} of two. Beside it: the same after the "
+        "additive row and column effects are taken out of the matrix (how far a specialist stands "
+        "from everybody), without the seven country tasks, and how many of the tasks with a relative "
+        "have one as their nearest neighbour.",
+        "",
+        "| affinity | AUC | without row and column effects | without the country family | nearest is a "
+        "relative |",
         "|---|---:|---:|---:|---:|",
     ]
-    for affinity in affinities:
-        auc = family_auc(affinity, family)
-        lines.append(
-            f"| {affinity.kind} | {auc.auc:.3f} | {auc.low:.3f} to {auc.high:.3f} | "
-            f"{auc.num_same} | {auc.num_other} |"
-        )
+    lines += [_family_row(affinity, family) for affinity in affinities]
     lines += [
         "",
         *_spectra(affinities),
@@ -156,6 +158,39 @@ def page(
     ]
     lines += ["", *_along_t(affinities[0]), "", *_remarks(evidence)]
     return "\n".join(lines) + "\n"
+
+
+def _family_row(affinity: Affinity, family: dict[str, str]) -> str:
+    others = [i for i, name in enumerate(affinity.names) if family[name] != "countries"]
+    relatives = [n for n in affinity.names if list(family.values()).count(family[n]) > 1]
+    nearest = AffinityDiagnostics.of(affinity).nearest
+    near = sum(family[nearest[name]] == family[name] for name in relatives)
+    cells = [
+        "{0.auc:.3f} ({0.low:.3f} to {0.high:.3f})".format(family_auc(a, family))
+        for a in (affinity, _residual(affinity), _part(affinity, others))
+    ]
+    return f"| {affinity.kind} | {' | '.join(cells)} | {near} of {len(relatives)} |"
+
+
+def _part(affinity: Affinity, index: list[int]) -> Affinity:
+    """The affinity of some of the tasks."""
+    names = tuple(affinity.names[i] for i in index)
+    grid = np.ix_(index, index)
+    return Affinity(names, affinity.matrix[grid], affinity.kind, affinity.replicas[:, *grid])
+
+
+def _residual(affinity: Affinity) -> Affinity:
+    """Off-diagonal entries less their least-squares fit a_i + a_j + c."""
+
+    def less(matrix: np.ndarray) -> np.ndarray:
+        n = len(matrix)
+        off = matrix - np.diag(np.diag(matrix))
+        mean = off.sum() / (n * (n - 1))
+        a = (off.sum(axis=1) - (n - 1) * mean) / (n - 2)
+        return matrix - a[:, None] - a[None, :] - mean
+
+    replicas = np.array([less(m) for m in affinity.replicas])
+    return Affinity(affinity.names, less(affinity.matrix), affinity.kind, replicas)
 
 
 def _processor() -> str:
