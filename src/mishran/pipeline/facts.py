@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
@@ -13,9 +13,13 @@ from pydantic import TypeAdapter
 from mishran.config import FitConfig, check_name, parse_config
 from mishran.errors import ArtifactError
 from mishran.run import Run, atomic_write
+from mishran.tasks.duplicates import Overlap
 
 if TYPE_CHECKING:  # the real import would load torch
     from mishran.pipeline.prepare import PreparedTask
+
+
+NO_OVERLAP = Overlap((), ())
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class TaskFacts:
     """One task in numbers.
 
     train_rows: rows that may be drawn. mean_tokens: tokens per training row, prompt and answer.
-    counts: what happened while loading (dropped, duplicates, splits).
+    counts: what happened while loading (dropped, duplicates, splits). shared: other task -> texts in
+    common. leaks: other task -> training examples of this one that are held out there.
     """
 
     name: str
@@ -32,16 +37,21 @@ class TaskFacts:
     train_rows: int
     mean_tokens: float
     counts: dict[str, int]
+    shared: dict[str, int] = field(default_factory=dict)
+    leaks: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, prepared: PreparedTask) -> TaskFacts:
+    def of(cls, prepared: PreparedTask, overlap: Overlap = NO_OVERLAP) -> TaskFacts:
+        name = prepared.task.name
         return cls(
-            name=prepared.task.name,
+            name=name,
             groups=prepared.task.groups,
             eval_only=prepared.task.eval_only,
             train_rows=len(prepared.train.rows),
             mean_tokens=prepared.mean_tokens,
             counts={**prepared.task.counts, "too_long": prepared.train.too_long},
+            shared={s.tasks[1]: s.num for s in overlap.shared if s.tasks[0] == name},
+            leaks={leak.held_out: leak.num for leak in overlap.leaks if leak.trained == name},
         )
 
 

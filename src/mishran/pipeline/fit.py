@@ -147,7 +147,7 @@ def write_run(prepared: Prepared, run: Run) -> None:
         prepared.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True
     )
     atomic_write(run.path("run.yaml"), text)
-    write_facts(run, [TaskFacts.of(t) for t in prepared.tasks])
+    write_facts(run, [TaskFacts.of(t, prepared.overlap) for t in prepared.tasks])
 
 
 def check_recipe(model: Loaded, recipe: SpecialistConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,17 @@ import numpy as np
 from mishran.affinity import AffinityDiagnostics
 from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
-from mishran.pipeline.facts import read_run
+from mishran.pipeline.facts import TaskFacts, read_facts, read_run
 from mishran.pipeline.mix import Mixed
 from mishran.pipeline.tables import read_affinity, read_npz, read_scores
-from mishran.report.data import BaseFacts, Curve, DiagnosticsView, ReportData, SpecialistRow
+from mishran.report.data import (
+    BaseFacts,
+    Curve,
+    DiagnosticsView,
+    Finding,
+    ReportData,
+    SpecialistRow,
+)
 from mishran.report.findings import find
 from mishran.run import Run
 from mishran.types import Affinity
@@ -51,9 +59,40 @@ def report_data(run: Run, other: Mixed | None = None) -> ReportData:
         t_chosen=mixture.parameters.get("t"),
         specialists=rows,
         curves=curves,
-        findings=find(mixture, affinity, view, rows, base),
+        findings=(*find(mixture, affinity, view, rows, base), *data_findings(read_facts(run))),
         base=base,
     )
+
+
+_LOST = {
+    "dropped_leaked": "training examples that are also held out",
+    "dropped_leaked_valid": "validation examples that are also in test",
+    "too_long": "training examples longer than the model or max_tokens allows",
+}
+
+
+def data_findings(facts: Sequence[TaskFacts]) -> list[Finding]:
+    """What loading left out, and texts that tasks share."""
+    found = []
+    for count, what in _LOST.items():
+        lost = [f"{f.name} {f.counts[count]:,}" for f in facts if f.counts.get(count)]
+        if lost:
+            found.append(Finding("note", f"Left out: {what}", ", ".join(lost) + "."))
+    shared = [f"{f.name} and {o} {num:,}" for f in facts for o, num in f.shared.items()]
+    if shared:
+        found.append(Finding("note", "Tasks share texts", ", ".join(shared) + "."))
+    leaks = [f"{num:,} of {f.name} in {o}" for f in facts for o, num in f.leaks.items()]
+    if leaks:
+        found.append(
+            Finding(
+                "warning",
+                "Training examples of one task are held out in another",
+                ", ".join(leaks) + ".",
+                "Remove them from one of the two, or read numbers of the latter with care: they "
+                "flatter every mixture that uses the former.",
+            )
+        )
+    return found
 
 
 def matrix_data(title: str, mixed: Mixed, affinity: Affinity) -> ReportData:

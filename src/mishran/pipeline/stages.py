@@ -21,7 +21,7 @@ POOL_PART = 1
 POOL = 1
 AFFINITY = 1
 MIXTURE = 1
-REPORT = 1
+REPORT = 2
 
 
 def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype: str) -> Stage:
@@ -119,9 +119,15 @@ def mixture_stage(inputs: dict[str, str], params: dict[str, Any]) -> Stage:
 
 def report_stage(run: Run, mixture: Mixture) -> Stage:
     """report.html and report.md from everything above."""
-    inputs = dict(run.outputs("mixture")) | {
-        name: digest for name, digest in mixture.inputs.items()
+    inputs = {
+        **run.outputs("mixture"),
+        **mixture.inputs,
+        "tasks": sha256_file(run.path("tasks.json")),
     }
+    for task in mixture.tasks:
+        path = evidence_path(run, task.name)
+        if path.is_file():
+            inputs[f"evidence {task.name}"] = sha256_file(path)
     return Stage("report", REPORT, {}, inputs, ("report.html", "report.md"))
 
 
