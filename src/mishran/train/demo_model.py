@@ -17,6 +17,7 @@ import torch
 from mishran.tasks.builtin.text import demo_text
 from mishran.train.batch import Batch, collate
 from mishran.train.loop import Step, train, warmup_linear
+from mishran.train.models import no_library_bars
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 VOCABULARY = 2000
@@ -64,7 +65,8 @@ def train_demo_model(
         on_step=None if progress is None else lambda step: progress(step, steps),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder, safe_serialization=True)
+    with no_library_bars():
+        model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
 
 

@@ -198,7 +198,7 @@ def load_model(
     where = resolve_device(device)
     kind = resolve_dtype(dtype, where)
     try:
-        with _no_bars():
+        with no_library_bars():
             model = AutoModelForCausalLM.from_pretrained(
                 place,
                 dtype=kind,
@@ -236,7 +236,7 @@ def check_vocabulary(tokenizer: Any, rows: int, where: str) -> None:
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def no_library_bars() -> Iterator[None]:
     """Progress is the caller's; the library's own bar would tear it."""
     from transformers.utils import logging
 
