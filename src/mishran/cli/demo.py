@@ -14,7 +14,7 @@ Examples:
 
   mishran demo                         about two minutes; then open demo/runs/mix/report.html
 
-  mishran demo --folder /tmp/d --seed 3
+  mishran demo --folder other --seed 3
 
   mishran fit demo/mix.yaml            after changing demo/mix.yaml
 """
