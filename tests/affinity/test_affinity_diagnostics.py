@@ -72,6 +72,7 @@ def test_known_cases() -> None:
     np.testing.assert_array_equal(found.row_sums, np.ones(5))
     line = np.outer([0, 1, 2.0], [0, 1, 2.0])
     found = AffinityDiagnostics.of(affinity_of(line, "matrix"))
+    assert found.additive_share is None, "three numbers explain three pairs"
     assert found.effective_rank == pytest.approx(1.0)
     assert found.condition is not None and found.condition > 1e12
     assert found.floor_rate is None, "only jsd has a least possible similarity"

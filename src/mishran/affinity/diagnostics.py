@@ -27,7 +27,8 @@ class AffinityDiagnostics:
 
     tangent_eigenvalues: (n-1,) eigenvalues of S on {v: 1'v = 0}, ascending.
     condition: largest / smallest of them; inf when the smallest is not positive.
-    additive_share: share of the variance of the off-diagonal entries that a_i + a_j + c explains.
+    additive_share: share of the variance of the off-diagonal entries that a_i + a_j + c explains;
+    None up to three tasks, where it always explains all.
     effective_rank: exp of the entropy of the non-negative part of that spectrum; 1 to n-1.
     floor_rate: share of pairs within 1e-6 of the least possible similarity; only jsd has one (0).
     zero_rate: share of pairs that cannot be told from 0: exactly 0, or 0 inside the 95 % interval
@@ -62,7 +63,7 @@ class AffinityDiagnostics:
         return cls(
             tangent_eigenvalues=values,
             condition=_condition(values) if n > 1 else None,
-            additive_share=_additive_share(matrix) if n > 2 else None,
+            additive_share=_additive_share(matrix) if n > 3 else None,
             effective_rank=_effective_rank(values),
             floor_rate=float((pairs <= FLOOR).mean()) if n > 1 and affinity.kind == "jsd" else None,
             zero_rate=_zero_rate(pairs, affinity.replicas[:, rows, columns]) if n > 1 else None,
