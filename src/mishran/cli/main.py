@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -122,5 +123,23 @@ def _usage(error: Any) -> ConfigError:
     )
 
 
+def script() -> NoReturn:
+    """What the installed command runs: `main`, and then the end of the process at once.
+
+    Native thread pools of the libraries (torch, Arrow, tokenizers) now and then abort while the
+    interpreter is taken down ("terminate called without an active exception", exit code 134), after
+    all work was done and written. Everything of ours is on disk by then, so nothing is taken down.
+    """
+    code = 0
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    main()
+    script()

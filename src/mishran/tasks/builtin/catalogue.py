@@ -169,8 +169,8 @@ tasks:
 
 _TAIL = """
 specialists:
-  epochs: 5
-  batch_size: 32
+  epochs: 4
+  batch_size: 16
   curve_points: 4
   validation: 120
 probes: {per_task: 32}
