@@ -70,6 +70,7 @@ def open_page(chromium, pages):
         page = chromium.new_page(
             viewport={"width": width, "height": 900}, reduced_motion="reduce", **options
         )
+        page.set_default_timeout(180_000)  # busy machines: what is tested is never speed
         troubles, requests = [], []
         page.on("console", lambda message: troubles.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: troubles.append(str(error)))
