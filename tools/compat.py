@@ -51,7 +51,7 @@ def main() -> int:
         quiet = ("pip", "install", "--quiet", "--disable-pip-version-check")
         run(python, *quiet, "-c", "constraints.txt", "torch")
         run(python, *quiet, *packages, "-e", ".[torch,dev]")
-        result = run(python, "pytest", "-q", "-n", "2", "-m", "not full", *TESTS, check=False)
+        result = run(python, "pytest", "-n", "2", "-m", "not full", *TESTS, check=False)
         print(result.stdout)
         failed |= result.returncode != 0
         listed = dict(
