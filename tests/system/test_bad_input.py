@@ -585,7 +585,7 @@ OPTIONS: list[tuple[list[str], tuple[str, ...]]] = [
     (["--group", "g=,", "--floor", "g=0.2"], ("g",)),
     (["--t", "nan"], ("t", "a finite number")),
     (["--t", "-1"], ("at least 0",)),
-    (["--t", "x"], ("--t", "a valid number")),
+    (["--t", "x"], ("'--t'", "a valid")),  # the rest of the words is typer's
     (["--t", "1", "--effective-tasks", "2"], ("both",)),
     (["--effective-tasks", "7"], ("effective tasks", "ask for")),
     (["--effective-tasks", "0.2"], ("effective tasks", "ask for")),
