@@ -15,12 +15,12 @@ from mishran.config import (
     MixtureConfig,
     ProbeConfig,
     TaskConfig,
-    check_name,
     parse_config,
     read_config,
 )
 from mishran.config_errors import FieldProblem
 from mishran.errors import ConfigError
+from mishran.places import check_name
 
 SMALLEST = """\
 model: ../models/base
@@ -446,6 +446,22 @@ def test_names_that_collide():
             "mixture: expected t and effective_tasks only with the unary coverage, found "
             "effective_tasks with the unary utility; remove effective_tasks (unary.strength is the "
             "dial there)",
+        ),
+        (
+            {"mixture": {"side": "central"}},
+            "mixture: expected effective_tasks beside side, which chooses between its two "
+            "solutions, found side alone; add effective_tasks: 12, say, or write t: 1.5 for "
+            "central tasks",
+        ),
+        (
+            {"mixture": {"unary": {"strength": 5}}},
+            "mixture.unary: expected nothing that the unary coverage does not use, found strength; "
+            "remove it, or give kind: target, utility or given",
+        ),
+        (
+            {"mixture": {"unary": {"kind": "target", "targets": ["a"], "values": {"a": 1}}}},
+            "mixture.unary: expected nothing that the unary target does not use, found values; "
+            "remove it, or give kind: target, utility or given",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from mishran.config import MixtureConfig
 from mishran.errors import ArtifactError, ConfigError, InfeasibleError
 from mishran.mixture import Mixture, quotas
 from mishran.pipeline.facts import TaskFacts
-from mishran.pipeline.mix import check_settings, mix
+from mishran.pipeline.mix import Gains, check_settings, mix
 
 SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "reference" / "mixture.md"
 
@@ -159,6 +159,69 @@ def test_tokens_under_max_epochs(wanted):
     found = mixed(budget={"tokens": wanted}, max_epochs=1)
     assert all(t.epochs <= 1 for t in found.tasks)
     assert abs(sum(t.tokens for t in found.tasks) - wanted) <= 300
+
+
+@pytest.mark.parametrize("floors", [{}, {"short": 0.6}])
+@pytest.mark.parametrize("wanted", [5_000, 300_000, 450_000, 600_000, 800_000])
+def test_tokens_under_max_epochs_where_rows_and_weights_chase_each_other(wanted, floors):
+    """One task's rows are a hundred times the other's: the caps shift tokens more than rows."""
+    facts = (
+        TaskFacts("short", (), False, 1000, 10.0, {}),
+        TaskFacts("long", (), False, 1000, 1000.0, {}),
+    )
+    affinity = matrix_affinity(("short", "long"), np.diag([1.0, 9.0]))
+    settings = MixtureConfig(t=0, floors=floors, max_epochs=1, budget={"tokens": wanted})
+    if floors and wanted > 676_666:  # 1,000 short rows, 667 long ones: no more is allowed
+        with pytest.raises(InfeasibleError, match=r"at most 67\d,\d{3} tokens"):
+            mix(affinity, settings, facts)
+        return
+    found = mix(affinity, settings, facts).mixture
+    assert abs(sum(t.tokens for t in found.tasks) - wanted) <= 1000  # one long row
+    assert all(t.epochs <= 1 for t in found.tasks)
+    assert found.weights["short"] >= 0.6 * bool(floors) - 1e-12
+
+
+def test_tokens_under_max_epochs_of_any_tasks():
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        facts = tuple(
+            TaskFacts(
+                f"t{i}", (), False, int(rng.integers(50, 3000)), float(rng.uniform(5, 400)), {}
+            )
+            for i in range(8)
+        )
+        root = rng.normal(size=(8, 3))
+        affinity = matrix_affinity(
+            [f.name for f in facts], np.exp(-((root[:, None] - root) ** 2).sum(2))
+        )
+        tokens = int(rng.uniform(0.05, 0.95) * sum(f.train_rows * f.mean_tokens for f in facts))
+        settings = MixtureConfig(
+            t=float(rng.uniform(0, 1)), max_epochs=1, budget={"tokens": tokens}
+        )
+        found = mix(affinity, settings, facts).mixture
+        assert abs(sum(t.tokens for t in found.tasks) - tokens) <= 8 * 400  # rounding of every task
+
+
+def test_wished_effective_tasks_hold_under_epoch_caps():
+    free = mixed(effective_tasks=2.965, budget={"rows": 28})
+    assert free.effective_tasks == pytest.approx(2.965, rel=1e-5)
+    assert free.weights["c"] > 10 / 28  # more rows than there are
+    found = mixed(effective_tasks=2.965, budget={"rows": 28}, max_epochs=1)
+    assert found.weights["c"] == pytest.approx(10 / 28)
+    assert found.effective_tasks == pytest.approx(2.965, rel=1e-5)
+    assert found.parameters["t"] < free.parameters["t"]
+    with pytest.raises(InfeasibleError, match=r"effective tasks, which the diverse side reaches"):
+        mixed(effective_tasks=3, budget={"rows": 100}, max_epochs=1)
+
+
+def test_everything_chosen_is_in_the_record():
+    values = {"a": 1.0, "b": 0.5, "c": 0.0}
+    record = mixed(unary={"kind": "given", "values": values, "strength": 0.1}).parameters
+    assert record["values"] == values and record["strength"] == 0.1
+    gains = Gains(np.array([0.1, 0.2, 0.3]), np.empty((0, 3)))
+    utility = MixtureConfig(unary={"kind": "utility", "targets": ["a", "c"]})
+    assert mix(AFFINITY, utility, FACTS, gains=gains).mixture.parameters["targets"] == ["a", "c"]
+    assert mixed(budget={"rows": 40}, max_epochs=2).parameters["max_epochs"] == 2
 
 
 def test_budgets_that_are_too_large():

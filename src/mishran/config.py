@@ -6,7 +6,6 @@ Defaults live here and nowhere else.
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +22,7 @@ from pydantic import (
 
 from mishran.config_errors import FieldProblem, duplicate_key, shown, translate
 from mishran.errors import ConfigError
-from mishran.places import expand
+from mishran.places import check_name, expand
 
 
 def _not_boolean(value: Any) -> Any:
@@ -42,20 +41,6 @@ Sized = Annotated[Number, Field(ge=-1e12, le=1e12)]  # beyond, rounding is all t
 
 class _Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def check_name(name: str) -> str:
-    """Names become file names: letters, digits, `_ . + -`, no leading dot, at most 200 bytes."""
-    kinds = [unicodedata.category(c)[0] for c in name]  # L letters, M marks (matras), N numbers
-    fine = all(k in "LMN" or c in "_.+-" for c, k in zip(name, kinds, strict=True))
-    if not name or not fine or kinds[0] not in "LN" or len(name.encode()) > 200:
-        raise FieldProblem(
-            "a name of letters, digits, '_', '.', '+' or '-', beginning with a letter or digit, of "
-            "at most 200 bytes",
-            shown(name),
-            "rename it",
-        )
-    return name
 
 
 class TaskConfig(_Config):
@@ -191,6 +176,18 @@ class UnaryConfig(_Config):
 
     @model_validator(mode="after")
     def _needs(self) -> UnaryConfig:
+        used = {
+            "coverage": (),
+            "target": ("targets", "strength"),
+            "utility": ("targets", "strength"),
+            "given": ("values", "strength"),
+        }[self.kind]
+        usual = {"targets": (), "values": None, "strength": 1.0}
+        given = (field for field, value in usual.items() if getattr(self, field) != value)
+        idle = next((field for field in given if field not in used), None)
+        if idle is not None:
+            fix = "remove it, or give kind: target, utility or given"
+            raise FieldProblem(f"nothing that the unary {self.kind} does not use", idle, fix)
         if self.kind == "target" and not self.targets:
             raise FieldProblem("targets for the unary target", "none", "add targets: [task, ...]")
         if self.kind == "given" and not self.values:
@@ -259,6 +256,12 @@ class MixtureConfig(_Config):
                 "t and effective_tasks only with the unary coverage",
                 f"{dial} with the unary {self.unary.kind}",
                 f"remove {dial} (unary.strength is the dial there)",
+            )
+        if self.side != "diverse" and self.effective_tasks is None:
+            raise FieldProblem(
+                "effective_tasks beside side, which chooses between its two solutions",
+                "side alone",
+                "add effective_tasks: 12, say, or write t: 1.5 for central tasks",
             )
         return self
 

@@ -1,4 +1,5 @@
-"""`${NAME}` in the paths of a configuration: where data and models lie on this machine.
+"""`${NAME}` in the paths of a configuration: where data and models lie on this machine; and which
+names may become paths.
 
 Any environment variable may be used. Two have defaults, so that the examples run from a checkout:
 `MISHRAN_DATA` is `../shared/data` and `MISHRAN_MODELS` is `../shared/models`, from the current folder.
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+from mishran.config_errors import FieldProblem, shown
 from mishran.errors import ConfigError
 
 DEFAULTS = {"MISHRAN_DATA": "../shared/data", "MISHRAN_MODELS": "../shared/models"}
@@ -88,3 +91,17 @@ def _expanded(text: str, where: str) -> str:
         return str(Path(found).expanduser()) if found.startswith("~") else found
     except RuntimeError:  # the home of a user that is none: an ordinary name, then
         return found
+
+
+def check_name(name: str) -> str:
+    """Names become file names: letters, digits, `_ . + -`, no leading dot, at most 200 bytes."""
+    kinds = [unicodedata.category(c)[0] for c in name]  # L letters, M marks (matras), N numbers
+    fine = all(k in "LMN" or c in "_.+-" for c, k in zip(name, kinds, strict=True))
+    if not name or not fine or kinds[0] not in "LN" or len(name.encode()) > 200:
+        raise FieldProblem(
+            "a name of letters, digits, '_', '.', '+' or '-', beginning with a letter or digit, of "
+            "at most 200 bytes",
+            shown(name),
+            "rename it",
+        )
+    return name

@@ -231,7 +231,10 @@ def test_paper_mode_repairs_as_the_paper_does_and_refuses_singular() -> None:
 def test_projection_is_the_nearest_mixture(seed: int, n: int) -> None:
     v = 2 * np.random.default_rng(seed).normal(size=n)
     p = project_to_simplex(v)
-    np.testing.assert_allclose(p, by_enumeration(np.eye(n), v) if n < 8 else p, atol=1e-12)
+    # Optimality of min |p - v|^2: v - p is largest, and constant, on the support.
+    assert (v - p)[p > 0] == pytest.approx(float((v - p).max()), abs=1e-12)
+    if n < 8:
+        np.testing.assert_allclose(p, by_enumeration(np.eye(n), v), atol=1e-12)
     assert p.min() >= 0
     assert p.sum() == pytest.approx(1.0, abs=1e-12)
 

@@ -8,6 +8,7 @@ from energy_cases import affinity_of, matrix_of, names_of
 
 from mishran.energy import (
     Energy,
+    Side,
     constraints,
     effective_tasks,
     solve,
@@ -15,6 +16,7 @@ from mishran.energy import (
     weight_intervals,
 )
 from mishran.errors import ConfigError, InfeasibleError
+from mishran.types import Affinity
 
 RNG = np.random.default_rng(4)
 KERNEL = affinity_of(matrix_of("kernel", 8, RNG))
@@ -31,11 +33,8 @@ def test_grid_is_what_solve_gives(kind: str, repair: str, ridge: float) -> None:
     assert grid.shape == (4, 7)
     assert t_grid(affinity, []).shape == (0, 7)
     for t, row in zip(ts, grid, strict=True):
-        fixed = t_grid(affinity, [t], box, ridge, repair)[0]  # type: ignore[arg-type]
-        np.testing.assert_array_equal(row, fixed)
-        if ridge == 0.0 or kind == "kernel":
-            energy = Energy.coverage(affinity, t).with_ridge(ridge)
-            np.testing.assert_allclose(row, solve(energy, box, repair).weights, atol=1e-9)  # type: ignore[arg-type]
+        energy = Energy.coverage(affinity, t).with_ridge(ridge)
+        np.testing.assert_allclose(row, solve(energy, box, repair).weights, atol=1e-9)  # type: ignore[arg-type]
 
 
 def test_effective_tasks_takes_the_t_nearest_to_one() -> None:
@@ -50,6 +49,46 @@ def test_effective_tasks_takes_the_t_nearest_to_one() -> None:
     p = solve(Energy.coverage(KERNEL, t), floor).weights
     assert 1 / np.square(p).sum() == pytest.approx(3.15)
     assert p[0] >= 0.5 - 1e-12
+
+
+def effective(affinity: Affinity, t: float, ridge: float = 0.0) -> float:
+    return solve(Energy.coverage(affinity, t).with_ridge(ridge)).effective_tasks
+
+
+@pytest.mark.parametrize("side", ["diverse", "central"])
+def test_effective_tasks_are_reached_or_the_jump_is_named(side: Side) -> None:
+    """A repair by exactly the lowest eigenvalue leaves a flat direction, where the path jumps; a
+    ridge closes the jump."""
+    jumps = 0
+    for seed in range(12):
+        affinity = affinity_of(matrix_of("indefinite", 6, np.random.default_rng(seed)))
+        try:
+            t = effective_tasks(affinity, 4.0, side)
+        except InfeasibleError as error:
+            if "jumps from" not in error.expected:
+                continue  # out of reach altogether
+            jumps += 1
+            ends = [
+                float(w.strip(",")) for w in error.expected.split() if w.strip(",")[0].isdigit()
+            ]
+            assert min(ends) < 4.0 < max(ends)
+            assert max(ends) == pytest.approx(effective(affinity, 1.0)) == pytest.approx(6.0)
+            t = effective_tasks(affinity, 5.5, side, ridge=0.05)
+            assert effective(affinity, t, 0.05) == pytest.approx(5.5, rel=1e-5)
+        else:
+            assert effective(affinity, t) == pytest.approx(4.0, rel=1e-5)
+    assert jumps >= 2
+
+
+def test_a_ridge_works_where_the_affinity_was_repaired() -> None:
+    """Ridge on top of the repair: more of it is nearer to uniform, from the smallest on."""
+    affinity = affinity_of(matrix_of("indefinite", 8, np.random.default_rng(3)))
+    reached = [effective(affinity, 0.0, ridge) for ridge in (0.0, 1e-3, 1e-2, 0.1, 1.0)]
+    assert (np.diff(reached) > 1e-4).all()
+    plain, ridged = (
+        solve(Energy.coverage(affinity, 0.5).with_ridge(rho)).repairs for rho in (0.0, 0.1)
+    )
+    assert plain[0].amount == pytest.approx(ridged[0].amount)
 
 
 def test_effective_tasks_out_of_reach() -> None:

@@ -31,9 +31,10 @@ SYMMETRY = 1e-12
 class Energy:
     """E(p) = 1/2 p'Sp - u'p over mixtures p of the named tasks.
 
-    matrix: (n, n) symmetric S. unary: (n,) u.
+    matrix: (n, n) symmetric S, with its ridge. unary: (n,) u.
     replica_matrices, replica_unaries: (B, n, n) and (B, n), the same measured on resampled probes.
     parameters: everything that was chosen, for the record.
+    ridge: the multiple of I - 11'/n in S that `with_ridge` put there; a repair leaves it alone.
 
     Raises:
         EnergyError: shapes that do not fit, a number that is not finite, or an S that is not
@@ -46,6 +47,7 @@ class Energy:
     replica_matrices: Array
     replica_unaries: Array
     parameters: dict[str, Any] = field(default_factory=dict)
+    ridge: float = 0.0
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -173,9 +175,11 @@ class Energy:
                 where=where,
                 fix=f"add {missing[0]}: 0 if it should neither gain nor lose",
             )
-        return cls._from_vector(
+        energy = cls._from_vector(
             affinity, [values[name] for name in affinity.names], None, "given", strength
         )
+        record = {**energy.parameters, "values": {n: float(values[n]) for n in affinity.names}}
+        return replace(energy, parameters=record)
 
     @classmethod
     def _from_vector(
@@ -237,6 +241,8 @@ class Energy:
         """Adds rho D / 2 ||p - 1/n||^2, a pull towards uniform, and records it.
 
         On mixtures that is the same as adding rho D (I - 11'/n) to S. Replicas get the same ridge.
+        It comes on top of whatever repair a negative curvature needs: a ridge of any size makes the
+        optimum unique.
 
         Raises:
             ConfigError: rho is negative or not finite.
@@ -248,10 +254,12 @@ class Energy:
         if rho == 0:
             return self
         n = len(self.names)
-        ridge = rho * self.scale * (np.eye(n) - 1.0 / n)
+        amount = rho * self.scale
+        added = amount * (np.eye(n) - 1.0 / n)
         return replace(
             self,
-            matrix=self.matrix + ridge,
-            replica_matrices=self.replica_matrices + ridge,
+            matrix=self.matrix + added,
+            replica_matrices=self.replica_matrices + added,
             parameters={**self.parameters, "ridge": float(rho)},
+            ridge=self.ridge + amount,
         )

@@ -19,32 +19,42 @@ from mishran.energy.certificate import Multipliers, certify, relative_gradient
 from mishran.energy.constraints import simplex
 from mishran.energy.energy import Energy
 from mishran.energy.solver import solve
-from mishran.energy.tangent import repair_tangent, rounding, tangent_basis, tangent_matrix
+from mishran.energy.tangent import (
+    RepairMode,
+    repair_tangent,
+    rounding,
+    tangent_basis,
+    tangent_matrix,
+)
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Array, Repair, Solution
 
 Projection = Literal["clip", "project"]
 
 
-def paper_solution(energy: Energy, projection: Projection) -> Solution:
+def paper_solution(
+    energy: Energy, projection: Projection, repair: RepairMode = "shift"
+) -> Solution:
     """The closed form made a mixture. Bounds and groups do not exist here.
 
     Where S has negative curvature on the tangent, |lambda_min(S)| is added to its diagonal as the
-    paper does, and recorded; the energy lost is measured on the energy that `solve` minimises.
+    paper does, and recorded; the energy lost is measured on the energy that `solve` minimises after
+    `repair`.
 
     Raises:
-        EnergyError: no curvature in some direction, so that there is no single stationary point.
+        EnergyError: no curvature in some direction, so that there is no single stationary point; or
+            a negative one and repair="refuse".
         ConfigError: another projection was asked for.
     """
     if projection not in get_args(Projection):
         raise ConfigError(
             expected="clip or project", found=repr(projection), where="projection", fix="use clip"
         )
-    used, repair = _paper_shift(energy)
+    exact = solve(energy, repair=repair)
+    judge, _ = repair_tangent(energy, repair)
+    used, shift = _paper_shift(energy)
     signed = closed_form(used)
     p = _clip(signed) if projection == "clip" else project_to_simplex(signed)
-    exact = solve(energy)
-    judge, _ = repair_tangent(energy)
     gradient = judge.gradient(p)
     level = float(gradient @ p)
     above = np.where(p == 0, np.maximum(gradient - level, 0.0), 0.0)
@@ -59,7 +69,7 @@ def paper_solution(energy: Energy, projection: Projection) -> Solution:
         diversity=float(-0.5 * p @ energy.matrix @ p),
         certificate=certify(judge, simplex(energy.names), p, prices, f"paper, {projection}"),
         unique=True,
-        repairs=() if repair is None else (replace(repair, energy_cost=before - used.value(p)),),
+        repairs=() if shift is None else (replace(shift, energy_cost=before - used.value(p)),),
         warnings=(_lost(judge, signed, p, exact, projection),),
     )
 
@@ -110,9 +120,11 @@ def _clip(v: Array) -> Array:
 def _paper_shift(energy: Energy) -> tuple[Energy, Repair | None]:
     if repair_tangent(energy)[1] is None:
         return energy, None
-    amount = -float(np.linalg.eigvalsh(energy.matrix)[0])
+    n = len(energy.names)
+    measured = energy.matrix - energy.ridge * (np.eye(n) - 1.0 / n)
+    amount = -float(np.linalg.eigvalsh(measured)[0])
     detail = f"|lambda_min(S)| = {amount:.6g} added to the diagonal, as in the paper"
-    shifted = replace(energy, matrix=energy.matrix + amount * np.eye(len(energy.names)))
+    shifted = replace(energy, matrix=energy.matrix + amount * np.eye(n))
     return shifted, Repair(name="paper-shift", amount=amount, detail=detail)
 
 

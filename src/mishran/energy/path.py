@@ -10,7 +10,7 @@ every t is solved.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
@@ -54,7 +54,8 @@ def effective_tasks(
 ) -> float:
     """The t nearest to 1 on this side whose mixture has `wanted` effective tasks (to 1e-6).
 
-    Scans 100 values of t from 1 to 0, or of 1/t from 1 to 0.001, then bisects.
+    Scans 100 values of t from 1 to 0, or of 1/t from 1 to 0.001, then bisects. Where S has a
+    direction without curvature the mixture can jump at a t; numbers inside a jump are not reached.
 
     Raises:
         InfeasibleError: no t on this side gives as many; it names what can be reached.
@@ -79,6 +80,7 @@ def effective_tasks(
 
     xs = np.linspace(0.0, 1.0, STEPS + 1)
     near = 1e-9 * wanted
+    jump: tuple[float, float] | None = None
     values = [excess(xs[0])]
     if abs(values[0]) <= near:
         return 1.0
@@ -87,13 +89,24 @@ def effective_tasks(
         if abs(values[-1]) <= near:
             return t_of(float(x1))
         if values[-2] * values[-1] < 0:
-            return t_of(float(brentq(excess, x0, x1, xtol=1e-12)))
+            root = float(brentq(excess, x0, x1, xtol=1e-12))
+            if abs(excess(root)) <= 1e-6 * wanted:
+                return t_of(root)
+            jump = jump or _ends(excess, root, wanted)
+    other = "central" if side == "diverse" else "diverse"
+    if jump is not None:
+        raise InfeasibleError(
+            expected=f"effective tasks that the {side} side reaches: it jumps from {jump[0]:.4g} to "
+            f"{jump[1]:.4g}, as the affinity has a direction without curvature",
+            found=f"{wanted:g}",
+            where="mixture.effective_tasks",
+            fix=f"add mixture.ridge: 0.01, which makes the path continuous, or try side: {other}",
+        )
     # Rounded inwards, so that what the message names can be reached.
     low = np.ceil((min(values) + wanted) * 1e3) / 1e3
     high = np.floor((max(values) + wanted) * 1e3) / 1e3
     if low > high:  # the whole path has the same number, to three digits
         low = high = np.round(values[0] + wanted, 3)
-    other = "central" if side == "diverse" else "diverse"
     raise InfeasibleError(
         expected=f"between {low:g} and {high:g} effective tasks, which the {side} side reaches",
         found=f"{wanted:g}",
@@ -102,9 +115,15 @@ def effective_tasks(
     )
 
 
+def _ends(excess: Callable[[float], float], x: float, wanted: float) -> tuple[float, float]:
+    """Effective tasks on both sides of a jump at x."""
+    step = 1e-9
+    return wanted + excess(max(x - step, 0.0)), wanted + excess(min(x + step, 1.0))
+
+
 class _Path:
-    """Coverage energies that share one repaired S. The repair has no part along 1, so that S 1, and
-    with it the unary, is the same before and after."""
+    """Coverage energies with the same repair of S, found once. It has no part along 1, so that S 1,
+    and with it the unary, is the same before and after."""
 
     def __init__(
         self,
@@ -116,13 +135,14 @@ class _Path:
         n = len(affinity.names)
         single = replace(affinity, replicas=np.empty((0, n, n)))
         fixed, _ = repair_tangent(Energy.coverage(single, 1.0), repair)
-        self._affinity = replace(single, matrix=fixed.matrix)
+        self._affinity = single
+        self._repair = fixed.matrix - affinity.matrix
         self._box = allowed(constraints, affinity.names)
         self._ridge = ridge
 
     def weights(self, t: float) -> Array:
         energy = Energy.coverage(self._affinity, t).with_ridge(self._ridge)
-        return minimise(energy, self._box)[0]
+        return minimise(replace(energy, matrix=energy.matrix + self._repair), self._box)[0]
 
     def effective(self, t: float) -> float:
         return float(1.0 / np.square(self.weights(t)).sum())

@@ -63,7 +63,8 @@ def tangent_eigenvalues(matrix: Array) -> Array:
 def repair_tangent(energy: Energy, mode: RepairMode = "shift") -> tuple[Energy, Repair | None]:
     """The energy made convex on the tangent, and what that changed; None when nothing was needed.
 
-    Negative eigenvalues within the rounding of float64 are none. u and the replicas stay.
+    Negative eigenvalues within the rounding of float64 are none. u, the replicas and the ridge stay:
+    the curvature that is judged and mended is that of S without its ridge.
 
     Raises:
         EnergyError: the curvature is negative and `mode` is "refuse".
@@ -77,9 +78,12 @@ def repair_tangent(energy: Energy, mode: RepairMode = "shift") -> tuple[Energy, 
             fix="shift is the default",
         )
     n = len(energy.names)
-    if n == 1 or _is_convex(energy.matrix):
+    if n == 1:
         return energy, None
-    values, vectors = np.linalg.eigh(tangent_matrix(energy.matrix))
+    measured = tangent_matrix(energy.matrix) - energy.ridge * np.eye(n - 1)
+    if _is_definite(measured):
+        return energy, None
+    values, vectors = np.linalg.eigh(measured)
     lowest = float(values[0])
     if lowest >= -rounding(energy.matrix):
         return energy, None
@@ -114,10 +118,10 @@ def tangent_basis(n: int) -> Array:
     return np.asarray((np.eye(n) - 2.0 * np.outer(v, v) / (v @ v))[:, 1:])
 
 
-def _is_convex(matrix: Array) -> bool:
+def _is_definite(matrix: Array) -> bool:
     """A Cholesky factor exists: proof in a tenth of the time that eigenvalues take."""
     try:
-        np.linalg.cholesky(tangent_matrix(matrix))
+        np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
         return False
     return True

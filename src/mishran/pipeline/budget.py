@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -61,6 +61,55 @@ def capacity(
     available = np.array([facts[n].train_rows for n in names], dtype=np.float64)
     epochs = math.inf if max_epochs is None else max_epochs
     return np.floor(np.minimum(epochs * available, 2.0**53)).astype(np.int64)
+
+
+def rows_for_tokens(
+    wanted: int, guess: int, tokens: Array, weights_at: Callable[[int], Array]
+) -> int:
+    """The number of rows that comes nearest to a budget in tokens, when the weights depend on it.
+
+    Epoch caps bound shares by rows, so that weights change with the rows, and past some number
+    nothing is allowed at all. Tokens as a function of rows have no jump but need not rise
+    everywhere: a crossing is bracketed by doubling or halving the guess, and bisected.
+
+    Args:
+        tokens: (n,) mean tokens per row of each task.
+        weights_at: mixture for a number of rows.
+
+    Raises:
+        InfeasibleError: what all rows that are allowed amount to is less.
+    """
+    refusal: list[InfeasibleError] = []
+
+    def missing(rows: int) -> float:
+        """Tokens short of the budget; negative when over it, or when so many rows are refused."""
+        try:
+            return wanted - rows * float(weights_at(rows) @ tokens)
+        except InfeasibleError as error:
+            refusal[:] = [error]
+            return -math.inf
+
+    low = high = guess
+    while low > 1 and missing(low) < 0:
+        low, high = max(1, low // 2), low
+    if low == high:
+        while missing(high) > 0:
+            low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if missing(middle) >= 0 else (low, middle)
+    under, over = missing(low), missing(high)
+    if under == -math.inf:
+        raise refusal[-1]
+    if over == -math.inf and under > float(tokens.max()):
+        most = wanted - under
+        raise InfeasibleError(
+            expected=f"a budget of at most {int(most):,} tokens, which epochs and bounds allow",
+            found=f"{wanted:,} tokens",
+            where="mixture.budget",
+            fix=f"ask for {int(most):,} tokens or fewer, or raise mixture.max_epochs",
+        )
+    return low if under <= -over else high
 
 
 def rows_of(solution: Solution, budget: Budget, facts: Mapping[str, TaskFacts]) -> np.ndarray:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import TypeAdapter
 
-from mishran.config import FitConfig, check_name, parse_config
+from mishran.config import FitConfig, parse_config
 from mishran.errors import ArtifactError
-from mishran.run import Run, atomic_write
+from mishran.places import check_name
+from mishran.run import Run, atomic_write, canonical_json
 from mishran.tasks.duplicates import Overlap
 
 if TYPE_CHECKING:  # the real import would load torch
@@ -28,7 +29,8 @@ class TaskFacts:
 
     train_rows: rows that may be drawn. mean_tokens: tokens per training row, prompt and answer.
     counts: what happened while loading (dropped, duplicates, splits). shared: other task -> texts in
-    common. leaks: other task -> training examples of this one that are held out there.
+    common. leaks: other task -> training examples of this one that are held out there. keys: what
+    measuring it depends on, see `stages.task_keys`; solving compares them with those of the tables.
     """
 
     name: str
@@ -39,9 +41,15 @@ class TaskFacts:
     counts: dict[str, int]
     shared: dict[str, int] = field(default_factory=dict)
     leaks: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, prepared: PreparedTask, overlap: Overlap = NO_OVERLAP) -> TaskFacts:
+    def of(
+        cls,
+        prepared: PreparedTask,
+        overlap: Overlap = NO_OVERLAP,
+        keys: Mapping[str, str] | None = None,
+    ) -> TaskFacts:
         name = prepared.task.name
         return cls(
             name=name,
@@ -52,6 +60,7 @@ class TaskFacts:
             counts={**prepared.task.counts, "too_long": prepared.train.too_long},
             shared={s.tasks[1]: s.num for s in overlap.shared if s.tasks[0] == name},
             leaks={leak.held_out: leak.num for leak in overlap.leaks if leak.trained == name},
+            keys=dict(keys or {}),
         )
 
 
@@ -77,6 +86,33 @@ def read_facts(run: Run) -> tuple[TaskFacts, ...]:
             where=str(run.root),
             fix="give the directory that `mishran fit` made",
         ) from error
+
+
+def measured_keys(facts: Sequence[TaskFacts]) -> dict[str, Any]:
+    """What the pool's manifest says of the tasks, in order, that its tables were measured on."""
+    return {"tasks": [f.name for f in facts], "keys": {f.name: f.keys for f in facts}}
+
+
+def check_measured(run: Run, facts: Sequence[TaskFacts]) -> None:
+    """Nothing if the tables of a run were measured on the tasks of its tasks.json.
+
+    A fit writes tasks.json first; until it ends the tables are those of the fit before.
+
+    Raises:
+        ArtifactError: they are of other tasks, data, models or settings, or there are none yet.
+    """
+    before, now = run.finished("pool")["params"], measured_keys(facts)
+    if canonical_json(before) == canonical_json(now):
+        return
+    keys = before.get("keys")
+    changed = [f.name for f in facts if not isinstance(keys, dict) or keys.get(f.name) != f.keys]
+    raise ArtifactError(
+        expected="measurements of the tasks as they are now",
+        found=f"those from before {f'task {changed[0]!r}' if changed else 'the list'} changed"
+        + f" ({len(changed) - 1} more changed too)" * (len(changed) > 1),
+        where=str(run.root),
+        fix="run `mishran fit` on the same configuration to the end first",
+    )
 
 
 def read_run(run: Run) -> FitConfig:

@@ -29,7 +29,7 @@ from mishran.energy import solve as minimise
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file
-from mishran.pipeline.budget import capacity, rows_of, share_limits
+from mishran.pipeline.budget import rows_for_tokens, rows_of, share_limits
 from mishran.pipeline.facts import TaskFacts, groups_of
 from mishran.types import Affinity, Array, Repair, Solution
 
@@ -79,8 +79,7 @@ def mix(
     """
     by_name = {f.name: f for f in facts}
     members = dict(groups_of(facts) if facts else groups or {})
-    energy = make_energy(affinity, settings, members, gains)
-    solution, bounds, budget = _with_budget(energy, settings, members, by_name)
+    energy, solution, bounds, budget = _with_budget(affinity, settings, members, by_name, gains)
     exact = settings.solution == "exact"
     mixture = _mixture(
         energy,
@@ -212,13 +211,11 @@ def _mixture(
     )
 
 
-def make_energy(
-    affinity: Affinity,
-    settings: MixtureConfig,
-    groups: Mapping[str, Sequence[str]],
-    gains: Gains | None,
+def _energy(
+    affinity: Affinity, settings: MixtureConfig, bounds: Constraints, gains: Gains | None
 ) -> Energy:
-    """The energy that the settings describe, ridge included."""
+    """The energy that the settings describe, ridge included; bounds decide which t gives a wished
+    number of effective tasks."""
     unary = settings.unary
     if unary.kind == "coverage":
         t = settings.resolved_t
@@ -227,7 +224,7 @@ def make_energy(
                 affinity,
                 settings.effective_tasks,
                 settings.side,
-                constraints(affinity.names, groups, settings.floors, settings.caps),
+                bounds,
                 settings.ridge,
                 settings.repair,
             )
@@ -249,28 +246,27 @@ def make_energy(
 
 
 def _with_budget(
-    energy: Energy,
+    affinity: Affinity,
     settings: MixtureConfig,
     groups: Mapping[str, Sequence[str]],
     facts: Mapping[str, TaskFacts],
-) -> tuple[Solution, Constraints, Budget | None]:
-    """Solve under the epoch caps of a budget.
+    gains: Gains | None,
+) -> tuple[Energy, Solution, Constraints, Budget | None]:
+    """Solve under the epoch caps of a budget, if there are any."""
 
-    A budget in tokens gives its number of rows only once the weights are known, and epoch caps bound
-    weights by rows: the two are iterated to a fixed point, which takes two or three rounds.
-    """
-
-    def solved(rows: int | None) -> tuple[Solution, Constraints]:
-        limits = share_limits(settings, rows, energy.names, facts)
-        bounds = constraints(energy.names, groups, settings.floors, settings.caps, limits)
+    def solved(rows: int | None) -> tuple[Energy, Solution, Constraints]:
+        limits = share_limits(settings, rows, affinity.names, facts)
+        bounds = constraints(affinity.names, groups, settings.floors, settings.caps, limits)
+        energy = _energy(affinity, settings, bounds, gains)
         if settings.solution == "exact":
-            return minimise(energy, bounds, settings.repair), bounds
-        return paper_solution(energy, _projection(settings)), bounds
+            return energy, minimise(energy, bounds, settings.repair), bounds
+        paper = paper_solution(energy, _projection(settings), settings.repair)
+        return energy, paper, bounds
 
     wanted = settings.budget
     if wanted is None:
         return *solved(None), None
-    missing = [n for n in energy.names if n not in facts]
+    missing = [n for n in affinity.names if n not in facts]
     if missing:
         raise ConfigError(
             expected="the sizes of the tasks, to turn a budget into rows",
@@ -279,27 +275,14 @@ def _with_budget(
             fix="solve a run that `mishran fit` made, or leave the budget out",
         )
     if wanted.rows is not None:
-        found = solved(wanted.rows)
-        return *found, Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
-    tokens = np.array([facts[n].mean_tokens for n in energy.names])
-    most = int(capacity(settings.max_epochs, energy.names, facts).sum())
-    rows: int | None = None
-    for _ in range(50):
-        found = solved(rows)
-        again = max(1, round((wanted.tokens or 0) / float(found[0].weights @ tokens)))
-        again = min(
-            again, most
-        )  # the first rounds may overshoot; `share_limits` checked the tokens
-        if rows is not None and (abs(again - rows) <= 1 or settings.max_epochs is None):
-            done = again if settings.max_epochs is None else rows
-            return *found, Budget(rows=done, tokens=wanted.tokens, max_epochs=settings.max_epochs)
-        rows = again
-    raise InfeasibleError(
-        expected="a token budget that settles on a number of rows",
-        found=f"{wanted.tokens} tokens, between {rows} and {again} rows",
-        where="mixture.budget",
-        fix=f"write budget: {{rows: {rows}}}",
-    )
+        return *solved(wanted.rows), Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
+    tokens = np.array([facts[n].mean_tokens for n in affinity.names])
+    free = solved(None)
+    rows = max(1, round((wanted.tokens or 0) / float(free[1].weights @ tokens)))
+    if settings.max_epochs is not None:
+        rows = rows_for_tokens(wanted.tokens or 0, rows, tokens, lambda r: solved(r)[1].weights)
+        free = solved(rows)
+    return *free, Budget(rows=rows, tokens=wanted.tokens, max_epochs=settings.max_epochs)
 
 
 def _projection(settings: MixtureConfig) -> Literal["clip", "project"]:
@@ -357,6 +340,8 @@ def _parameters(
             if settings.effective_tasks is not None
             else {}
         ),
+        **({"targets": list(settings.unary.targets)} if settings.unary.kind == "utility" else {}),
+        **({"max_epochs": settings.max_epochs} if settings.max_epochs is not None else {}),
     }
 
 

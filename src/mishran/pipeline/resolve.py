@@ -8,7 +8,7 @@ from typing import Any
 from mishran.config import MixtureConfig, parse_config
 from mishran.errors import ArtifactError, ConfigError
 from mishran.mixture import Mixture
-from mishran.pipeline.facts import read_facts, read_run
+from mishran.pipeline.facts import check_measured, read_facts, read_run
 from mishran.pipeline.mix import Mixed, mix
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import (
@@ -28,7 +28,7 @@ def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
     """The settings with some replaced; t and effective_tasks exclude each other, the new one wins."""
     data = settings.model_dump(mode="json")
     if "t" in changes:
-        data["effective_tasks"] = None
+        data.update(effective_tasks=None, side="diverse")
     if "effective_tasks" in changes:
         data["t"] = None
     return parse_config({**data, **changes}, "options", MixtureConfig)
@@ -70,7 +70,8 @@ def try_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixed:
 def _settled(
     run: Run, changes: dict[str, Any], progress: Progress
 ) -> tuple[MixtureConfig, Affinity]:
-    config = read_run(run)
+    config, facts = read_run(run), read_facts(run)
+    check_measured(run, facts)
     settings = changed(config.mixture, changes)
     if settings.affinity in KINDS:
         config = config.model_copy(update={"mixture": settings})
@@ -85,12 +86,12 @@ def _settled(
             where="--affinity",
             fix="choose one of these; for a matrix of your own, `mishran solve matrix.csv`",
         )
-    names = tuple(f.name for f in read_facts(run) if not f.eval_only)
-    if affinity.names != names:
+    names = tuple(f.name for f in facts if not f.eval_only)
+    if affinity.names != names:  # the user's matrix is of no pool
         raise ArtifactError(
-            expected=f"answers of all {len(names)} tasks",
-            found=f"those of {len(affinity.names)} tasks, from before the tasks were changed",
+            expected=f"an affinity over {', '.join(names)}",
+            found="one from before the list of tasks changed",
             where=str(run.root),
-            fix="run `mishran fit` to the end first",
+            fix="run `mishran fit` on the same configuration to the end first",
         )
     return settings, affinity

@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mishran.config import FitConfig, TaskConfig, check_name
+from mishran.config import FitConfig, TaskConfig
 from mishran.config_errors import FieldProblem
 from mishran.errors import ConfigError, DataError
+from mishran.places import check_name
 from mishran.tasks.fields import choose_fields, valid_unicode
 from mishran.tasks.readers import SUFFIXES
 from mishran.tasks.sources import Source, read_sources
