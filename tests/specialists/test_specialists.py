@@ -18,7 +18,7 @@ from mishran.specialists import probe
 from mishran.specialists.adapters import SequentialBank, check_adapter
 from mishran.specialists.fit import Evidence, curve_steps, fit_specialist, measure_adapter
 from mishran.specialists.probe import answer_pool
-from mishran.specialists.validate import Tokens, interval, nats_per_row, shuffled_prompts
+from mishran.specialists.validate import Tokens, nats_per_row
 from mishran.train.answers import answer_logits
 from mishran.train.batch import collate
 from mishran.train.models import Loaded
@@ -222,25 +222,6 @@ def test_a_small_memory_only_makes_more_batches(trained, monkeypatch) -> None:
     bank.close()
     np.testing.assert_allclose(split.jsd, whole.jsd, atol=1e-6)
     np.testing.assert_allclose(split.nats, whole.nats, atol=1e-5)
-
-
-def test_shuffled_prompts_never_keep_their_own_answer() -> None:
-    rows = [Tokens((1, i, 100 + i), 2) for i in range(10, 20)]
-    made, owner = shuffled_prompts(rows, 64, seed=0)
-    assert len(made) == 4 * len(rows)
-    for row, i in zip(made, owner, strict=True):
-        assert row.input_ids[2] == rows[i].input_ids[2] and row.input_ids[1] != rows[i].input_ids[1]
-    assert shuffled_prompts(rows, 2, seed=0)[0] == [], "pairs that are too long are left out"
-
-
-def test_the_interval_is_students(trained) -> None:
-    from scipy import stats
-
-    values = np.random.default_rng(0).normal(size=20)
-    got = interval(values)
-    want = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
-    assert (got.low, got.high) == pytest.approx(want)
-    assert interval(np.array([2.0])).low == interval(np.array([2.0])).high == 2.0
 
 
 def test_a_bfloat16_base_trains_float32_adapters(tmp_path: Path) -> None:
