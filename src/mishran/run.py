@@ -192,6 +192,14 @@ class Run:
 
     def outputs(self, stage: str) -> dict[str, str]:
         """sha256 of every file of a finished stage."""
+        return self.finished(stage)["outputs"]
+
+    def finished(self, stage: str) -> dict[str, Any]:
+        """The manifest of a finished stage.
+
+        Raises:
+            ArtifactError: there is none.
+        """
         manifest = self.manifest(stage)
         if manifest is None:
             raise ArtifactError(
@@ -200,7 +208,7 @@ class Run:
                 where=str(self.root),
                 fix="run `mishran fit` on the same configuration: it makes what is missing",
             )
-        return manifest["outputs"]
+        return manifest
 
     def stage_files(self, stage: str) -> list[Path]:
         """Files that the manifest of a stage lists and that exist."""

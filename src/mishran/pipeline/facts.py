@@ -108,8 +108,10 @@ def check_measured(run: Run, facts: Sequence[TaskFacts]) -> None:
     changed = [f.name for f in facts if not isinstance(keys, dict) or keys.get(f.name) != f.keys]
     raise ArtifactError(
         expected="measurements of the tasks as they are now",
-        found=f"those from before {f'task {changed[0]!r}' if changed else 'the list'} changed"
-        + f" ({len(changed) - 1} more changed too)" * (len(changed) > 1),
+        found=f"those from before task {changed[0]!r}, or how it is measured, changed"
+        + f" ({len(changed) - 1} more tasks too)" * (len(changed) > 1)
+        if changed
+        else "those from before the list of tasks changed",
         where=str(run.root),
         fix="run `mishran fit` on the same configuration to the end first",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,12 @@ from mishran.pipeline.prepare import (
 from mishran.pipeline.progress import Progress, Silent
 from mishran.pipeline.solve import run_affinity, run_mixture, run_report
 from mishran.pipeline.stages import (
+    adapters_sha256,
     evidence_path,
     pool_part_stage,
     pool_stage,
     specialist_stage,
+    task_keys,
 )
 from mishran.pipeline.tables import (
     read_npz,
@@ -132,22 +134,40 @@ def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
     todo = [(t, s) for t, s in stages if run.state(s) != "done"]
     if todo:
         check_recipe(model(), prepared.config.specialists)  # before anything is written
-    write_run(prepared, run)
+    facts = known_facts(prepared, {t.task.name: s for t, s in stages}, kind)
+    write_run(prepared, run, facts)
     _specialists(prepared, run, todo, model, progress)
-    _pool(prepared, run, kind, model, progress)
+    _pool(prepared, run, facts, kind, model, progress)
     affinity = run_affinity(run, prepared.config, prepared.base, progress)
     mixture = run_mixture(run, prepared.config.mixture, affinity, progress)
     run_report(run, mixture, progress)
     return Fitted(run, mixture)
 
 
-def write_run(prepared: Prepared, run: Run) -> None:
+def known_facts(
+    prepared: Prepared, specialists: Mapping[str, Stage], kind: tuple[str, str]
+) -> tuple[TaskFacts, ...]:
+    """What tasks.json says.
+
+    Args:
+        specialists: name of a task -> its stage.
+        kind: device and dtype.
+    """
+
+    def of(task: PreparedTask) -> TaskFacts:
+        keys = task_keys(prepared, task, specialists.get(task.task.name), *kind)
+        return TaskFacts.of(task, prepared.overlap, keys)
+
+    return tuple(map(of, prepared.tasks))
+
+
+def write_run(prepared: Prepared, run: Run, facts: Sequence[TaskFacts]) -> None:
     """run.yaml (the resolved configuration) and tasks.json (what is known of each task)."""
     text = yaml.safe_dump(
         prepared.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True
     )
     atomic_write(run.path("run.yaml"), text)
-    write_facts(run, [TaskFacts.of(t, prepared.overlap) for t in prepared.tasks])
+    write_facts(run, facts)
 
 
 def check_recipe(model: Loaded, recipe: SpecialistConfig) -> None:
@@ -232,11 +252,13 @@ def planned_tokens(prepared: Prepared, task: PreparedTask) -> int:
 def _pool(
     prepared: Prepared,
     run: Run,
+    facts: Sequence[TaskFacts],
     kind: tuple[str, str],
     model: Callable[[], Loaded],
     progress: Progress,
 ) -> None:
-    stages = [(t, pool_part_stage(prepared, t, run, *kind)) for t in prepared.tasks]
+    adapters = adapters_sha256(prepared, run)
+    stages = [(t, pool_part_stage(prepared, t, adapters, *kind)) for t in prepared.tasks]
     todo = [(t, s) for t, s in stages if run.state(s) != "done"]
     names = [t.task.name for t in prepared.trained]
     if todo:
@@ -268,7 +290,7 @@ def _pool(
 
                 run.complete(stage, make, progress.say)
         bank.close()
-    stage = pool_stage(prepared, run)
+    stage = pool_stage(prepared, run, facts)
     run.complete(stage, lambda folder: _join(prepared, run, folder), progress.say)
 
 

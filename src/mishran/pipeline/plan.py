@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,11 +19,16 @@ from rich.text import Text
 
 from mishran.config import SpecialistConfig
 from mishran.pipeline.facts import TaskFacts
-from mishran.pipeline.fit import planned_tokens, read_fit
+from mishran.pipeline.fit import known_facts, planned_tokens, read_fit
 from mishran.pipeline.prepare import Prepared, PreparedTask, prepare
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import cheap_todo
-from mishran.pipeline.stages import pool_part_stage, pool_stage, specialist_stage
+from mishran.pipeline.stages import (
+    adapters_sha256,
+    pool_part_stage,
+    pool_stage,
+    specialist_stage,
+)
 from mishran.run import Run
 from mishran.specialists.adapters import new_adapter
 from mishran.specialists.divergence import pairwise_jsd_fast
@@ -112,9 +117,9 @@ def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Pro
         revision=settings.revision,
     )
     kind = (loaded.device.type, str(loaded.dtype).removeprefix("torch."))
-    todo = [
-        t for t in prepared.trained if run.state(specialist_stage(prepared, t, *kind)) != "done"
-    ]
+    stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
+    todo = [t for t, stage in stages if run.state(stage) != "done"]
+    facts = known_facts(prepared, {t.task.name: stage for t, stage in stages}, kind)
     pooled = list(prepared.tasks) if todo else _pool_todo(prepared, run, kind)
     rates = _Rates.measure(prepared, loaded)
     return Plan(
@@ -122,14 +127,15 @@ def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Pro
         (
             _specialists(prepared, todo, rates),
             _pool(prepared, pooled, rates),
-            _cheap(prepared, run, bool(pooled)),
+            _cheap(prepared, run, facts, bool(pooled)),
         ),
     )
 
 
 def _pool_todo(prepared: Prepared, run: Run, kind: tuple[str, str]) -> list[PreparedTask]:
     """The tasks whose probes have to be answered, when all specialists are there."""
-    stages = [(t, pool_part_stage(prepared, t, run, *kind)) for t in prepared.tasks]
+    adapters = adapters_sha256(prepared, run)
+    stages = [(t, pool_part_stage(prepared, t, adapters, *kind)) for t in prepared.tasks]
     return [t for t, stage in stages if run.state(stage) != "done"]
 
 
@@ -172,11 +178,10 @@ def _pool(prepared: Prepared, todo: list[PreparedTask], rates: _Rates) -> Planne
     )
 
 
-def _cheap(prepared: Prepared, run: Run, todo: bool) -> PlannedStage:
+def _cheap(prepared: Prepared, run: Run, facts: Sequence[TaskFacts], todo: bool) -> PlannedStage:
     n = len(prepared.trained)
     replicas = prepared.config.mixture.replicas
-    stale = todo or run.state(pool_stage(prepared, run)) != "done"
-    facts = [TaskFacts.of(t) for t in prepared.tasks]
+    stale = todo or run.state(pool_stage(prepared, run, facts)) != "done"
     count = 3 if stale else cheap_todo(run, prepared.config, prepared.base, facts)
     return PlannedStage(
         stage="affinity, mixture, report",

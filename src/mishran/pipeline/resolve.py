@@ -25,13 +25,20 @@ from mishran.types import Affinity
 
 
 def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
-    """The settings with some replaced; t and effective_tasks exclude each other, the new one wins."""
+    """The settings with some replaced.
+
+    t, effective_tasks and a unary other than coverage exclude each other: the new one wins. Floors
+    and caps are changed one by one; a floor of 0 or a cap of 1 takes away the one that was there.
+    """
     data = settings.model_dump(mode="json")
-    if "t" in changes:
-        data.update(effective_tasks=None, side="diverse")
-    if "effective_tasks" in changes:
-        data["t"] = None
-    return parse_config({**data, **changes}, "options", MixtureConfig)
+    for bound, nothing in (("floors", 0.0), ("caps", 1.0)):
+        old, new = data[bound], changes.get(bound, {})
+        gone = {name for name, share in new.items() if share == nothing and name in old}
+        data[bound] = {k: v for k, v in {**old, **new}.items() if k not in gone}
+    if {"t", "effective_tasks", "unary"} & changes.keys():
+        data.update(t=None, effective_tasks=None, side="diverse", unary={"kind": "coverage"})
+    others = {k: v for k, v in changes.items() if k not in ("floors", "caps")}
+    return parse_config({**data, **others}, "options", MixtureConfig)
 
 
 def resolve_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixture:

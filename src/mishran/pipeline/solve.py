@@ -15,7 +15,7 @@ from mishran.affinity import jsd_affinity, pmi_affinity, read_matrix
 from mishran.config import FitConfig, MixtureConfig
 from mishran.errors import ConfigError
 from mishran.mixture import Mixture
-from mishran.pipeline.facts import TaskFacts, read_facts
+from mishran.pipeline.facts import TaskFacts, check_measured, read_facts
 from mishran.pipeline.gains import gains_of
 from mishran.pipeline.mix import Gains, mix
 from mishran.pipeline.progress import Progress
@@ -122,7 +122,7 @@ def run_mixture(
 
     def make(folder: Path) -> None:
         gains = run_gains(run, settings, affinity)
-        mixed = mix(affinity, settings, facts, gains=gains, inputs=inputs)
+        mixed = mix(affinity, settings, facts, gains=gains, inputs=inputs, path=True)
         atomic_write(folder / "mixture.json", mixed.mixture.to_json())
         none = np.empty((0, len(facts)))
         write_npz(
@@ -183,7 +183,12 @@ def run_gains(run: Run, settings: MixtureConfig, affinity: Affinity) -> Gains | 
 
 
 def run_report(run: Run, mixture: Mixture, progress: Progress) -> None:
-    """Write report.html and report.md."""
+    """Write report.html and report.md.
+
+    Raises:
+        ArtifactError: the measurements are not of the tasks as they are now, or damaged.
+    """
+    check_measured(run, read_facts(run))
 
     def make(folder: Path) -> None:
         data = report_data(run)

@@ -6,19 +6,21 @@ stage whose inputs are not made yet has no key yet; it is made when its inputs a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mishran.mixture import Mixture
+from mishran.pipeline.facts import TaskFacts, measured_keys
 from mishran.run import Run, Stage, sha256_file, sha256_tree, sha256_value
 
 if TYPE_CHECKING:  # the real import would load torch
     from mishran.pipeline.prepare import Prepared, PreparedTask
 
 # Raised whenever the code of a stage changes what it writes.
-SPECIALIST = 1
+SPECIALIST = 2
 POOL_PART = 1
-POOL = 1
+POOL = 2
 AFFINITY = 1
 MIXTURE = 1
 REPORT = 2
@@ -53,16 +55,38 @@ def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype:
     )
 
 
-def pool_part_stage(
-    prepared: Prepared, task: PreparedTask, run: Run, device: str, dtype: str
-) -> Stage:
-    """Everybody's answers to the probes of one task; needs all specialists."""
-    probes = prepared.config.probes
-    inputs = {"model": prepared.model_sha256, "probes": task.probes.sha256}
+def task_keys(
+    prepared: Prepared, task: PreparedTask, specialist: Stage | None, device: str, dtype: str
+) -> dict[str, str]:
+    """What measuring a task depends on, known before anything is measured.
+
+    content: its rows. answers: its probes and how they are asked. specialist: key of that stage.
+    """
+    train = specialist.inputs.get("train") if specialist else None  # hashing all rows takes a while
+    rows = [train or task.train.sha256, task.held_out.sha256, task.probes.sha256]
+    keys = {
+        "content": sha256_value(rows),
+        "answers": pool_part_stage(prepared, task, {}, device, dtype).key,
+    }
+    return keys | ({"specialist": specialist.key} if specialist else {})
+
+
+def adapters_sha256(prepared: Prepared, run: Run) -> dict[str, str]:
+    """Who answers the pool; needs all specialists."""
+    found = {}
     for t in prepared.trained:
         outputs = run.outputs(f"specialists/{t.task.name}")
         weights = {k: v for k, v in outputs.items() if k.rsplit("/", 1)[1].startswith("adapter_")}
-        inputs[f"specialist {t.task.name}"] = sha256_value(weights)
+        found[f"specialist {t.task.name}"] = sha256_value(weights)
+    return found
+
+
+def pool_part_stage(
+    prepared: Prepared, task: PreparedTask, adapters: dict[str, str], device: str, dtype: str
+) -> Stage:
+    """Everybody's answers to the probes of one task."""
+    probes = prepared.config.probes
+    inputs = {"model": prepared.model_sha256, "probes": task.probes.sha256, **adapters}
     name = task.task.name
     return Stage(
         name=f"pool/{name}",
@@ -80,9 +104,9 @@ def pool_part_stage(
     )
 
 
-def pool_stage(prepared: Prepared, run: Run) -> Stage:
+def pool_stage(prepared: Prepared, run: Run, facts: Sequence[TaskFacts]) -> Stage:
     """scores.parquet, divergence.npz and curves.parquet, put together from the parts."""
-    inputs: dict[str, str] = {}
+    inputs = {"model": prepared.model_sha256}
     for t in prepared.tasks:
         inputs[f"pool {t.task.name}"] = sha256_value(run.outputs(f"pool/{t.task.name}"))
     for t in prepared.trained:
@@ -90,7 +114,7 @@ def pool_stage(prepared: Prepared, run: Run) -> Stage:
     return Stage(
         name="pool",
         version=POOL,
-        params={"tasks": [t.task.name for t in prepared.tasks]},
+        params=measured_keys(facts),
         inputs=inputs,
         outputs=("scores.parquet", "divergence.npz", "curves.parquet"),
     )
