@@ -1,0 +1,80 @@
+"""What goes into a stage makes it stale, what does not leaves it alone; nobody mixes old with new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_project import digests, rows, settings, write_mix, write_rows
+
+from mishran.mixture import Mixture
+
+
+@pytest.fixture
+def run(fitted: Path) -> Path:
+    return fitted.parent / "runs" / "mix"
+
+
+def states(mishran, run: Path) -> dict[str, str]:
+    return {s["stage"]: s["state"] for s in json.loads(mishran("status", run, "--json").out)}
+
+
+def test_an_interrupted_fit_is_not_solved(fitted, run, mishran, refuses):
+    """tasks.json has the new rows, the tables are of the old ones."""
+    write_rows(fitted.parent / "data" / "sums.jsonl", rows("sums", train=20))
+    wild = settings()["specialists"] | {"learning_rate": 1e30}
+    write_mix(fitted.parent, settings() | {"specialists": wild})
+    assert "lower specialists.learning_rate" in refuses("fit", fitted, news=True)
+    before = digests(run)
+    line = refuses("solve", run, "--t", "0.2")
+    assert "expected measurements of the tasks as they are now" in line
+    assert "found those from before task 'capitals', or how it is measured, changed" in line
+    assert "(3 more tasks too)" in line and "mishran fit" in line and str(run) in line
+    assert digests(run) == before
+    assert "expected measurements of the tasks as they are now" in refuses("report", run)
+    now = states(mishran, run)
+    assert {n for n, s in now.items() if s == "stale"} == {
+        "pool",
+        *(f"specialists/{n}" for n in ("capitals", "capitals_hi", "sums", "turned")),
+    }
+    write_mix(fitted.parent, settings())
+    assert mishran("fit", fitted, "-q").code == 0
+    assert mishran("solve", run, "--t", "0.2").code == 0
+    assert {t.name: t.available_rows for t in Mixture.read(run / "mixture.json").tasks}[
+        "sums"
+    ] == 20
+    assert set(states(mishran, run).values()) == {"done"}
+
+
+@pytest.mark.parametrize("where", ["specialists", "pool"])
+def test_a_fit_under_way(fitted, run, mishran, refuses, monkeypatch, where):
+    """One task changed, killed in the middle: status says which stages are to be made again."""
+    import mishran.pipeline.fit as pipeline
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    write_rows(fitted.parent / "data" / "sums.jsonl", rows("sums", train=20))
+    monkeypatch.setattr(
+        pipeline, "fit_specialist" if where == "specialists" else "answer_pool", killed
+    )
+    assert mishran("fit", fitted, "-q").code not in (0, 2)
+    expected = {"pool", "specialists/sums"} if where == "specialists" else {"pool"}
+    assert {n for n, s in states(mishran, run).items() if s == "stale"} == expected
+    line = refuses("solve", run)
+    assert "task 'sums', or how it is measured, changed;" in line
+
+
+def test_tasks_in_another_order_are_not_solved_before_the_fit(fitted, run, refuses, monkeypatch):
+    import mishran.pipeline.fit as pipeline
+
+    def killed(*args, **kwargs):
+        raise OSError("no space")
+
+    tasks = settings()["tasks"]
+    write_mix(fitted.parent, settings() | {"tasks": [tasks[1], tasks[0], *tasks[2:]]})
+    monkeypatch.setattr(pipeline, "answer_pool", killed)
+    refuses("fit", fitted, "-q")
+    line = refuses("solve", run)
+    assert "changed" in line and "mishran fit" in line
