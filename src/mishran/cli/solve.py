@@ -19,6 +19,8 @@ Examples:
   mishran solve runs/mix --affinity pmi --effective-tasks 12 --out other.json
 
   mishran solve matrix.csv --t 0.6 --group hindi=a,b --floor hindi=0.3 --json
+
+  mishran solve matrix.csv --target xnli_hi --strength 0.5
 """
 
 
@@ -36,8 +38,24 @@ def solve(
     affinity: str | None = typer.Option(
         None, "--affinity", help="jsd, pmi, pmi-sum, pmi-base; for a run."
     ),
-    floor: list[str] = typer.Option([], "--floor", help="NAME=SHARE of a group or task."),
-    cap: list[str] = typer.Option([], "--cap", help="NAME=SHARE of a group or task."),
+    target: list[str] = typer.Option(
+        [], "--target", help="Instead of t: reward similarity to this task; may be repeated."
+    ),
+    value: list[str] = typer.Option(
+        [], "--value", help="Instead of t: TASK=NUMBER, its worth; one for every task."
+    ),
+    utility: bool = typer.Option(
+        False, "--utility", help="Instead of t: reward measured gains (on --target tasks); a run."
+    ),
+    strength: float | None = typer.Option(
+        None, "--strength", help="Factor of target, value or utility."
+    ),
+    floor: list[str] = typer.Option(
+        [], "--floor", help="NAME=SHARE of a group or task; 0 takes it away."
+    ),
+    cap: list[str] = typer.Option(
+        [], "--cap", help="NAME=SHARE of a group or task; 1 takes it away."
+    ),
     group: list[str] = typer.Option([], "--group", help="NAME=TASK,TASK; for a bare matrix."),
     rows: int | None = typer.Option(None, "--rows", help="Budget in rows."),
     tokens: int | None = typer.Option(None, "--tokens", help="Budget in tokens."),
@@ -67,6 +85,8 @@ def solve(
         }.items()
         if value is not None
     }
+    if target or value or utility or strength is not None:
+        changes["unary"] = _unary(target, value, utility, strength)
     if floor:
         changes["floors"] = _shares(floor, "--floor")
     if cap:
@@ -80,6 +100,13 @@ def solve(
             found="a folder",
             where=f"--out {out_file}",
             fix=f"write --out {out_file / 'mixture.json'}",
+        )
+    if out_file is not None and out_file.exists() and _is_ours(out_file, source):
+        raise ConfigError(
+            expected="a file of its own to write the mixture to",
+            found="one that it is computed from, or that belongs to the run",
+            where=f"--out {out_file}",
+            fix="write --out mixture-2.json, or leave --out away to replace the run's mixture",
         )
     if source.is_dir():
         if group:
@@ -148,6 +175,54 @@ def _solve_matrix(
     show_data(matrix_data(source.name, mixed, affinity), json_)
     if out_file is not None and not json_:
         out.print(f"mixture  {out_file}", markup=False, soft_wrap=True)
+
+
+def _is_ours(file: Path, source: Path) -> bool:
+    """The matrix itself, or a file inside the run directory."""
+    path, start = file.resolve(), source.resolve()
+    return path == start or (start.is_dir() and path.is_relative_to(start))
+
+
+def _unary(
+    targets: list[str], values: list[str], utility: bool, strength: float | None
+) -> dict[str, Any]:
+    """The `unary:` that the options mean."""
+    if values and (targets or utility):
+        raise ConfigError(
+            expected="--value, or --target, or --utility with or without --target",
+            found="--value beside another",
+            where="mishran solve",
+            fix="leave one of them away",
+        )
+    if not (values or targets or utility):
+        raise ConfigError(
+            expected="--target, --value or --utility beside --strength",
+            found="none of them",
+            where="--strength",
+            fix="with the unary coverage the dial is --t",
+        )
+    kind = "given" if values else "utility" if utility else "target"
+    out: dict[str, Any] = {"kind": kind}
+    if targets:
+        out["targets"] = targets
+    if values:
+        out["values"] = _once([_number(item) for item in values], "--value")
+    if strength is not None:
+        out["strength"] = strength
+    return out
+
+
+def _number(item: str) -> tuple[str, float]:
+    name, value = _pair(item, "--value", "TASK=NUMBER")
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise ConfigError(
+            expected="a number",
+            found=repr(value),
+            where=f"--value {name}",
+            fix="write capitals=1.5, say",
+        ) from error
 
 
 def _pair(item: str, option: str, shape: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ from mishran.pipeline.facts import TaskFacts, groups_of
 from mishran.types import Affinity, Array, Repair, Solution
 
 SOURCE = "arXiv 2507.12612"
-SLIDER = tuple(round(0.02 * k, 2) for k in range(101))  # 0, 0.02, ..., 2
+SLIDER_ENDS = (2, 4, 5, 10, 20, 50, 100)  # the first that t fits under; 1 is always on the slider
 _PACKAGES = ("mishran", "numpy", "scipy", "daqp", "torch", "transformers", "peft")
 
 
@@ -51,7 +51,7 @@ class Gains:
 
 @dataclass(frozen=True)
 class Mixed:
-    """A mixture, and for the coverage unary the solutions along t (else None)."""
+    """A mixture, and the solutions along t where they were asked for and there is a t (else None)."""
 
     mixture: Mixture
     t_values: Array | None = None
@@ -65,6 +65,7 @@ def mix(
     groups: Mapping[str, Sequence[str]] | None = None,
     gains: Gains | None = None,
     inputs: Mapping[str, str] | None = None,
+    path: bool = False,
 ) -> Mixed:
     """Solve for a mixture.
 
@@ -73,6 +74,7 @@ def mix(
         groups: groups of a bare matrix; with facts theirs are used.
         gains: for the utility unary.
         inputs: sha256 of the files behind the affinity, for the record.
+        path: solve along t too, for a page with a slider; a hundred times the work.
 
     Raises:
         ConfigError, InfeasibleError, EnergyError: what is impossible, and what would do.
@@ -93,10 +95,16 @@ def mix(
         repairs=affinity.repairs,
         inputs=inputs or {},
     )
-    if settings.unary.kind != "coverage":
+    if settings.unary.kind != "coverage" or not path:
         return Mixed(mixture)
-    ts = np.array(SLIDER)
+    ts = slider(float(energy.parameters["t"]))
     return Mixed(mixture, ts, t_grid(affinity, ts, bounds, settings.ridge, settings.repair))
+
+
+def slider(t: float) -> Array:
+    """101 values of t from 0 on, 1 among them, to 2 or to where the chosen t fits in (at most 100)."""
+    end = next((end for end in SLIDER_ENDS if t <= end), SLIDER_ENDS[-1])
+    return np.round(np.linspace(0.0, end, 101), 2)
 
 
 def check_settings(settings: MixtureConfig, facts: Sequence[TaskFacts]) -> None:

@@ -70,7 +70,7 @@ def try_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixed:
         settings,
         facts,
         gains=run_gains(run, settings, affinity),
-        inputs=mixture_inputs(run, settings, affinity),
+        inputs=mixture_inputs(run, settings, affinity.kind),
     )
 
 

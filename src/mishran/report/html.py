@@ -199,7 +199,9 @@ def _dial(data: ReportData) -> dict[str, Any] | None:
     scale, ticks = plot.share_axis(max(float(weights.max()), *chosen), most=4)
     where = float(np.interp(data.t_chosen, values, np.arange(len(values))))
     low, high = values[0], values[-1]
-    marks = [low, 1.0, high] if high - low < 1.5 else [low, 0.5, 1.0, 1.5, high]
+    span = high - low
+    marks = [low, 1.0, high, *([0.5, 1.5] if 1.5 <= span <= 2 else [high / 2] if span > 2 else [])]
+    level = weights[int(np.abs(values - 1.0).argmin())]
     return {
         "rows": [(row.name, row.weight, 100 * row.weight / scale) for row in rows],
         "lines": plot.share_lines(weights, scale),
@@ -207,6 +209,8 @@ def _dial(data: ReportData) -> dict[str, Any] | None:
         "y_ticks": ticks,
         "x_ticks": plot.value_ticks(values, sorted(set(map(float, marks)))),
         "count": len(values),
+        "even": bool(np.ptp(level) <= 1e-9),
+        "beyond": data.t_chosen > high,
         "index": round(where),
         "at": 100 * where / (len(values) - 1),
         "json": {
