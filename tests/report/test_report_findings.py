@@ -66,6 +66,15 @@ def test_specialists_without_gain_are_named_with_their_numbers():
     assert findings.no_gain(DATA.mixture, [replace(row, status="learned")]) == []
 
 
+def test_a_gain_without_an_interval_is_said_and_proves_nothing():
+    row = replace(DATA.specialists[0], status="not measured", gain_low=None, gain_high=None)
+    found = only(findings.not_measured(DATA.mixture, [row, *DATA.specialists[1:]]))
+    assert found.title == "It was not measured whether capitals was learned"
+    assert "at least two different ones" in found.what_to_do
+    assert found in findings.find(DATA.mixture, DATA.affinity, DATA.diagnostics, [row])
+    assert findings.not_measured(DATA.mixture, DATA.specialists) == []
+
+
 def test_a_gain_that_was_not_measured_is_a_dash():
     row = SpecialistRow("capitals", (), "prompt ignored")
     found = only(findings.prompt_ignored(DATA.mixture, [row]))

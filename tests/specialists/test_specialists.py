@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from mishran.specialists import probe
 from mishran.specialists.adapters import SequentialBank, check_adapter
 from mishran.specialists.fit import Evidence, curve_steps, fit_specialist, measure_adapter
 from mishran.specialists.probe import answer_pool
-from mishran.specialists.validate import Tokens, nats_per_row
+from mishran.specialists.validate import Interval, Tokens, nats_per_row
 from mishran.train.answers import answer_logits
 from mishran.train.batch import collate
 from mishran.train.models import Loaded
@@ -89,7 +90,51 @@ def test_the_curve_is_log_spaced_from_zero_to_the_budget(trained) -> None:
 
 def test_evidence_survives_json(trained) -> None:
     evidence = trained[1]["copy"]
-    assert Evidence.from_dict(json.loads(json.dumps(evidence.to_dict()))) == evidence
+    alone = replace(evidence, gain=Interval(0.3, None, None, 1), prompt=None)
+    for given in (evidence, alone):
+        text = json.dumps(given.to_dict(), allow_nan=False)
+        assert Evidence.from_dict(json.loads(text)) == given
+
+
+@pytest.mark.parametrize(
+    ("gain", "prompt", "status"),
+    [
+        (Interval(0.3, None, None, 1), None, "not measured"),
+        (Interval(0.0, 0.0, 0.0, 4), None, "no gain"),
+        (Interval(0.3, 0.2, 0.4, 4), Interval(0.1, -0.1, 0.3, 4), "prompt ignored"),
+        (Interval(0.3, 0.2, 0.4, 4), None, "learned"),
+    ],
+)
+def test_what_proves_nothing_is_not_called_learned(trained, gain, prompt, status) -> None:
+    assert replace(trained[1]["copy"], gain=gain, prompt=prompt).status == status
+
+
+def test_one_held_out_example_measures_nothing_and_every_view_copes(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    from mishran.pipeline.report import _curve, _row
+    from mishran.pipeline.tables import write_curves
+    from mishran.report.plot import curve_panel
+
+    evidence = fit_specialist(
+        "copy",
+        loaded(),
+        task("copy", 40, 0),
+        task("copy", 1, 1),
+        RECIPE.model_copy(update={"tokens": 400}),
+        seed=0,
+        max_tokens=64,
+        base_name="base",
+        folder=tmp_path / "copy",
+    )
+    assert evidence.status == "not measured" and evidence.prompt is None
+    write_curves(tmp_path / "curves.parquet", [evidence])
+    table = pq.read_table(tmp_path / "curves.parquet")
+    assert table["low"].null_count == table["high"].null_count == len(evidence.curve)
+    data = json.loads(json.dumps(evidence.to_dict(), allow_nan=False))
+    assert _row(data, ()).status == "not measured" and _row(data, ()).gain_low is None
+    panel = curve_panel(_curve(data))
+    assert panel.line and panel.ribbon == ""
 
 
 def test_training_again_writes_the_same_bytes_and_leaves_the_base_alone(trained, tmp_path) -> None:

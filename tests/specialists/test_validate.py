@@ -8,6 +8,7 @@ from scipy import stats
 
 from mishran.specialists.validate import (
     SHUFFLES,
+    Interval,
     Tokens,
     interval,
     prompt_differences,
@@ -88,7 +89,7 @@ def test_examples_whose_answer_no_pair_ties_to_their_prompt_are_left_out() -> No
         np.array([1, 2, 2, 0]),
         np.array([1.0, 2.0, 3.0]),
     )
-    np.testing.assert_allclose(found, [7.0 - 1.0, 2.0 - 2.0])
+    np.testing.assert_allclose(found, [7.0 - 1.0, 2.0 - 2.0], atol=1e-12)
 
 
 def test_the_interval_is_students() -> None:
@@ -96,3 +97,14 @@ def test_the_interval_is_students() -> None:
     got = interval(values)
     want = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
     assert (got.low, got.high) == pytest.approx(want)
+
+
+@pytest.mark.parametrize("values", [[0.3], [0.1, 0.1, 0.1]])
+def test_one_value_or_one_repeated_has_no_interval(values: list[float]) -> None:
+    got = interval(np.array(values))
+    assert got.mean == pytest.approx(values[0])
+    assert got.low is None and got.high is None and not got.contains_zero
+
+
+def test_no_difference_anywhere_is_an_interval_of_zero() -> None:
+    assert interval(np.zeros(5)) == Interval(0.0, 0.0, 0.0, 5)

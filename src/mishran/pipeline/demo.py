@@ -93,7 +93,7 @@ def planted(fitted: Fitted) -> tuple[Planted, ...]:
             flagged,
             f"{RANDOM}: the true prompt is worth {prompt.mean:+.3f} nats per answer token over a "
             f"shuffled one [{prompt.low:+.3f}, {prompt.high:+.3f}]"
-            if prompt
+            if prompt is not None and prompt.low is not None
             else f"{RANDOM}: not measured",
         ),
     )

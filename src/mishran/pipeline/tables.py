@@ -152,7 +152,10 @@ def read_affinity(path: Path) -> Affinity:
 
 
 def write_curves(path: Path, curves: Sequence[Any]) -> None:
-    """curves.parquet: held-out nats per answer token after so many training tokens, with intervals."""
+    """curves.parquet: held-out nats per answer token after so many training tokens, with intervals.
+
+    low, high: null where one held-out example allows no interval.
+    """
     points = [(evidence.task, point) for evidence in curves for point in evidence.curve]
     write_table(
         path,
@@ -161,7 +164,7 @@ def write_curves(path: Path, curves: Sequence[Any]) -> None:
             "step": np.array([p.step for _, p in points], dtype=np.int64),
             "tokens": np.array([p.tokens for _, p in points], dtype=np.int64),
             "nats": np.array([p.nats for _, p in points], dtype=np.float64),
-            "low": np.array([p.low for _, p in points], dtype=np.float64),
-            "high": np.array([p.high for _, p in points], dtype=np.float64),
+            "low": pa.array([p.low for _, p in points], pa.float64()),
+            "high": pa.array([p.high for _, p in points], pa.float64()),
         },
     )

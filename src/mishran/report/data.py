@@ -17,7 +17,7 @@ import numpy as np
 from mishran.mixture import Mixture
 from mishran.types import Affinity, Array
 
-Status = Literal["learned", "no gain", "prompt ignored", "own adapter"]
+Status = Literal["learned", "no gain", "prompt ignored", "own adapter", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,15 @@ class SpecialistRow:
 class Curve:
     """Validation nats per answer token of one specialist after so many training tokens.
 
-    The first point may be at 0 tokens: the base. low, high: 95 % interval, or empty.
+    The first point may be at 0 tokens: the base. low, high: 95 % interval, or empty; None at points
+    that have none.
     """
 
     name: str
     tokens: tuple[float, ...]
     nats: tuple[float, ...]
-    low: tuple[float, ...] = ()
-    high: tuple[float, ...] = ()
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         for label in ("nats", "low", "high"):

@@ -46,6 +46,7 @@ def find(
         *closed_form(mixture),
         *prompt_ignored(mixture, specialists),
         *no_gain(mixture, specialists),
+        *not_measured(mixture, specialists),
         *nothing(mixture),
         *repaired(mixture, affinity),
         *twins(affinity),
@@ -128,6 +129,19 @@ def no_gain(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> list[Find
         + _together(mixture, rows),
         "Train longer (`specialists.tokens`), try another learning rate, or use more "
         "validation examples; else leave the task out, or set its share yourself with a cap.",
+    )
+
+
+def not_measured(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> list[Finding]:
+    """Gains without an interval: one held-out example, or the same text again and again."""
+    rows = [row for row in specialists if row.status == "not measured"]
+    if not rows:
+        return []
+    return _warning(
+        f"It was not measured whether {say.names([r.name for r in rows])} "
+        f"{'was' if len(rows) == 1 else 'were'} learned",
+        "One held-out example, or one repeated, has no interval. " + _together(mixture, rows),
+        "Bring more held-out examples, at least two different ones and better 16.",
     )
 
 

@@ -123,8 +123,8 @@ def curve_panel(curve: Curve) -> CurvePanel | None:
         return None
     x = np.log2(np.where(tokens > 0, tokens, after.min() / 2))
     xs = 100 * (x - x.min()) / max(float(np.ptp(x)), 1e-12)
-    low = np.array([curve.low[i] for i in use]) if curve.low else nats
-    high = np.array([curve.high[i] for i in use]) if curve.high else nats
+    low = np.array([curve.low[i] for i in use], dtype=float) if curve.low else nats
+    high = np.array([curve.high[i] for i in use], dtype=float) if curve.high else nats
     fine = np.isfinite(low) & np.isfinite(high)
     low, high = np.where(fine, low, nats), np.where(fine, high, nats)
     scale = max(float(high.max()), 1e-12) * 1.05
@@ -135,7 +135,7 @@ def curve_panel(curve: Curve) -> CurvePanel | None:
     return CurvePanel(
         name=curve.name,
         line=points(xs, ys),
-        ribbon=ribbon if curve.low and curve.high else "",
+        ribbon=ribbon if curve.low and curve.high and fine.any() else "",
         dots=tuple((round(float(a), 2), round(float(b), 2)) for a, b in zip(xs, ys, strict=True)),
         first=first,
         last=last,

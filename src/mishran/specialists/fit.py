@@ -27,13 +27,13 @@ from mishran.train.order import training_batches
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Held-out nats per answer token after `tokens` training tokens, with a 95 % interval."""
+    """Held-out nats per answer token after `tokens` training tokens, with a 95 % interval if any."""
 
     step: int
     tokens: int
     nats: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,15 @@ class Evidence:
 
     @property
     def status(self) -> str:
-        """ "no gain", "prompt ignored" or "learned"; whether the adapter was brought is `own_adapter`."""
+        """ "not measured" (too few held-out examples), "no gain", "prompt ignored" or "learned".
+
+        Whether the adapter was brought is `own_adapter`.
+        """
+        if self.gain.low is None:
+            return "not measured"
         if self.gain.low <= 0.0:
             return "no gain"
-        if self.prompt is not None and self.prompt.low <= 0.0:
+        if self.prompt is not None and self.prompt.low is not None and self.prompt.low <= 0.0:
             return "prompt ignored"
         return "learned"
 

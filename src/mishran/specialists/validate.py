@@ -30,16 +30,16 @@ SHUFFLES = 4  # prompts of other examples behind every held-out answer
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % t interval over n examples."""
+    """A mean with its 95 % t interval over n examples; low, high: None where there is no interval."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
     @property
     def contains_zero(self) -> bool:
-        return self.low <= 0.0 <= self.high
+        return self.low is not None and self.high is not None and self.low <= 0.0 <= self.high
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,16 @@ class Tokens:
 
 
 def interval(values: NDArray[np.float64]) -> Interval:
-    """Student t interval of the mean; a single value, or equal ones, give a point."""
+    """Student t interval of the mean.
+
+    There is none for a single value, nor for equal ones: those come from one text repeated, so they
+    are one observation. Only where all are exactly 0, nothing differs anywhere, and the interval is 0.
+    """
     n = len(values)
     mean = float(values.mean())
-    spread = float(values.std(ddof=1)) if n > 1 else 0.0
-    half = float(stats.t.ppf(0.975, n - 1)) * spread / n**0.5 if n > 1 else 0.0
+    if n < 2 or (mean != 0.0 and np.ptp(values) == 0.0):
+        return Interval(mean, None, None, n)
+    half = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1)) / n**0.5
     return Interval(mean, mean - half, mean + half, n)
 
 
