@@ -78,3 +78,54 @@ def test_tasks_in_another_order_are_not_solved_before_the_fit(fitted, run, refus
     refuses("fit", fitted, "-q")
     line = refuses("solve", run)
     assert "changed" in line and "mishran fit" in line
+
+
+# ---- what makes the report stale
+
+
+MATRIX = "capitals,capitals_hi,sums,turned\n1,.5,.1,.2\n.5,1,.1,.2\n.1,.1,1,.3\n.2,.2,.3,1\n"
+
+
+@pytest.fixture
+def own_matrix(fitted: Path) -> dict:
+    """The settings with a matrix of one's own: no table goes into its mixture."""
+    (fitted.parent / "own.csv").write_text(MATRIX)
+    mix = settings()
+    mix["mixture"]["affinity"] = "own.csv"
+    return mix
+
+
+def test_the_page_counts_the_probes_as_they_are(fitted, run, mishran, own_matrix):
+    write_mix(fitted.parent, own_matrix)
+    assert mishran("fit", fitted, "-q").code == 0
+    assert "20 probe examples" in (run / "report.md").read_text()
+    own_matrix["probes"]["per_task"] = 6
+    write_mix(fitted.parent, own_matrix)
+    assert mishran("fit", fitted, "-q").code == 0
+    assert "30 probe examples" in (run / "report.md").read_text()
+
+
+def test_the_page_names_the_run_and_the_model(fitted, run, mishran):
+    renamed = run.rename(run.with_name("other"))
+    (fitted.parent / "model").rename(fitted.parent / "lama")
+    write_mix(fitted.parent, settings() | {"run": "runs/other", "model": "lama"})
+    said = mishran("fit", fitted)
+    assert said.code == 0 and "training" not in said.err and "answering" not in said.err
+    page = (renamed / "report.html").read_text()
+    assert "<title>other" in page and "lama" in page
+    assert {s for s in states(mishran, renamed).values()} == {"done"}
+
+
+def test_tasks_in_another_order_over_a_matrix_of_ones_own(fitted, run, mishran, own_matrix):
+    write_mix(fitted.parent, own_matrix)
+    assert mishran("fit", fitted, "-q").code == 0
+    first = Mixture.read(run / "mixture.json").weights
+    tasks = own_matrix["tasks"]
+    tasks[0], tasks[1] = tasks[1], tasks[0]
+    own_matrix["mixture"]["replicas"] = 7  # a matrix has none
+    write_mix(fitted.parent, own_matrix)
+    assert mishran("fit", fitted, "-q").code == 0
+    second = Mixture.read(run / "mixture.json").weights
+    assert list(second) == ["capitals_hi", "capitals", "sums", "turned"]
+    assert second == pytest.approx(first, abs=1e-9)
+    assert mishran("solve", run, "--t", "0.2").code == 0

@@ -29,6 +29,7 @@ from mishran.pipeline.prepare import (
 from mishran.pipeline.progress import Progress, Silent
 from mishran.pipeline.solve import run_affinity, run_mixture, run_report
 from mishran.pipeline.stages import (
+    ADAPTER,
     adapters_sha256,
     evidence_path,
     pool_part_stage,
@@ -199,7 +200,7 @@ def _specialists(
                 target.mkdir(parents=True)
                 common = {"seed": prepared.config.seed, "max_tokens": prepared.max_tokens}
                 if task.adapter is not None:
-                    for file in ("adapter_config.json", "adapter_model.safetensors"):
+                    for file in ADAPTER:
                         (target / file).write_bytes((task.adapter / file).read_bytes())
                     evidence = measure_adapter(
                         name, model(), target, task.held_out.rows, recipe, **common

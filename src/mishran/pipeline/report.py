@@ -14,6 +14,7 @@ from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
 from mishran.pipeline.facts import TaskFacts, read_facts, read_run
 from mishran.pipeline.mix import Mixed
+from mishran.pipeline.stages import report_title
 from mishran.pipeline.tables import read_affinity, read_npz, read_scores
 from mishran.report.data import (
     BaseFacts,
@@ -50,7 +51,7 @@ def report_data(run: Run, other: Mixed | None = None) -> ReportData:
     curves = tuple(_curve(e) for e in evidence if e is not None and e["curve"])
     view, base = _diagnostics(affinity), _base(run, evidence)
     return ReportData(
-        title=run.root.resolve().name,
+        title=report_title(run),
         mixture=mixture,
         affinity=affinity,
         diagnostics=view,

@@ -15,12 +15,12 @@ from mishran.affinity import jsd_affinity, pmi_affinity, read_matrix
 from mishran.config import FitConfig, MixtureConfig
 from mishran.errors import ConfigError
 from mishran.mixture import Mixture
-from mishran.pipeline.facts import TaskFacts, check_measured, read_facts
+from mishran.pipeline.facts import TaskFacts, check_measured, read_facts, read_run
 from mishran.pipeline.gains import gains_of
 from mishran.pipeline.mix import Gains, mix
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.report import report_data
-from mishran.pipeline.stages import affinity_stage, mixture_stage, report_stage
+from mishran.pipeline.stages import affinity_stage, matrix_stage, mixture_stage, report_stage
 from mishran.pipeline.tables import (
     read_affinity,
     read_divergence,
@@ -42,17 +42,13 @@ def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) ->
     Raises:
         ConfigError: the user's matrix is not over the tasks of the run.
     """
+    names = [f.name for f in read_facts(run) if not f.eval_only]
     settings = config.mixture
-    if settings.affinity in KINDS:
-        matrix, kind = None, settings.affinity
-    else:
-        matrix, kind = matrix_path(base, settings.affinity), "matrix"
-    stage = affinity_stage(run, kind, settings.replicas, config.seed, matrix)
+    kind, stage = _affinity_stage(run, config, base, names)
 
     def make(folder: Path) -> None:
-        if matrix is not None:
-            names = [f.name for f in read_facts(run) if not f.eval_only]
-            found = matrix_over(names, matrix)
+        if kind == "matrix":
+            found = matrix_over(names, matrix_path(base, settings.affinity))
         elif kind == "jsd":
             run.need("pool", "divergence.npz")
             table = read_divergence(run.path("divergence.npz"))
@@ -66,6 +62,16 @@ def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) ->
 
     run.complete(stage, make, progress.say)
     return read_affinity(run.path(f"affinity-{kind}.npz"))
+
+
+def _affinity_stage(
+    run: Run, config: FitConfig, base: Path, names: Sequence[str]
+) -> tuple[str, Stage]:
+    settings = config.mixture
+    if settings.affinity in KINDS:
+        kind = settings.affinity
+        return kind, affinity_stage(run, kind, settings.replicas, config.seed)
+    return "matrix", matrix_stage(matrix_path(base, settings.affinity), names)
 
 
 def matrix_path(base: Path, affinity: str) -> Path:
@@ -117,7 +123,7 @@ def run_mixture(
 ) -> Mixture:
     """Solve, and write mixture.json and path.npz."""
     facts = [f for f in read_facts(run) if not f.eval_only]
-    inputs = mixture_inputs(run, settings, affinity)
+    inputs = mixture_inputs(run, settings, affinity.kind)
     stage = _mixture_stage(settings, facts, inputs)
 
     def make(folder: Path) -> None:
@@ -149,23 +155,20 @@ def _mixture_stage(
 
 def cheap_todo(run: Run, config: FitConfig, base: Path, facts: Sequence[TaskFacts]) -> int:
     """How many of affinity, mixture and report are to be made, when the pool is there."""
-    settings = config.mixture
-    known = settings.affinity in KINDS
-    matrix = None if known else matrix_path(base, settings.affinity)
-    kind = settings.affinity if known else "matrix"
-    if run.state(affinity_stage(run, kind, settings.replicas, config.seed, matrix)) != "done":
-        return 3
-    inputs = mixture_inputs(run, settings, read_affinity(run.path(f"affinity-{kind}.npz")))
     trained = [f for f in facts if not f.eval_only]
-    if run.state(_mixture_stage(settings, trained, inputs)) != "done":
+    kind, stage = _affinity_stage(run, config, base, [f.name for f in trained])
+    if run.state(stage) != "done":
+        return 3
+    inputs = mixture_inputs(run, config.mixture, kind)
+    if run.state(_mixture_stage(config.mixture, trained, inputs)) != "done":
         return 2
     mixture = Mixture.read(run.path("mixture.json"))
-    return int(run.state(report_stage(run, mixture)) != "done")
+    return int(run.state(report_stage(run, mixture, config.model, facts)) != "done")
 
 
-def mixture_inputs(run: Run, settings: MixtureConfig, affinity: Affinity) -> dict[str, str]:
+def mixture_inputs(run: Run, settings: MixtureConfig, kind: str) -> dict[str, str]:
     """sha256 of the files that a mixture is computed from."""
-    inputs = dict(run.outputs(f"affinity-{affinity.kind}"))
+    inputs = dict(run.outputs(f"affinity-{kind}"))
     if settings.unary.kind == "utility":
         inputs["scores.parquet"] = run.outputs("pool")["scores.parquet"]
     return inputs
@@ -175,8 +178,8 @@ def run_gains(run: Run, settings: MixtureConfig, affinity: Affinity) -> Gains | 
     """What specialists gain on the tasks that count; None unless the unary is utility."""
     if settings.unary.kind != "utility":
         return None
-    manifest = run.manifest(f"affinity-{affinity.kind}")
-    seed = int(manifest["params"]["seed"]) if manifest else 0
+    params = run.finished(f"affinity-{affinity.kind}")["params"]
+    seed = int(params.get("seed", 0))  # a matrix has no replicas, and no seed
     run.need("pool", "scores.parquet")
     scores = read_scores(run.path("scores.parquet"))
     return gains_of(scores, settings.unary.targets, len(affinity.replicas), seed)
@@ -188,11 +191,12 @@ def run_report(run: Run, mixture: Mixture, progress: Progress) -> None:
     Raises:
         ArtifactError: the measurements are not of the tasks as they are now, or damaged.
     """
-    check_measured(run, read_facts(run))
+    facts, model = read_facts(run), read_run(run).model
+    check_measured(run, facts)
 
     def make(folder: Path) -> None:
         data = report_data(run)
         atomic_write(folder / "report.html", render_html(data))
         atomic_write(folder / "report.md", markdown(data))
 
-    run.complete(report_stage(run, mixture), make, progress.say)
+    run.complete(report_stage(run, mixture, model, facts), make, progress.say)

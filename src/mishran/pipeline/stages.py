@@ -7,12 +7,13 @@ stage whose inputs are not made yet has no key yet; it is made when its inputs a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mishran.mixture import Mixture
 from mishran.pipeline.facts import TaskFacts, measured_keys
-from mishran.run import Run, Stage, sha256_file, sha256_tree, sha256_value
+from mishran.run import Run, Stage, sha256_file, sha256_value
 
 if TYPE_CHECKING:  # the real import would load torch
     from mishran.pipeline.prepare import Prepared, PreparedTask
@@ -25,6 +26,8 @@ AFFINITY = 1
 MIXTURE = 1
 REPORT = 2
 
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+
 
 def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype: str) -> Stage:
     """Adapter, evidence and curve of one task."""
@@ -32,7 +35,7 @@ def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype:
     inputs = {"model": prepared.model_sha256, "held_out": task.held_out.sha256}
     recipe: dict[str, Any] = {}
     if task.adapter is not None:
-        inputs["adapter"] = sha256_value(sha256_tree(task.adapter))
+        inputs["adapter"] = sha256_value([sha256_file(task.adapter / f) for f in ADAPTER])
         recipe = {"batch_size": config.specialists.batch_size}
     else:
         inputs["train"] = task.train.sha256
@@ -75,9 +78,11 @@ def adapters_sha256(prepared: Prepared, run: Run) -> dict[str, str]:
     """Who answers the pool; needs all specialists."""
     found = {}
     for t in prepared.trained:
-        outputs = run.outputs(f"specialists/{t.task.name}")
-        weights = {k: v for k, v in outputs.items() if k.rsplit("/", 1)[1].startswith("adapter_")}
-        found[f"specialist {t.task.name}"] = sha256_value(weights)
+        folder = f"specialists/{t.task.name}"
+        outputs = run.outputs(folder)
+        found[f"specialist {t.task.name}"] = sha256_value(
+            [outputs.get(f"{folder}/{f}") for f in ADAPTER]
+        )
     return found
 
 
@@ -120,19 +125,26 @@ def pool_stage(prepared: Prepared, run: Run, facts: Sequence[TaskFacts]) -> Stag
     )
 
 
-def affinity_stage(run: Run, kind: str, replicas: int, seed: int, matrix: Path | None) -> Stage:
-    """affinity-<kind>.npz from the tables, or from the user's own matrix."""
-    if matrix is not None:
-        inputs = {"matrix": sha256_file(matrix)}
-    else:
-        table = "divergence.npz" if kind == "jsd" else "scores.parquet"
-        inputs = {table: run.outputs("pool")[table]}
+def affinity_stage(run: Run, kind: str, replicas: int, seed: int) -> Stage:
+    """affinity-<kind>.npz from the tables."""
+    table = "divergence.npz" if kind == "jsd" else "scores.parquet"
     return Stage(
         name=f"affinity-{kind}",
         version=AFFINITY,
         params={"kind": kind, "replicas": replicas, "seed": seed},
-        inputs=inputs,
+        inputs={table: run.outputs("pool")[table]},
         outputs=(f"affinity-{kind}.npz",),
+    )
+
+
+def matrix_stage(matrix: Path, names: Sequence[str]) -> Stage:
+    """affinity-matrix.npz: the user's own matrix, over the tasks in their order."""
+    return Stage(
+        name="affinity-matrix",
+        version=AFFINITY,
+        params={"names": list(names)},
+        inputs={"matrix": sha256_file(matrix)},
+        outputs=("affinity-matrix.npz",),
     )
 
 
@@ -141,18 +153,24 @@ def mixture_stage(inputs: dict[str, str], params: dict[str, Any]) -> Stage:
     return Stage("mixture", MIXTURE, params, inputs, ("mixture.json", "path.npz"))
 
 
-def report_stage(run: Run, mixture: Mixture) -> Stage:
+def report_stage(run: Run, mixture: Mixture, model: str, facts: Sequence[TaskFacts]) -> Stage:
     """report.html and report.md from everything above."""
     inputs = {
         **run.outputs("mixture"),
         **mixture.inputs,
-        "tasks": sha256_file(run.path("tasks.json")),
+        "scores.parquet": run.outputs("pool")["scores.parquet"],
+        "tasks": sha256_value([asdict(f) for f in facts]),
     }
     for task in mixture.tasks:
         path = evidence_path(run, task.name)
         if path.is_file():
             inputs[f"evidence {task.name}"] = sha256_file(path)
-    return Stage("report", REPORT, {}, inputs, ("report.html", "report.md"))
+    params = {"title": report_title(run), "model": Path(model).name}
+    return Stage("report", REPORT, params, inputs, ("report.html", "report.md"))
+
+
+def report_title(run: Run) -> str:
+    return run.root.resolve().name
 
 
 def evidence_path(run: Run, task: str) -> Path:
