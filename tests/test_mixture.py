@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from pydantic import BaseModel
 from mishran import mixture as module
 from mishran.affinity import matrix_affinity
 from mishran.config import MixtureConfig
+from mishran.energy import Energy, weight_intervals
 from mishran.errors import ArtifactError, ConfigError, InfeasibleError
 from mishran.mixture import Mixture, quotas
 from mishran.pipeline.facts import TaskFacts
-from mishran.pipeline.mix import Gains, check_settings, mix
+from mishran.pipeline.mix import Gains, check_settings, mix, solve
 
 SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "reference" / "mixture.md"
 
@@ -222,6 +224,21 @@ def test_everything_chosen_is_in_the_record():
     utility = MixtureConfig(unary={"kind": "utility", "targets": ["a", "c"]})
     assert mix(AFFINITY, utility, FACTS, gains=gains).mixture.parameters["targets"] == ["a", "c"]
     assert mixed(budget={"rows": 40}, max_epochs=2).parameters["max_epochs"] == 2
+
+
+def test_repairs_of_replicas_are_in_the_record():
+    base = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.9], [0.1, 0.9, 1.0]])
+    noise = np.random.default_rng(0).normal(scale=0.2, size=(20, 3, 3))
+    affinity = replace(
+        matrix_affinity("abc", base), replicas=base + noise + noise.transpose(0, 2, 1)
+    )
+    energy = Energy.coverage(affinity, 0.5)
+    intervals = weight_intervals(energy)
+    assert 0 < intervals.repaired < 20
+    *_, last = solve(energy).repairs
+    assert last.name == "replicas" and last.amount == intervals.largest_repair
+    assert last.detail.startswith(f"{intervals.repaired} of 20 replicas")
+    assert solve(Energy.coverage(AFFINITY, 0.5)).repairs == ()
 
 
 def test_budgets_that_are_too_large():

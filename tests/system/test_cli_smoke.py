@@ -374,6 +374,12 @@ def test_report(fitted, run, mishran):
     assert strict(mishran("report", run, "--json").out)["tasks"]
 
 
+def test_report_of_a_mixture_that_was_changed(fitted, run, refuses):
+    path = run / "mixture.json"
+    path.write_text(path.read_text().replace('"weight": 0', '"weight": 1', 1))
+    assert "mixture.json as it was written" in refuses("report", run)
+
+
 def test_clean(fitted, run, mishran):
     before = digests(run)
     (run / ".tmp-12-specialists-sums").mkdir()
@@ -383,7 +389,7 @@ def test_clean(fitted, run, mishran):
     assert mishran("clean", run, "--specialists", "--yes").code == 0
     assert not list(run.rglob("*.safetensors")) and (run / "mixture.json").exists()
     assert mishran("clean", run, "--all", "-y").code == 0
-    assert set(digests(run)) == {"run.yaml", "tasks.json"}
+    assert not digests(run) and [p.name for p in run.iterdir()] == [".lock"]
     assert mishran("fit", fitted, "-q").code == 0
     assert set(digests(run)) == set(before)
 

@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 
 from mishran.config import read_config
+from mishran.errors import ConfigError
 from mishran.tasks.builtin import (
     BUILTIN,
     CROSS_LANGUAGE,
@@ -158,6 +159,18 @@ def test_the_folder_loads_as_it_was_written(tmp_path):
         assert task.train[0].prompt == rows[0]["input"] + ":"
         assert task.train[0].answer == " " + rows[0]["target"]
     assert set(config.mixture.floors) <= {g for t in config.tasks for g in t.groups}
+
+
+def test_what_somebody_changed_is_not_replaced(tmp_path):
+    write_builtin(tmp_path, 0)
+    write_builtin(tmp_path, 0)  # its own files are no obstacle
+    mine = tmp_path / "mix.yaml"
+    mine.write_text(mine.read_text() + "# mine\n")
+    (tmp_path / "capitals_en.jsonl").unlink(missing_ok=True)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(ConfigError, match=r"found another mix\.yaml in it; run `mishran fit "):
+        write_builtin(tmp_path, 0)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 def test_same_seed_same_bytes_in_any_process(tmp_path):

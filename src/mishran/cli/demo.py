@@ -16,7 +16,7 @@ Examples:
 
   mishran demo --folder other --seed 3
 
-  mishran fit demo/mix.yaml            after changing demo/mix.yaml
+  mishran fit demo/mix.yaml            after changing demo/mix.yaml (demo itself never replaces it)
 """
 
 

@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 def fit(
     config: Path = typer.Argument(help="Configuration file, see the README."),
-    run: Path | None = typer.Option(None, "--run", help="Run directory [runs/NAME beside CONFIG]."),
+    run: Path | None = typer.Option(
+        None, "--run", help="Run directory, or runs/NAME beside CONFIG."
+    ),
     plan: bool = typer.Option(False, "--plan", help="Show stages and cost, and stop."),
     online: bool = typer.Option(False, "--online", help="Allow models and data from the hub."),
     json_: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),

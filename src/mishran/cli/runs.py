@@ -65,8 +65,11 @@ def report(
 
     place = Run(run)
     read_facts(place)
-    mixture = Mixture.read(place.path("mixture.json"))
     with place.locked():
+        place.need("mixture")
+        mixture = Mixture.read(place.path("mixture.json"))
+        for stage in (f"affinity-{mixture.affinity}", "pool"):
+            place.need(stage)
         place.manifest_path("report").unlink(missing_ok=True)  # asked for: make it in any case
         run_report(place, mixture, Bars())
     show_run(place, json_)
@@ -100,6 +103,13 @@ def clean(
                 place.manifest_path(stage).unlink(missing_ok=True)
             for path in outputs:
                 path.unlink(missing_ok=True)
+            if everything:
+                place.path("run.yaml").unlink(missing_ok=True)
+                place.path("tasks.json").unlink(missing_ok=True)
+            folders = [p for p in place.root.rglob("*") if p.is_dir() and not p.is_symlink()]
+            for folder in sorted(folders, reverse=True):  # the deepest first
+                if not any(folder.iterdir()):
+                    folder.rmdir()
     out.print(
         f"deleted {len(stages)} stages and {len(doomed)} leftovers ({_size(size)})", markup=False
     )

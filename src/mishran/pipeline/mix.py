@@ -211,7 +211,10 @@ def _mixture(
         unique=solution.unique,
         replicas=len(energy.replica_unaries),
         certificate=certificate_file(solution),
-        repairs=tuple(RepairFile(**asdict(r)) for r in (*repairs, *solution.repairs)),
+        repairs=tuple(
+            RepairFile(**asdict(r))
+            for r in (*repairs, *solution.repairs, *_replica_repairs(intervals))
+        ),
         warnings=solution.warnings,
         budget=budget,
         inputs=dict(inputs or {}),
@@ -303,6 +306,14 @@ def _projection(settings: MixtureConfig) -> Literal["clip", "project"]:
             fix="use solution: exact, or remove them",
         )
     return "clip" if settings.solution == "paper-clip" else "project"
+
+
+def _replica_repairs(intervals: WeightIntervals | None) -> list[Repair]:
+    """What had to be repaired before the replicas behind the intervals could be solved."""
+    if intervals is None or intervals.repaired == 0:
+        return []
+    detail = f"{intervals.repaired} of {len(intervals.weights)} replicas needed the same repair"
+    return [Repair("replicas", intervals.largest_repair, f"{detail}; the largest is given")]
 
 
 def _share(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mishran.errors import ConfigError
+from mishran.run import atomic_write
 from mishran.tasks.builtin import generators as make
 from mishran.tasks.builtin import words
 
@@ -191,16 +193,33 @@ def generate(name: str, seed: int) -> list[make.Record]:
 
 
 def write_builtin(folder: Path, seed: int) -> None:
-    """Write `<task>.jsonl` for every task, and a `mix.yaml` over them; same seed, same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `<task>.jsonl` for every task, and a `mix.yaml` over them; same seed, same bytes.
+
+    Raises:
+        ConfigError: the folder has files of these names with other content, which somebody may want.
+    """
+    files = {}
     lines = []
     for name, task in BUILTIN.items():
         rows = (json.dumps(row, ensure_ascii=False) + "\n" for row in generate(name, seed))
-        (folder / f"{name}.jsonl").write_text("".join(rows), encoding="utf-8", newline="\n")
+        files[f"{name}.jsonl"] = "".join(rows)
         lines.append(
             f"  # {task.description}\n"
             f'  - {{name: {name}, path: {name}.jsonl, prompt: "{PROMPT}", answer: "{ANSWER}", '
             f"groups: [{', '.join(task.groups)}]}}\n"
         )
     head = _HEAD.format(count=len(BUILTIN), name="mix.yaml", seed=seed)
-    (folder / "mix.yaml").write_text(head + "".join(lines) + _TAIL, encoding="utf-8", newline="\n")
+    files["mix.yaml"] = head + "".join(lines) + _TAIL
+    old = {name: folder / name for name in files if (folder / name).exists()}
+    for name, path in old.items():
+        if not path.is_file() or path.read_bytes() != files[name].encode():
+            raise ConfigError(
+                expected="a new folder, or one that `mishran demo` made with this seed",
+                found=f"another {name} in it",
+                where=str(folder),
+                fix=f"run `mishran fit {folder / 'mix.yaml'}` if you changed it, or give another "
+                "--folder",
+            )
+    for name, text in files.items():
+        if name not in old:
+            atomic_write(folder / name, text)
