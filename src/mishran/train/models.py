@@ -17,17 +17,8 @@ import torch
 from mishran.errors import DependencyError, ModelError
 from mishran.run import sha256_file, sha256_value
 
-_IDENTITY = (
-    "*.safetensors",
-    "config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "*.model",
-    "vocab.*",
-    "merges.txt",
-    "chat_template*",
-    "*.index.json",
-)
+# Not the tokenizer's: rows of tokens are hashed themselves, and padding is masked everywhere.
+_IDENTITY = ("*.safetensors", "config.json", "*.index.json")
 
 
 @dataclass(frozen=True)
@@ -79,12 +70,35 @@ def resolve_dtype(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def model_content(name: str, base: Path, revision: str | None = None) -> str:
-    """sha256 that names the model: the content of a folder, or a hub name with its revision."""
+    """sha256 that names the model: the content of a folder, or a hub name with its commit."""
     folder = base / name
     if not folder.is_dir():
-        return sha256_value(["hub", name, revision])
+        return sha256_value(["hub", name, model_commit(name, base, revision)])
     files = sorted({p for pattern in _IDENTITY for p in folder.glob(pattern) if p.is_file()})
     return sha256_value([[p.name, sha256_file(p)] for p in files])
+
+
+def model_commit(name: str, base: Path, revision: str | None = None) -> str | None:
+    """The commit of a hub name that was loaded last, None for a folder.
+
+    Branches move: what is keyed is the commit, and it is loaded by it.
+
+    Raises:
+        ModelError: nothing of it was loaded.
+    """
+    if (base / name).is_dir():
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(name, "config.json", revision=revision)
+    if not isinstance(config, str):
+        raise ModelError(
+            expected="a model of the hub in the cache of huggingface_hub",
+            found=f"no config.json of revision {revision or 'main'}",
+            where=name,
+            fix="check the name and the revision, and that HF_HUB_CACHE can be written",
+        )
+    return Path(config).parent.name
 
 
 def _locate(name: str, base: Path, online: bool) -> str:
