@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from tiny_project import digests, rows, settings, write_mix, write_rows
+import yaml
+from processes import cli
+from tiny_project import (
+    digests,
+    make_project,
+    rows,
+    save_model,
+    settings,
+    write_mix,
+    write_rows,
+)
 
+from mishran.errors import ModelError
 from mishran.mixture import Mixture
 
 
@@ -129,3 +141,99 @@ def test_tasks_in_another_order_over_a_matrix_of_ones_own(fitted, run, mishran, 
     assert list(second) == ["capitals_hi", "capitals", "sums", "turned"]
     assert second == pytest.approx(first, abs=1e-9)
     assert mishran("solve", run, "--t", "0.2").code == 0
+
+
+# ---- the base model
+
+
+def test_a_model_folder_that_was_renamed(fitted, run, mishran):
+    """The adapters keep the name that the folder had; no number depends on it."""
+    config = run / "specialists" / "sums" / "adapter_config.json"
+    assert json.loads(config.read_text())["base_model_name_or_path"] == "model"
+    (fitted.parent / "models").mkdir()
+    (fitted.parent / "model").rename(fitted.parent / "models" / "lama")
+    write_rows(fitted.parent / "data" / "sums.jsonl", rows("sums", train=30))
+    write_mix(fitted.parent, settings() | {"model": "models/lama/"})
+    said = mishran("fit", fitted)
+    assert said.code == 0 and "training specialists (400)" in said.err
+    assert json.loads(config.read_text())["base_model_name_or_path"] == "lama"
+
+
+def test_files_of_the_tokenizer_that_change_no_row(fitted, run, mishran):
+    before = digests(run)
+    path = fitted.parent / "model" / "tokenizer_config.json"
+    data = json.loads(path.read_text()) | {"chat_template": "{{ messages }}"}
+    path.write_text(json.dumps(data))
+    (fitted.parent / "model" / "README.md").write_text("# a model\n")
+    said = mishran("fit", fitted)
+    assert said.code == 0 and said.err.count("(") == 1  # reading tasks (5)
+    assert digests(run) == before
+
+
+def test_the_pad_token_changes_no_number(fitted_once, tmp_path, mishran):
+    """It is no part of the model's identity: padding is masked, to the last bit."""
+    mix = make_project(tmp_path / "p", save_model(tmp_path / "m", pad=False))
+    assert mishran("fit", mix, "-q").code == 0
+    once, here = fitted_once.parent / "runs" / "mix", mix.parent / "runs" / "mix"
+    first, second = digests(once), digests(here)
+    assert first == second
+
+
+def test_a_readme_beside_a_brought_adapter(fitted, run, mishran):
+    (run / "specialists" / "sums").rename(fitted.parent / "mine")
+    mix = settings()
+    mix["tasks"][2]["adapter"] = "mine"
+    write_mix(fitted.parent, mix)
+    assert mishran("fit", fitted, "-q").code == 0
+    before = digests(run)
+    (fitted.parent / "mine" / "README.md").write_text("# mine\n")
+    said = mishran("fit", fitted, "--plan", "--json")
+    assert [s["todo"] for s in json.loads(said.out)["stages"]] == [0, 0, 0]
+    assert mishran("fit", fitted, "-q").code == 0 and digests(run) == before
+
+
+def hub_commit(cache: Path, model: Path, commit: str) -> None:
+    """A commit of org/tiny in a cache of huggingface_hub, and `main` on it."""
+    folder = cache / "models--org--tiny"
+    shutil.copytree(model, folder / "snapshots" / commit)
+    (folder / "refs").mkdir(exist_ok=True)
+    (folder / "refs" / "main").write_text(commit)
+
+
+def test_a_hub_model_whose_branch_moved(tmp_path, tiny_model, monkeypatch):
+    """Old specialists are not mixed with new weights; nothing here opens a connection."""
+    from safetensors.torch import load_file, save_file
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    mix = make_project(tmp_path / "p", tiny_model)
+    write_mix(mix.parent, settings() | {"model": "org/tiny"})
+    hub_commit(tmp_path / "hub", tiny_model, "a" * 40)
+    fit = ["fit", "mix.yaml", "--online"]
+    said = cli(fit, mix.parent)
+    assert said.code == 0 and "training specialists (1,600)" in said.err, said
+    config = mix.parent / "runs" / "mix" / "specialists" / "sums" / "adapter_config.json"
+    assert json.loads(config.read_text())["base_model_name_or_path"] == "org/tiny"
+    moved = shutil.copytree(tiny_model, tmp_path / "moved")
+    weights = load_file(moved / "model.safetensors")
+    scaled = {k: 1.5 * v for k, v in weights.items()}
+    save_file(scaled, moved / "model.safetensors", metadata={"format": "pt"})
+    hub_commit(tmp_path / "hub", moved, "b" * 40)
+    plan = cli([*fit, "--plan", "--json"], mix.parent)
+    assert [s["todo"] for s in json.loads(plan.out)["stages"]] == [4, 5, 3]
+    pinned = yaml.safe_load(mix.read_text()) | {"revision": "a" * 40}
+    write_mix(mix.parent, pinned)
+    plan = cli([*fit, "--plan", "--json"], mix.parent)
+    assert [s["todo"] for s in json.loads(plan.out)["stages"]] == [0, 0, 0]
+
+
+def test_a_hub_model_that_is_not_there(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    from mishran.train.models import model_content
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError) as caught:
+        model_content("org/nothing", tmp_path, "v2")
+    assert "org/nothing: expected a model of the hub in the cache" in str(caught.value)
+    assert "no config.json of revision v2" in str(caught.value)

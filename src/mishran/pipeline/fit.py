@@ -48,7 +48,7 @@ from mishran.run import TMP, Run, Stage, atomic_write
 from mishran.specialists.adapters import SequentialBank, new_adapter
 from mishran.specialists.fit import Evidence, fit_specialist, measure_adapter
 from mishran.specialists.probe import answer_pool
-from mishran.train.models import Loaded, load_model, resolve_device, resolve_dtype
+from mishran.train.models import Loaded, load_model, model_commit, resolve_device, resolve_dtype
 from mishran.types import DivergenceTable, ScoreTable
 
 
@@ -125,7 +125,7 @@ def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
             device=str(device),
             dtype=kind[1],
             online=prepared.online,
-            revision=prepared.config.revision,
+            revision=model_commit(prepared.config.model, prepared.base, prepared.config.revision),
         )
         for note in loaded.notes:
             progress.say(note)
@@ -217,7 +217,7 @@ def _specialists(
                         task.train.rows,
                         task.held_out.rows,
                         fixed,
-                        base_name=prepared.config.model,
+                        base_name=base_name(prepared),
                         folder=target,
                         on_tokens=advance,
                         **common,
@@ -248,6 +248,16 @@ def planned_tokens(prepared: Prepared, task: PreparedTask) -> int:
         return 0
     recipe = prepared.config.specialists
     return recipe.budget_tokens or round((recipe.epochs or 0) * task.train.tokens)
+
+
+def base_name(prepared: Prepared) -> str:
+    """What adapter_config.json calls the base: a hub name, or the name of a folder wherever it lies.
+
+    PEFT needs no more, as the base is given to it. It is no part of the key: no number depends on it,
+    and a folder may be renamed.
+    """
+    folder = prepared.base / prepared.config.model
+    return folder.resolve().name if folder.is_dir() else prepared.config.model
 
 
 def _pool(

@@ -36,7 +36,7 @@ from mishran.specialists.fit import curve_steps
 from mishran.train.answers import answer_logits
 from mishran.train.batch import Row, collate
 from mishran.train.loop import train
-from mishran.train.models import Loaded, load_model
+from mishran.train.models import Loaded, load_model, model_commit
 
 SHUFFLES = 4  # prompts per held-out answer in the control, see specialists.validate
 
@@ -114,7 +114,7 @@ def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Pro
         device=settings.device,
         dtype=settings.dtype,
         online=online,
-        revision=settings.revision,
+        revision=model_commit(settings.model, base, settings.revision),
     )
     kind = (loaded.device.type, str(loaded.dtype).removeprefix("torch."))
     stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
