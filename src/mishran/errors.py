@@ -65,6 +65,15 @@ class DependencyError(MishranError):
     """An optional package that is not installed."""
 
 
+def first_line(error: BaseException) -> str:
+    """What a foreign exception says, short enough for our one line."""
+    text = str(error).strip().splitlines()
+    if not text or isinstance(error, KeyError):  # a KeyError's text is the key alone
+        return repr(error)
+    line = text[0].rstrip(".")
+    return line if len(line) <= 200 else line[:197] + "..."
+
+
 _OPTIONAL = ("torch", "transformers", "peft", "datasets", "safetensors", "tokenizers")
 
 

@@ -206,6 +206,77 @@ def test_a_folder_that_is_no_lora_adapter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match="found peft_type PROMPT_TUNING"):
         check_adapter(tmp_path, "task 'a'")
+    (tmp_path / "adapter_config.json").write_text('["LORA"]')
+    with pytest.raises(ModelError, match=r"found an unreadable adapter_config\.json"):
+        check_adapter(tmp_path, "task 'a'")
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ModelError, match=r"found an unreadable adapter_model\.safetensors"):
+        check_adapter(tmp_path, "task 'a'")
+
+
+def brought(folder: Path, seed: int, **settings) -> torch.nn.Module:
+    """An adapter that somebody else trained, and PEFT's own model with it."""
+    from peft import LoraConfig, get_peft_model
+
+    settings = {"r": 3, "target_modules": ["q_proj", "v_proj"], **settings}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = get_peft_model(loaded().model, LoraConfig(task_type="CAUSAL_LM", **settings))
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data += 0.3 * torch.randn_like(parameter)
+    model.save_pretrained(folder)
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"use_rslora": True, "lora_alpha": 16},
+        {"use_dora": True},
+        {"rank_pattern": {"q_proj": 5}, "alpha_pattern": {"layers.0.self_attn.v_proj": 64}},
+        {"init_lora_weights": "gaussian", "layers_to_transform": [1]},
+        {"target_modules": "all-linear", "exclude_modules": ["o_proj"], "lora_dropout": 0.5},
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_every_accepted_kind_of_lora_gives_peft_s_own_logits(settings, first, tmp_path) -> None:
+    theirs = {
+        "a": brought(tmp_path / "a", 1),
+        "b": brought(tmp_path / "b", 2, **settings),
+        "c": brought(tmp_path / "c", 3, **settings),
+    }
+    base, batch = loaded(), collate(task("copy", 4, 3), 0)
+    for name in theirs:
+        check_adapter(tmp_path / name, f"task {name!r}")
+    order = "abc" if first else "cba"
+    bank = SequentialBank(base.model, {name: tmp_path / name for name in order})
+    with torch.inference_mode():
+        for name in (*"bacb", None):
+            with bank.select(name) as model:
+                ours = answer_logits(model, batch).logits
+            want = answer_logits(theirs[name] if name else loaded().model, batch).logits
+            torch.testing.assert_close(ours, want, atol=1e-4, rtol=1e-4)
+    bank.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"modules_to_save": ["lm_head"]}, r'found modules_to_save: \["lm_head"\]'),
+        ({"bias": "lora_only"}, 'found bias: "lora_only"'),
+        ({"trainable_token_indices": [5, 6]}, r"found trainable_token_indices: \[5, 6\]"),
+        ({"layer_replication": [[0, 2], [0, 2]]}, "found layer_replication"),
+        ({"lora_bias": True}, "found lora_bias: true"),
+        ({"target_parameters": ["mlp.gate_proj.weight"]}, "found target_parameters"),
+        ({"init_lora_weights": "pissa"}, 'found init_lora_weights: "pissa"'),
+        ({"target_modules": ["q_proj", "embed_tokens"]}, "found the weights .*embed_tokens"),
+    ],
+)
+def test_an_adapter_of_more_than_lora_matrices_is_refused(settings, found, tmp_path) -> None:
+    brought(tmp_path, 1, **settings)
+    with pytest.raises(ModelError, match=f"task 'a': .*LoRA matrices and nothing else, {found}"):
+        check_adapter(tmp_path, "task 'a'")
 
 
 def test_an_adapter_of_another_model_is_refused(trained, tmp_path: Path) -> None:

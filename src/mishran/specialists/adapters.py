@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from mishran.config import SpecialistConfig
-from mishran.errors import ModelError
+from mishran.errors import ModelError, first_line
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def new_adapter(model: Any, recipe: SpecialistConfig, seed: int, base_name: str)
         except (ValueError, re.error) as error:
             raise ModelError(
                 expected="specialists.targets that name linear layers of the model",
-                found=str(error).splitlines()[0][:160],
+                found=first_line(error),
                 where="specialists.targets",
                 fix="use all-linear, or names from model.named_modules()",
             ) from error
@@ -69,11 +69,25 @@ def save_adapter(wrapped: Any, folder: Path) -> None:
     path.write_text(json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+# Settings of an adapter that the bank honours (tests compare with PEFT's own logits) or that only say
+# how it was made. Any other one must have PEFT's default.
+HONOURED = (
+    "alpha_pattern auto_mapping base_model_name_or_path exclude_modules fan_in_fan_out inference_mode "
+    "layers_pattern layers_to_transform lora_alpha lora_dropout peft_type peft_version r rank_pattern "
+    "revision target_modules task_type use_dora use_rslora"
+)
+INITIAL = ("gaussian", "orthogonal")  # ways to begin that leave the base model as it is
+MATRICES = (".lora_A.", ".lora_B.", ".lora_embedding_A", ".lora_embedding_B", ".lora_magnitude_")
+
+
 def check_adapter(folder: Path, where: str) -> None:
-    """A LoRA adapter in PEFT format with safetensors weights.
+    """A LoRA adapter in PEFT format with safetensors weights, and nothing besides its matrices.
+
+    The specialists share one base model, and choosing one of them chooses its matrices. Biases, whole
+    layers or tokens that an adapter trained beside them would stay in the base model for everyone.
 
     Raises:
-        ModelError: files are missing, or it is another kind of adapter.
+        ModelError: files are missing, it is another kind of adapter, or more than LoRA matrices.
     """
     config = folder / "adapter_config.json"
     problem = ""
@@ -83,10 +97,12 @@ def check_adapter(folder: Path, where: str) -> None:
         problem = "no adapter_model.safetensors"
     else:
         try:
-            kind = json.loads(config.read_text()).get("peft_type")
-        except (ValueError, AttributeError):
-            kind = "an unreadable adapter_config.json"
-        problem = "" if kind == "LORA" else f"peft_type {kind}"
+            settings = dict(json.loads(config.read_text()))
+        except (ValueError, TypeError):
+            problem = "an unreadable adapter_config.json"
+        else:
+            kind = settings.get("peft_type")
+            problem = "" if kind == "LORA" else f"peft_type {kind}"
     if problem:
         raise ModelError(
             expected="a PEFT LoRA adapter folder (adapter_config.json, adapter_model.safetensors)",
@@ -94,6 +110,32 @@ def check_adapter(folder: Path, where: str) -> None:
             where=f"{where}: {folder}",
             fix="save it with PEFT's save_pretrained, or remove `adapter:` to train one",
         )
+    more = _more_than_matrices(settings, folder / "adapter_model.safetensors")
+    if more:
+        raise ModelError(
+            expected="an adapter of LoRA matrices and nothing else",
+            found=more,
+            where=f"{where}: {folder}",
+            fix="train the adapter without it, or remove `adapter:` to train one here",
+        )
+
+
+def _more_than_matrices(settings: dict[str, Any], weights: Path) -> str:
+    """The first thing in an adapter that the bank would not switch on and off; empty when none."""
+    from peft import LoraConfig
+    from safetensors import SafetensorError, safe_open
+
+    usual = LoraConfig().to_dict()
+    for name, value in settings.items():
+        start = name == "init_lora_weights" and value in INITIAL
+        if value and name not in HONOURED.split() and value != usual.get(name) and not start:
+            return f"{name}: {json.dumps(value)[:80]}"
+    try:
+        with safe_open(weights, framework="pt") as tensors:
+            names = list(tensors.keys())
+    except SafetensorError as error:
+        return f"an unreadable {weights.name} ({first_line(error)})"
+    return next((f"the weights {n}" for n in names if not any(m in n for m in MATRICES)), "")
 
 
 class SequentialBank:
@@ -122,7 +164,7 @@ class SequentialBank:
             except (RuntimeError, ValueError, KeyError, OSError) as error:
                 raise ModelError(
                     expected="an adapter that fits the model",
-                    found=str(error).strip().splitlines()[0][:160],
+                    found=first_line(error),
                     where=f"task {name!r}: {folder}",
                     fix="use an adapter trained on this base model",
                 ) from error

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from mishran.config_errors import shown
-from mishran.errors import DataError, DependencyError
+from mishran.errors import DataError, DependencyError, first_line
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 
@@ -117,7 +117,7 @@ def _parquet(path: Path) -> Iterator[Record]:
         # The last two: text that is no UTF-8, times that Python cannot express.
         raise DataError(
             expected="a Parquet file",
-            found=_first_line(error),
+            found=_cause(error),
             where=str(path),
             fix="write or copy it again",
         ) from error
@@ -156,7 +156,7 @@ def _parse(text: str, where: str, expected: str) -> Any:
         deep = isinstance(error, RecursionError)
         raise DataError(
             expected=expected,
-            found="brackets nested too deep" if deep else _first_line(error),
+            found="brackets nested too deep" if deep else _cause(error),
             where=where,
             fix="remove the record",
         ) from error
@@ -215,7 +215,7 @@ def read_dataset(
         # `datasets` raises its own, builtin and Arrow errors; all of them are about the data here.
         raise DataError(
             expected="a data set that `datasets` can load",
-            found=_first_line(error),
+            found=_cause(error),
             where=path,
             fix="check its files"
             if folder.exists()
@@ -266,13 +266,11 @@ def _refuse_addresses(folder: Path) -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
+def _cause(error: BaseException) -> str:
     """The innermost cause says what happened; `datasets` wraps it in "An error occurred"."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = str(error).strip().splitlines()
-    line = text[0].rstrip(".") if text else type(error).__name__
-    return line if len(line) <= 200 else line[:197] + "..."
+    return first_line(error)
 
 
 def _kind(value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from mishran.errors import DependencyError, ModelError
+from mishran.errors import DependencyError, ModelError, first_line
 from mishran.run import sha256_file, sha256_value
 
 # Not the tokenizer's: rows of tokens are hashed themselves, and padding is masked everywhere.
@@ -54,7 +54,7 @@ def resolve_device(wanted: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
             expected=f"a usable device {wanted}",
-            found=_first_line(error),
+            found=first_line(error),
             where="device",
             fix="set device: auto or cpu",
         ) from error
@@ -140,7 +140,7 @@ def load_tokenizer(name: str, base: Path, online: bool = False, revision: str | 
     except Exception as error:  # every backend raises its own kind
         raise ModelError(
             expected="a tokenizer beside the model (tokenizer.json or tokenizer.model)",
-            found=_first_line(error),
+            found=first_line(error),
             where=place,
             fix="copy the tokenizer files of the model into its folder",
         ) from error
@@ -171,7 +171,7 @@ def model_shape(name: str, base: Path, online: bool = False, revision: str | Non
     except Exception as error:
         raise ModelError(
             expected="a readable config.json of a causal language model",
-            found=_first_line(error),
+            found=first_line(error),
             where=place,
             fix="give the folder that save_pretrained wrote",
         ) from error
@@ -224,7 +224,7 @@ def load_model(
     except Exception as error:
         raise ModelError(
             expected="a causal language model in safetensors",
-            found=_first_line(error),
+            found=first_line(error),
             where=place,
             fix="check that the folder loads with AutoModelForCausalLM (convert .bin weights first)",
         ) from error
@@ -271,11 +271,6 @@ def _pad(tokenizer: Any) -> tuple[int, tuple[str, ...]]:
             "the tokenizer has no pad token; padding uses its end token, masked everywhere",
         )
     return 0, ("the tokenizer has no pad token; padding uses token 0, masked everywhere",)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:160]}" if text else type(error).__name__
 
 
 def _missing(package: str) -> DependencyError:
