@@ -448,6 +448,10 @@ def test_names_that_collide():
             "dial there)",
         ),
         (
+            {"mixture": {"replicas": 3}},
+            "mixture.replicas: expected at least 20 replicas, or 0, found 3; the default is 200",
+        ),
+        (
             {"mixture": {"side": "central"}},
             "mixture: expected effective_tasks beside side, which chooses between its two "
             "solutions, found side alone; add effective_tasks: 12, say, or write t: 1.5 for "

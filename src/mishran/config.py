@@ -221,7 +221,7 @@ class MixtureConfig(_Config):
     ridge: pull towards uniform, in units of the energy's scale D; recorded. repair: what to do with
     an affinity that is not positive semi-definite on the tangent. solution: exact, or the paper's
     closed form with clip or projection, for comparison. replicas: bootstrap replicas over probes
-    for the intervals; 0 turns them off.
+    for the intervals, at least 20; 0 turns them off.
     """
 
     method: Literal["taskpgm"] = "taskpgm"
@@ -238,6 +238,13 @@ class MixtureConfig(_Config):
     budget: BudgetConfig | None = None
     max_epochs: Positive | None = None
     replicas: Annotated[Whole, Field(ge=0, le=100_000)] = 200
+
+    @field_validator("replicas")
+    @classmethod
+    def _enough(cls, replicas: int) -> int:
+        if 0 < replicas < 20:
+            raise FieldProblem("at least 20 replicas, or 0", str(replicas), "the default is 200")
+        return replicas
 
     @field_validator("affinity")
     @classmethod

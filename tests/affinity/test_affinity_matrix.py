@@ -53,6 +53,8 @@ def test_names_in_any_script(tmp_path: Path) -> None:
         ("", "matrix.csv: expected a header row .* an empty file"),
         ("\n \n", "an empty file"),
         ("1,0.5\n0.5,1\n", "matrix.csv:1: expected a different name .* found only numbers"),
+        ("a;b\n1;0\n0;1\n", "found one name, 'a;b': are the columns separated by something else"),
+        ('"a\nb",c\n1,0\n0,1\n', "a line break or control character in 'a.nb'"),
         ("a,a\n1,0\n0,1\n", "matrix.csv:1: .* found 'a' twice"),
         ("a,,c\n1,0,0\n0,1,0\n0,0,1\n", "an empty name in column 2"),
         (

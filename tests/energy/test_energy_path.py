@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from energy_cases import affinity_of, matrix_of, names_of
@@ -100,6 +102,11 @@ def test_effective_tasks_out_of_reach() -> None:
         effective_tasks(KERNEL, 1.5)
     with pytest.raises(InfeasibleError, match=r"found 9; ask for 8, or try side: diverse"):
         effective_tasks(KERNEL, 9, "central")
+    fixed = constraints(("a", "b", "c"), floors={"a": 0.2, "b": 0.3, "c": 0.5})
+    identity = affinity_of(np.eye(3))
+    with pytest.raises(InfeasibleError, match=r"ask for 2\.632") as error:
+        effective_tasks(replace(identity, names=("a", "b", "c")), 3, "diverse", fixed)
+    assert "between 2.632 and 2.632" in str(error.value)
     with pytest.raises(ConfigError, match=r"diverse \(t < 1\) or central \(t > 1\), found 'both'"):
         effective_tasks(KERNEL, 3, "both")  # type: ignore[arg-type]
 

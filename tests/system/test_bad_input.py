@@ -700,7 +700,7 @@ def test_names_of_files_with_markup(project, mishran):
     project.parent.rename(folder)
     mix = yaml.safe_load((folder / "mix.yaml").read_text())
     mix["tasks"][1]["groups"] = ["[/b]", "<script>"]
-    mix["mixture"] = {"replicas": 5, "floors": {"[/b]": 0.3}}
+    mix["mixture"] = {"replicas": 20, "floors": {"[/b]": 0.3}}
     (folder / "mix.yaml").write_text(yaml.safe_dump(mix))
     for argv in (["--plan"], ["-q"], ["--json"]):
         said = mishran("fit", folder / "mix.yaml", *argv)

@@ -214,12 +214,12 @@ def test_a_folder_of_tasks_and_defaults(project, mishran):
     [
         {"affinity": "pmi"},
         {"affinity": "pmi-base", "unary": {"kind": "utility", "targets": ["exam", "sums"]}},
-        {"unary": {"kind": "utility"}, "replicas": 5},
+        {"unary": {"kind": "utility"}, "replicas": 20},
         {"unary": {"kind": "target", "targets": ["sums"]}, "budget": {"tokens": 900}},
         {"effective_tasks": 3.5, "budget": {"rows": 120}, "max_epochs": 1.5, "replicas": 0},
         {"solution": "paper-project"},
-        {"budget": {"rows": 100}, "max_epochs": 1e300, "replicas": 5},
-        {"budget": {"tokens": 10**15}, "t": 1e6, "replicas": 1},
+        {"budget": {"rows": 100}, "max_epochs": 1e300, "replicas": 20},
+        {"budget": {"tokens": 10**15}, "t": 1e6, "replicas": 20},
     ],
 )
 def test_other_mixtures_from_the_same_measurements(fitted, mishran, fields):

@@ -149,7 +149,7 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _check_names(names: Sequence[str], where: str) -> None:
-    """Raises for names that are missing, repeated or all numbers."""
+    """Raises for names that are missing, repeated, all numbers, or of several lines."""
     problem = ""
     if not names:
         problem = "none"
@@ -159,6 +159,10 @@ def _check_names(names: Sequence[str], where: str) -> None:
         problem = f"{next(name for name in names if list(names).count(name) > 1)!r} twice"
     elif all(_is_number(name) for name in names):
         problem = "only numbers"
+    elif len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+        problem = f"one name, {names[0][:40]!r}: are the columns separated by something else?"
+    elif control := next((n for n in names if any(ord(c) < 32 for c in n)), None):
+        problem = f"a line break or control character in {control[:40]!r}"
     if problem:
         raise DataError(
             expected="a different name for every task, in the header row",

@@ -79,7 +79,7 @@ def effective_tasks(
         return at.effective(t_of(x)) - wanted
 
     xs = np.linspace(0.0, 1.0, STEPS + 1)
-    near = 1e-9 * wanted
+    near = 1e-6 * wanted
     jump: tuple[float, float] | None = None
     values = [excess(xs[0])]
     if abs(values[0]) <= near:
@@ -90,7 +90,7 @@ def effective_tasks(
             return t_of(float(x1))
         if values[-2] * values[-1] < 0:
             root = float(brentq(excess, x0, x1, xtol=1e-12))
-            if abs(excess(root)) <= 1e-6 * wanted:
+            if abs(excess(root)) <= near:
                 return t_of(root)
             jump = jump or _ends(excess, root, wanted)
     other = "central" if side == "diverse" else "diverse"
@@ -103,8 +103,8 @@ def effective_tasks(
             fix=f"add mixture.ridge: 0.01, which makes the path continuous, or try side: {other}",
         )
     # Rounded inwards, so that what the message names can be reached.
-    low = np.ceil((min(values) + wanted) * 1e3) / 1e3
-    high = np.floor((max(values) + wanted) * 1e3) / 1e3
+    low = np.ceil((min(values) + wanted) * 1e3 - 1e-3) / 1e3
+    high = np.floor((max(values) + wanted) * 1e3 + 1e-3) / 1e3
     if low > high:  # the whole path has the same number, to three digits
         low = high = np.round(values[0] + wanted, 3)
     raise InfeasibleError(
