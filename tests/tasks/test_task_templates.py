@@ -210,6 +210,17 @@ def test_usual_fields(tmp_path, record, prompt, answer):
     assert (task.valid[0].prompt, task.valid[0].answer) == (prompt, answer)
 
 
+def test_alpaca_input_is_used_wherever_it_is_even_when_the_first_record_has_none(tmp_path):
+    rows = [
+        {"instruction": "Say hi", "output": "hi"},
+        {"instruction": "Translate", "input": "word", "output": "Wort"},
+        {"instruction": "Count", "input": "", "output": "one"},
+    ]
+    write_jsonl(tmp_path / "x.jsonl", rows)
+    task = load(tmp_path, path="x.jsonl", eval_only=True)
+    assert [e.prompt for e in task.valid] == ["Say hi\n", "Translate\nword\n", "Count\n"]
+
+
 def test_rendering_is_words_for_people(tmp_path):
     write_jsonl(tmp_path / "x.jsonl", pairs(5))
     write_jsonl(
@@ -221,7 +232,7 @@ def test_rendering_is_words_for_people(tmp_path):
         f'prompt "{{input}}", answer "{{target}}", {between}'
     )
     assert load(tmp_path, path="y.jsonl").rendering == (
-        'prompt "{instruction}\\n{input}" (where input is empty: "{instruction}"), '
+        'prompt "{instruction}\\n{input}" (where input is empty or missing: "{instruction}"), '
         f'answer "{{output}}", {between}'
     )
     assert (

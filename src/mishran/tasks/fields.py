@@ -1,7 +1,8 @@
 """How a record becomes an example: templates, chat messages, or the usual field names.
 
 Without templates the first record decides, by the list `USUAL`; what was decided is the task's
-`rendering`, shown by `mishran inspect` and in the report.
+`rendering`, shown by `mishran inspect` and in the report. Alpaca's `input` is used wherever a record has
+it, whether or not the first one does.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class TemplateFields:
         prompt = _quoted(self.prompt.source)
         if self.longer_prompt is not None:
             longer = _quoted(self.longer_prompt.source)
-            prompt = f"{longer} (where {self.optional} is empty: {prompt})"
+            prompt = f"{longer} (where {self.optional} is empty or missing: {prompt})"
         joined = "joined as they are"
         if self.separator:
             joined = f"{_quoted(self.separator)} between them where neither has whitespace there"
@@ -127,7 +128,7 @@ def choose_fields(
         if _is_text(first.get(one)) and _is_text(first.get(other)):
             short = parse_template("{" + one + "}", where)
             target = parse_template("{" + other + "}", where)
-            if one != "instruction" or "input" not in first:
+            if one != "instruction":
                 return TemplateFields(short, target, separator)
             longer = parse_template("{instruction}\n{input}", where)
             return TemplateFields(short, target, separator, longer, "input")
