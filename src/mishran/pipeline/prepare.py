@@ -7,7 +7,7 @@ dear stages.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mishran.config import FitConfig
@@ -175,14 +175,36 @@ def _prepare(task: Task, render: Renderer, config: FitConfig, adapter: Path | No
         for example in sorted(getattr(task, split), key=lambda e: _place(e, config.seed))
     ] or sorted(task.held_out, key=lambda e: _place(e, config.seed))
     wanted = max(config.specialists.validation, config.probes.per_task)
-    held_out = _rows(held[: 2 * wanted], render, task.name).first(wanted)
+    held_out = _first_that_fit(held, wanted, render, task.name)
     return PreparedTask(
-        task=task,
+        task=replace(task, counts={**task.counts, "too_long_held_out": held_out.too_long}),
         train=_rows(task.train, render, task.name) if task.train else Rows((), (), 0),
         held_out=held_out.first(config.specialists.validation),
         probes=held_out.first(config.probes.per_task),
         adapter=adapter,
     )
+
+
+def _first_that_fit(examples: list[Example], wanted: int, render: Renderer, name: str) -> Rows:
+    """Up to `wanted` rows in the order given; no more are rendered than it takes to find them."""
+    rows: list[Rendered] = []
+    ids: list[str] = []
+    too_long = 0
+    for start in range(0, len(examples), wanted):
+        part = examples[start : start + wanted]
+        for example, row in zip(part, render.render_many(part), strict=True):
+            if len(rows) == wanted:
+                break
+            if len(row.input_ids) > render.max_tokens:
+                too_long += 1
+            else:
+                rows.append(row)
+                ids.append(example.id)
+        if len(rows) == wanted:
+            break
+    if not rows:
+        render_all(examples, render, name)  # says how long they are
+    return Rows(tuple(rows), tuple(ids), too_long)
 
 
 def _place(example: Example, seed: int) -> str:

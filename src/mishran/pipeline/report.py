@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,32 @@ from mishran.run import Run
 from mishran.types import Affinity
 
 
-def report_data(run: Run, other: Mixed | None = None) -> ReportData:
+@dataclass(frozen=True)
+class Tried:
+    """A mixture solved from a run that is not written into it, and the affinity that it is of."""
+
+    mixture: Mixture
+    affinity: Affinity
+
+
+def report_data(run: Run, other: Tried | None = None) -> ReportData:
     """Everything that the report of a finished run shows.
 
     Args:
-        other: a mixture solved from the same run that is not written into it.
+        other: instead of the run's own mixture.
 
     Raises:
         ArtifactError: a file is missing or damaged.
     """
-    mixture = other.mixture if other else Mixture.read(run.path("mixture.json"))
-    affinity = read_affinity(run.path(f"affinity-{mixture.affinity}.npz"))
+    t = along = None
     if other is None:
+        mixture = Mixture.read(run.path("mixture.json"))
+        affinity = read_affinity(run.path(f"affinity-{mixture.affinity}.npz"))
         path = read_npz(run.path("path.npz"))
-        t, along = (path["t"], path["weights"]) if len(path["t"]) else (None, None)
+        if len(path["t"]):
+            t, along = path["t"], path["weights"]
     else:
-        t, along = other.t_values, other.t_weights
+        mixture, affinity = other.mixture, other.affinity
     evidence = [_evidence(run.path(f"specialists/{t.name}/evidence.json")) for t in mixture.tasks]
     groups = {t.name: t.groups for t in mixture.tasks}
     rows = tuple(_row(e, groups[e["task"]]) for e in evidence if e is not None)
@@ -69,6 +80,7 @@ _LOST = {
     "dropped_leaked": "training examples that are also held out",
     "dropped_leaked_valid": "validation examples that are also in test",
     "too_long": "training examples longer than the model or max_tokens allows",
+    "too_long_held_out": "held-out examples longer than the model or max_tokens allows",
 }
 
 
