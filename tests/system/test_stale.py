@@ -134,7 +134,7 @@ def test_tasks_in_another_order_over_a_matrix_of_ones_own(fitted, run, mishran, 
     first = Mixture.read(run / "mixture.json").weights
     tasks = own_matrix["tasks"]
     tasks[0], tasks[1] = tasks[1], tasks[0]
-    own_matrix["mixture"]["replicas"] = 7  # a matrix has none
+    own_matrix["mixture"]["replicas"] = 30  # a matrix has none
     write_mix(fitted.parent, own_matrix)
     assert mishran("fit", fitted, "-q").code == 0
     second = Mixture.read(run / "mixture.json").weights
@@ -237,3 +237,39 @@ def test_a_hub_model_that_is_not_there(tmp_path, monkeypatch):
         model_content("org/nothing", tmp_path, "v2")
     assert "org/nothing: expected a model of the hub in the cache" in str(caught.value)
     assert "no config.json of revision v2" in str(caught.value)
+
+
+# ---- what a mixture was computed from
+
+
+def test_inputs_of_a_mixture(fitted, run, mishran):
+    mixture = Mixture.read(run / "mixture.json")
+    files = {n: d for n, d in mixture.inputs.items() if "." in n}
+    assert set(files) == {"affinity-jsd.npz", "divergence.npz"}
+    assert files == {n: digests(run)[n] for n in files}
+    tasks = {"task capitals", "task capitals_hi", "task sums", "task turned", "task exam"}
+    assert set(mixture.inputs) - set(files) == {"model", *tasks}
+    assert len(set(mixture.inputs.values())) == len(mixture.inputs) == 8
+    before = (run / "mixture.json").read_bytes()
+    assert mishran("solve", run, "--t", "0.6").code == 0
+    assert (run / "mixture.json").read_bytes() == before
+    write_rows(fitted.parent / "data" / "sums.jsonl", rows("sums", train=30))
+    mix = settings()
+    mix["mixture"] |= {"affinity": "pmi", "unary": {"kind": "utility"}, "t": None}
+    write_mix(fitted.parent, mix)
+    assert mishran("fit", fitted, "-q").code == 0
+    after = Mixture.read(run / "mixture.json").inputs
+    assert set(after) == {"affinity-pmi-mean.npz", "scores.parquet", "model", *tasks}
+    same = {n for n in after if after[n] == mixture.inputs.get(n)}
+    assert same == {"model", *tasks} - {"task sums"}
+
+
+@pytest.mark.parametrize("argv", [["--affinity", "pmi-sum"], ["--utility", "--affinity", "pmi"]])
+def test_solve_elsewhere_writes_nothing_into_the_run(fitted, run, mishran, tmp_path, argv):
+    """An affinity that the run does not have yet is computed for the answer alone."""
+    before = digests(run)
+    out = tmp_path / "other.json"
+    assert mishran("solve", run, *argv, "--out", out, "--json").code == 0
+    assert digests(run) == before
+    assert mishran("solve", run, *argv).code == 0
+    assert Mixture.read(out) == Mixture.read(run / "mixture.json")

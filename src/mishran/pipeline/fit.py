@@ -140,7 +140,7 @@ def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
     _specialists(prepared, run, todo, model, progress)
     _pool(prepared, run, facts, kind, model, progress)
     affinity = run_affinity(run, prepared.config, prepared.base, progress)
-    mixture = run_mixture(run, prepared.config.mixture, affinity, progress)
+    mixture = run_mixture(run, prepared.config, affinity, progress)
     run_report(run, mixture, progress)
     return Fitted(run, mixture)
 

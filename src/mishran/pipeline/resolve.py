@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mishran.config import MixtureConfig, parse_config
+from mishran.config import FitConfig, MixtureConfig, parse_config
 from mishran.errors import ArtifactError, ConfigError
 from mishran.mixture import Mixture
 from mishran.pipeline.facts import check_measured, read_facts, read_run
-from mishran.pipeline.mix import Mixed, mix
+from mishran.pipeline.mix import mix
 from mishran.pipeline.progress import Progress
+from mishran.pipeline.report import Tried
 from mishran.pipeline.solve import (
     KINDS,
+    affinity_file,
+    made_affinity,
     mixture_inputs,
     run_affinity,
     run_gains,
@@ -53,52 +56,58 @@ def resolve_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixtur
     read_facts(run)  # before the lock makes a folder
     with run.locked():
         run.sweep()
-        settings, affinity = _settled(run, changes, progress)
-        mixture = run_mixture(run, settings, affinity, progress)
+        config = _settled(run, changes)
+        affinity = _own(run, config) or run_affinity(run, config, Path(), progress)
+        mixture = run_mixture(run, config, affinity, progress)
         run_report(run, mixture, progress)
     return mixture
 
 
-def try_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixed:
-    """The same without writing a mixture or a report."""
+def try_run(run: Run, changes: dict[str, Any], progress: Progress) -> Tried:
+    """The same without writing anything into the run."""
     read_facts(run)
     with run.locked():
-        settings, affinity = _settled(run, changes, progress)
-    facts = [f for f in read_facts(run) if not f.eval_only]
-    return mix(
-        affinity,
-        settings,
-        facts,
-        gains=run_gains(run, settings, affinity),
-        inputs=mixture_inputs(run, settings, affinity.kind),
-    )
+        config = _settled(run, changes)
+        own = _own(run, config)
+        affinity = own or made_affinity(run, config)
+        files = run.outputs("affinity-matrix") if own else affinity_file(affinity)
+        mixed = mix(
+            affinity,
+            config.mixture,
+            [f for f in read_facts(run) if not f.eval_only],
+            gains=run_gains(run, config, affinity),
+            inputs=mixture_inputs(run, config.mixture, files),
+        )
+    return Tried(mixed.mixture, affinity)
 
 
-def _settled(
-    run: Run, changes: dict[str, Any], progress: Progress
-) -> tuple[MixtureConfig, Affinity]:
-    config, facts = read_run(run), read_facts(run)
-    check_measured(run, facts)
+def _settled(run: Run, changes: dict[str, Any]) -> FitConfig:
+    """The configuration of a run with the changes, once its tables are there."""
+    config = read_run(run)
+    check_measured(run, read_facts(run))
     settings = changed(config.mixture, changes)
-    if settings.affinity in KINDS:
-        config = config.model_copy(update={"mixture": settings})
-        affinity = run_affinity(run, config, Path(), progress)
-    elif settings.affinity == config.mixture.affinity:  # the user's matrix was copied into the run
-        run.need("affinity-matrix")
-        affinity = read_affinity(run.path("affinity-matrix.npz"))
-    else:
+    if settings.affinity not in (*KINDS, config.mixture.affinity):
         raise ConfigError(
             expected=f"an affinity that can be had from a run: {', '.join(KINDS)}",
             found=repr(settings.affinity),
             where="--affinity",
             fix="choose one of these; for a matrix of your own, `mishran solve matrix.csv`",
         )
-    names = tuple(f.name for f in facts if not f.eval_only)
-    if affinity.names != names:  # the user's matrix is of no pool
+    return config.model_copy(update={"mixture": settings})
+
+
+def _own(run: Run, config: FitConfig) -> Affinity | None:
+    """The user's matrix as it was copied into the run, None where the affinity is a measured one."""
+    if config.mixture.affinity in KINDS:
+        return None
+    run.need("affinity-matrix")
+    affinity = read_affinity(run.path("affinity-matrix.npz"))
+    names = tuple(f.name for f in read_facts(run) if not f.eval_only)
+    if affinity.names != names:
         raise ArtifactError(
             expected=f"an affinity over {', '.join(names)}",
             found="one from before the list of tasks changed",
             where=str(run.root),
             fix="run `mishran fit` on the same configuration to the end first",
         )
-    return settings, affinity
+    return affinity

@@ -6,7 +6,8 @@ settings in milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,13 @@ from mishran.pipeline.gains import gains_of
 from mishran.pipeline.mix import Gains, mix
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.report import report_data
-from mishran.pipeline.stages import affinity_stage, matrix_stage, mixture_stage, report_stage
+from mishran.pipeline.stages import (
+    TABLES,
+    affinity_stage,
+    matrix_stage,
+    mixture_stage,
+    report_stage,
+)
 from mishran.pipeline.tables import (
     read_affinity,
     read_divergence,
@@ -30,10 +37,10 @@ from mishran.pipeline.tables import (
 )
 from mishran.report.html import render_html
 from mishran.report.table import markdown
-from mishran.run import Run, Stage, atomic_write
+from mishran.run import Run, Stage, atomic_write, sha256_file
 from mishran.types import Affinity
 
-KINDS = ("jsd", "pmi-mean", "pmi-sum", "pmi-base")
+KINDS = tuple(TABLES)
 
 
 def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) -> Affinity:
@@ -43,25 +50,40 @@ def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) ->
         ConfigError: the user's matrix is not over the tasks of the run.
     """
     names = [f.name for f in read_facts(run) if not f.eval_only]
-    settings = config.mixture
     kind, stage = _affinity_stage(run, config, base, names)
 
     def make(folder: Path) -> None:
         if kind == "matrix":
-            found = matrix_over(names, matrix_path(base, settings.affinity))
-        elif kind == "jsd":
-            run.need("pool", "divergence.npz")
-            table = read_divergence(run.path("divergence.npz"))
-            found = jsd_affinity(table, settings.replicas, config.seed)
+            found = matrix_over(names, matrix_path(base, config.mixture.affinity))
         else:
-            run.need("pool", "scores.parquet")
-            scores = read_scores(run.path("scores.parquet"))
-            variant = kind.removeprefix("pmi-")
-            found = pmi_affinity(scores, variant, settings.replicas, config.seed)
+            found = made_affinity(run, config)
         write_affinity(folder / f"affinity-{kind}.npz", found)
 
     run.complete(stage, make, progress.say)
     return read_affinity(run.path(f"affinity-{kind}.npz"))
+
+
+def made_affinity(run: Run, config: FitConfig) -> Affinity:
+    """The affinity that the configuration asks for, from the tables.
+
+    Raises:
+        ArtifactError: a table is not as it was written.
+    """
+    settings, name = config.mixture, TABLES[config.mixture.affinity]
+    run.need("pool", name)
+    if settings.affinity == "jsd":
+        table = read_divergence(run.path(name))
+        return jsd_affinity(table, settings.replicas, config.seed)
+    scores, variant = read_scores(run.path(name)), settings.affinity.removeprefix("pmi-")
+    return pmi_affinity(scores, variant, settings.replicas, config.seed)
+
+
+def affinity_file(affinity: Affinity) -> dict[str, str]:
+    """Name and sha256 of the file that an affinity makes, without making it in a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"affinity-{affinity.kind}.npz"
+        write_affinity(path, affinity)
+        return {path.name: sha256_file(path)}
 
 
 def _affinity_stage(
@@ -118,16 +140,15 @@ def matrix_over(names: Sequence[str], path: Path) -> Affinity:
     )
 
 
-def run_mixture(
-    run: Run, settings: MixtureConfig, affinity: Affinity, progress: Progress
-) -> Mixture:
+def run_mixture(run: Run, config: FitConfig, affinity: Affinity, progress: Progress) -> Mixture:
     """Solve, and write mixture.json and path.npz."""
+    settings = config.mixture
     facts = [f for f in read_facts(run) if not f.eval_only]
-    inputs = mixture_inputs(run, settings, affinity.kind)
+    inputs = mixture_inputs(run, settings, run.outputs(f"affinity-{affinity.kind}"))
     stage = _mixture_stage(settings, facts, inputs)
 
     def make(folder: Path) -> None:
-        gains = run_gains(run, settings, affinity)
+        gains = run_gains(run, config, affinity)
         mixed = mix(affinity, settings, facts, gains=gains, inputs=inputs, path=True)
         atomic_write(folder / "mixture.json", mixed.mixture.to_json())
         none = np.empty((0, len(facts)))
@@ -159,30 +180,40 @@ def cheap_todo(run: Run, config: FitConfig, base: Path, facts: Sequence[TaskFact
     kind, stage = _affinity_stage(run, config, base, [f.name for f in trained])
     if run.state(stage) != "done":
         return 3
-    inputs = mixture_inputs(run, config.mixture, kind)
+    inputs = mixture_inputs(run, config.mixture, run.outputs(f"affinity-{kind}"))
     if run.state(_mixture_stage(config.mixture, trained, inputs)) != "done":
         return 2
     mixture = Mixture.read(run.path("mixture.json"))
     return int(run.state(report_stage(run, mixture, config.model, facts)) != "done")
 
 
-def mixture_inputs(run: Run, settings: MixtureConfig, kind: str) -> dict[str, str]:
-    """sha256 of the files that a mixture is computed from."""
-    inputs = dict(run.outputs(f"affinity-{kind}"))
-    if settings.unary.kind == "utility":
-        inputs["scores.parquet"] = run.outputs("pool")["scores.parquet"]
-    return inputs
+def mixture_inputs(
+    run: Run, settings: MixtureConfig, affinity: Mapping[str, str]
+) -> dict[str, str]:
+    """sha256 of all that a mixture is computed from, docs/reference/mixture.md.
+
+    Args:
+        affinity: file of the affinity -> sha256.
+    """
+    pool = run.finished("pool")
+    gains = settings.unary.kind == "utility"
+    tables = {TABLES.get(settings.affinity), "scores.parquet" if gains else None} - {None}
+    return {
+        **affinity,
+        **{name: digest for name, digest in pool["outputs"].items() if name in tables},
+        "model": pool["inputs"]["model"],
+        **{f"task {name}": keys["content"] for name, keys in pool["params"]["keys"].items()},
+    }
 
 
-def run_gains(run: Run, settings: MixtureConfig, affinity: Affinity) -> Gains | None:
+def run_gains(run: Run, config: FitConfig, affinity: Affinity) -> Gains | None:
     """What specialists gain on the tasks that count; None unless the unary is utility."""
-    if settings.unary.kind != "utility":
+    unary = config.mixture.unary
+    if unary.kind != "utility":
         return None
-    params = run.finished(f"affinity-{affinity.kind}")["params"]
-    seed = int(params.get("seed", 0))  # a matrix has no replicas, and no seed
     run.need("pool", "scores.parquet")
     scores = read_scores(run.path("scores.parquet"))
-    return gains_of(scores, settings.unary.targets, len(affinity.replicas), seed)
+    return gains_of(scores, unary.targets, len(affinity.replicas), config.seed)
 
 
 def run_report(run: Run, mixture: Mixture, progress: Progress) -> None:

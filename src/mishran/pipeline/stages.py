@@ -26,6 +26,13 @@ AFFINITY = 1
 MIXTURE = 1
 REPORT = 2
 
+# Affinity -> the table that it is made from.
+TABLES = {
+    "jsd": "divergence.npz",
+    "pmi-mean": "scores.parquet",
+    "pmi-sum": "scores.parquet",
+    "pmi-base": "scores.parquet",
+}
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -127,7 +134,7 @@ def pool_stage(prepared: Prepared, run: Run, facts: Sequence[TaskFacts]) -> Stag
 
 def affinity_stage(run: Run, kind: str, replicas: int, seed: int) -> Stage:
     """affinity-<kind>.npz from the tables."""
-    table = "divergence.npz" if kind == "jsd" else "scores.parquet"
+    table = TABLES[kind]
     return Stage(
         name=f"affinity-{kind}",
         version=AFFINITY,
