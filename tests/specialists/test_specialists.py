@@ -15,11 +15,12 @@ from mishran.affinity import pairwise_jsd
 from mishran.config import SpecialistConfig
 from mishran.errors import ModelError, TrainingError
 from mishran.run import sha256_tree
-from mishran.specialists import probe
+from mishran.specialists import probe, validate
 from mishran.specialists.adapters import SequentialBank, check_adapter
 from mishran.specialists.fit import Evidence, curve_steps, fit_specialist, measure_adapter
 from mishran.specialists.probe import answer_pool
 from mishran.specialists.validate import Interval, Tokens, nats_per_row
+from mishran.train import batch as batching
 from mishran.train.answers import answer_logits
 from mishran.train.batch import collate
 from mishran.train.models import Loaded
@@ -333,11 +334,40 @@ def test_a_small_memory_only_makes_more_batches(trained, monkeypatch) -> None:
     rows = task("copy", 9, 7)
     bank = SequentialBank(base.model, {n: folder / n for n in ("copy", "random")})
     whole = answer_pool(bank, base, rows, answer_tokens=64, batch_size=9)
-    monkeypatch.setattr(probe, "MEMORY", 2 * VOCAB * 4 * 3)
+    monkeypatch.setattr(batching, "MEMORY", 2 * VOCAB * 4 * 3)
     split = answer_pool(bank, base, rows, answer_tokens=64, batch_size=9)
     bank.close()
     np.testing.assert_allclose(split.jsd, whole.jsd, atol=1e-6)
     np.testing.assert_allclose(split.nats, whole.nats, atol=1e-5)
+
+
+@pytest.mark.parametrize("answer_tokens", [2, 64])
+def test_long_answers_stay_within_the_memory_wherever_they_are_scored(
+    answer_tokens, trained, monkeypatch
+) -> None:
+    """All answer tokens are scored, so all have logits, however few are compared."""
+    base, folder = loaded(), trained[0]
+    rows = [Tokens((1, *range(5, 5 + size)), 3) for size in (4, 30, 50, 12, 50, 6, 4, 4)]
+    held: list[int] = []
+    real = answer_logits
+
+    def watched(model, batch):
+        found = real(model, batch)
+        held.append(batch.input_ids.shape[0] * int(batch.answer_mask.any(0).sum()) * VOCAB * 4)
+        return found
+
+    monkeypatch.setattr(probe, "answer_logits", watched)
+    monkeypatch.setattr(validate, "answer_logits", watched)
+    memory = 2 * 48 * VOCAB * 4 * 3
+    monkeypatch.setattr(batching, "MEMORY", memory)
+    nats = nats_per_row(base.model, rows, 0, 8, CPU)[0]
+    assert 1 < len(held) < 8 and 3 * max(held) <= memory
+    held.clear()
+    bank = SequentialBank(base.model, {n: folder / n for n in ("copy", "random")})
+    got = answer_pool(bank, base, rows, answer_tokens=answer_tokens, batch_size=8)
+    bank.close()
+    assert 1 < len(held) / 3 < 8 and 3 * max(held) <= memory
+    np.testing.assert_allclose(got.base_nats, nats, atol=1e-4)
 
 
 def test_a_bfloat16_base_trains_float32_adapters(tmp_path: Path) -> None:

@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from mishran.errors import ModelError
 from mishran.specialists.adapters import SequentialBank
 from mishran.specialists.divergence import pairwise_jsd_fast, probabilities
-from mishran.train.answers import answer_logits, answer_nats, sum_by_row
-from mishran.train.batch import Row, by_length, collate
+from mishran.train.answers import answer_logits, answer_nats, logits_bytes, sum_by_row
+from mishran.train.batch import Row, collate, within_memory
 from mishran.train.models import Loaded
-
-MEMORY = 1 << 29  # bytes of probabilities held at a time
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,14 @@ def answer_pool(
     jsd = np.zeros((m, n * (n - 1) // 2), dtype=np.float32)
     rounding = 0.0
     vocab = loaded.model.get_output_embeddings().weight.shape[0]
-    for index in _batches(rows, batch_size, answer_tokens, n * vocab * 4):
+
+    def bytes_per_row(answer: int) -> int:
+        """Logits of everyone in turn, and all distributions (one of them in float64, twice)."""
+        return logits_bytes(loaded.model, answer) + min(answer, answer_tokens) * vocab * 4 * (n + 4)
+
+    for index in within_memory(rows, batch_size, bytes_per_row):
         batch = collate([rows[i] for i in index], loaded.pad_id).to(loaded.device)
         tokens[index] = batch.answer_mask.sum(dim=1).cpu().numpy()
-        probs: list[torch.Tensor] = []
         with torch.inference_mode():
             for s, name in enumerate((None, *bank.names)):
                 with bank.select(name) as model:
@@ -77,10 +79,11 @@ def answer_pool(
                 if name is None:
                     base_nats[index] = row_nats
                     kept, which = _first_tokens(found.rows, answer_tokens)
+                    probs = torch.empty(n, len(which), vocab, device=which.device)
                 else:
                     nats[s - 1, index] = row_nats
-                    probs.append(probabilities(found.logits[kept]))
-            per_token = pairwise_jsd_fast(torch.stack(probs))
+                    probs[s - 1] = probabilities(found.logits[kept])
+            per_token = pairwise_jsd_fast(probs)
         count = torch.zeros(len(index), dtype=torch.float64, device=which.device)
         count.index_add_(0, which, torch.ones_like(which, dtype=torch.float64))
         total = torch.zeros(
@@ -101,23 +104,3 @@ def _first_tokens(rows: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.T
     place = torch.arange(len(rows), device=rows.device) - starts[rows]
     kept = place < limit
     return kept, rows[kept]
-
-
-def _batches(
-    rows: Sequence[Row], batch_size: int, answer_tokens: int, bytes_per_token: int
-) -> list[list[int]]:
-    """Batches of similar length whose probabilities fit the memory; one row is always allowed."""
-    most = max(1, MEMORY // bytes_per_token)
-    out: list[list[int]] = []
-    for index in by_length(rows, batch_size):
-        current: list[int] = []
-        used = 0
-        for i in index:
-            need = min(answer_tokens, len(rows[i].input_ids) - rows[i].num_prompt_tokens)
-            if current and used + need > most:
-                out.append(current)
-                current, used = [], 0
-            current.append(i)
-            used += need
-        out.append(current)
-    return out

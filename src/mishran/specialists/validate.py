@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.sparse.csgraph import connected_components
 
-from mishran.train.answers import answer_logits, answer_nats, sum_by_row
-from mishran.train.batch import Row, by_length, collate
+from mishran.train.answers import answer_logits, answer_nats, logits_bytes, sum_by_row
+from mishran.train.batch import Row, collate, within_memory
 
 SHUFFLES = 4  # prompts of other examples behind every held-out answer
 
@@ -73,7 +73,7 @@ def nats_per_row(
     training = model.training
     model.eval()
     with torch.inference_mode():
-        for index in by_length(rows, batch_size):
+        for index in within_memory(rows, batch_size, lambda answer: logits_bytes(model, answer)):
             batch = collate([rows[i] for i in index], pad_id).to(device)
             found = answer_logits(model, batch)
             nats[index] = sum_by_row(answer_nats(found), found.rows, len(index)).cpu().numpy()

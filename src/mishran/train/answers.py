@@ -51,6 +51,11 @@ def answer_nats(found: AnswerLogits) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, found.targets, reduction="none")
 
 
+def logits_bytes(model: torch.nn.Module, answer: int) -> int:
+    """What scoring a row with `answer` answer tokens holds: logits, those wanted, and log p."""
+    return 3 * answer * model.get_output_embeddings().weight.shape[0] * 4
+
+
 def sum_by_row(values: torch.Tensor, rows: torch.Tensor, num_rows: int) -> torch.Tensor:
     """(B,) float64 sums of (A,) values by row."""
     out = torch.zeros(num_rows, dtype=torch.float64, device=values.device)

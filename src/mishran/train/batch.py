@@ -6,11 +6,13 @@ head only has to look at the last few. Positions count real tokens, so a padded 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
+
+MEMORY = 1 << 29  # bytes of logits and distributions held at a time where nothing is trained
 
 
 class Row(Protocol):
@@ -74,3 +76,26 @@ def by_length(rows: Sequence[Row], size: int) -> list[list[int]]:
     """Indices in batches of about equal length, longest first; every index exactly once."""
     order = sorted(range(len(rows)), key=lambda i: (-len(rows[i].input_ids), i))
     return [order[i : i + size] for i in range(0, len(order), size)]
+
+
+def within_memory(
+    rows: Sequence[Row], size: int, bytes_per_row: Callable[[int], int]
+) -> list[list[int]]:
+    """`by_length`, with batches split that would hold more than `MEMORY`; one row is always allowed.
+
+    Args:
+        bytes_per_row: of the length of the batch's longest answer, which all its rows are padded to.
+    """
+    out: list[list[int]] = []
+    for index in by_length(rows, size):
+        current: list[int] = []
+        longest = 0
+        for i in index:
+            longest = max(longest, len(rows[i].input_ids) - rows[i].num_prompt_tokens)
+            if current and (len(current) + 1) * bytes_per_row(longest) > MEMORY:
+                out.append(current)
+                current = []
+                longest = len(rows[i].input_ids) - rows[i].num_prompt_tokens
+            current.append(i)
+        out.append(current)
+    return out
