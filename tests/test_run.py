@@ -143,6 +143,46 @@ def test_failed_writes_are_help(tmp_path):
         Run(tmp_path / "file").complete(STAGE, make)
 
 
+def test_an_input_that_cannot_be_read_is_named(tmp_path):
+    """And is not called a run directory that cannot be written."""
+    run, gone = Run(tmp_path / "run"), tmp_path / "adapter.safetensors"
+
+    def reads(folder: Path) -> None:
+        make(folder)
+        gone.read_bytes()
+
+    with pytest.raises(ArtifactError) as caught:
+        run.complete(STAGE, reads)
+    line = str(caught.value)
+    assert line.startswith(f"{gone}: expected a file that can be read, found No such file")
+    assert "it resumes" in line and "can be written" not in line
+    assert list(run.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [None, "sub/x"])
+def test_a_write_that_fails_inside_a_stage(tmp_path, name):
+    """With the name of a file that was being made, or with none, as on a full disk."""
+    run = Run(tmp_path / "run")
+
+    def full(folder: Path) -> None:
+        raise OSError(28, "No space left on device", name and str(folder / name))
+
+    with pytest.raises(ArtifactError, match=r"can be written, found No space left on device \("):
+        run.complete(STAGE, full)
+
+
+def test_every_output_is_hashed_once(run, monkeypatch):
+    import mishran.run
+
+    hashed: list[str] = []
+    original = mishran.run.sha256_file
+    monkeypatch.setattr(
+        mishran.run, "sha256_file", lambda path: (hashed.append(path.name), original(path))[1]
+    )
+    assert not run.complete(STAGE, make)
+    assert sorted(hashed) == ["one.txt", "two.txt"]
+
+
 def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
     path = tmp_path / "a"
     atomic_write(path, "old")

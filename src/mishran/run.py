@@ -141,31 +141,31 @@ class Run:
 
     def state(self, stage: Stage) -> str:
         """ "done", "missing", "stale" (inputs, parameters or code changed) or "damaged"."""
-        manifest = self.manifest(stage.name)
-        if manifest is None:
-            return "damaged" if self.manifest_path(stage.name).exists() else "missing"
-        if manifest["key"] != stage.key and not _describes(manifest, stage):
-            return "stale"
-        return "done" if self.damage(stage) is None else "damaged"
+        return self._check(stage)[0]
 
-    def damage(self, stage: Stage) -> str | None:
-        """The first file of a stage that is missing, or is not what its manifest says, or None."""
-        place = self.manifest_path(stage.name).relative_to(self.root).as_posix()
+    def _check(self, stage: Stage) -> tuple[str, str]:
+        """State of a stage; of a damaged one also the first file that is missing or changed."""
+        place = self.manifest_path(stage.name)
         manifest = self.manifest(stage.name)
-        if manifest is None or manifest["key"] != stage.key or not _describes(manifest, stage):
-            return place
-        for output in stage.outputs:
-            folder = output.endswith("/")
-            names = manifest["outputs"]
-            if not any(n.startswith(output) if folder else n == output for n in names):
-                return place
-        return self.verify(stage.name)
+        broken = ("damaged", place.relative_to(self.root).as_posix())
+        if manifest is None:
+            return broken if place.exists() else ("missing", "")
+        described = _describes(manifest, stage)
+        if manifest["key"] != stage.key:
+            return broken if described else ("stale", "")
+        if not described or not _lists(manifest, stage):
+            return broken
+        wrong = self._wrong(manifest)
+        return ("done", "") if wrong is None else ("damaged", wrong)
 
     def verify(self, stage: str) -> str | None:
         """The first output of a finished stage that is missing or changed, or None."""
         manifest = self.manifest(stage)
         if manifest is None:
             return self.manifest_path(stage).relative_to(self.root).as_posix()
+        return self._wrong(manifest)
+
+    def _wrong(self, manifest: dict[str, Any]) -> str | None:
         for relative, digest in manifest["outputs"].items():
             path = self.root / relative
             if not path.is_file() or sha256_file(path) != digest:
@@ -229,11 +229,11 @@ class Run:
         may return facts to keep in the manifest (`recorded`). The folder is on the run's file system;
         when `make` returns, outputs are renamed into place and the manifest is written last.
         """
-        state = self.state(stage)
+        state, wrong = self._check(stage)
         if state == "done":
             return False
         if state == "damaged":
-            say(f"{stage.name}: {self.damage(stage)} is damaged or missing; computing it again")
+            say(f"{stage.name}: {wrong} is damaged or missing; computing it again")
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             work = self.root / f"{TMP}{os.getpid()}-{stage.name.replace('/', '-')}"
@@ -241,7 +241,8 @@ class Run:
             work.mkdir()
         try:
             with storage_errors(self.root):
-                recorded = make(work) or {}
+                with _input_errors(work):
+                    recorded = make(work) or {}
                 self._place(stage, work, recorded)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -308,6 +309,32 @@ class Run:
                 else:
                     path.unlink(missing_ok=True)
         return len(found)
+
+
+@contextlib.contextmanager
+def _input_errors(work: Path) -> Iterator[None]:
+    """A file that could not be read is named; what fails in the folder of work is a failed write."""
+    try:
+        yield
+    except OSError as error:
+        name = error.filename
+        if not isinstance(name, str) or Path(name).resolve().is_relative_to(work.resolve()):
+            raise
+        raise ArtifactError(
+            expected="a file that can be read",
+            found=error.strerror or str(error),
+            where=name,
+            fix="check that it is there and may be read, then run the same command: it resumes",
+        ) from error
+
+
+def _lists(manifest: dict[str, Any], stage: Stage) -> bool:
+    """Whether every output of the stage, or a file in it, is in the manifest."""
+    names = manifest["outputs"]
+    return all(
+        any(n.startswith(output) for n in names) if output.endswith("/") else output in names
+        for output in stage.outputs
+    )
 
 
 def _describes(manifest: dict[str, Any], stage: Stage) -> bool:
