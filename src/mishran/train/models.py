@@ -16,6 +16,7 @@ import torch
 
 from mishran.errors import DependencyError, ModelError, first_line
 from mishran.run import sha256_file, sha256_value
+from mishran.train.causal import check_causal
 
 # Not the tokenizer's: rows of tokens are hashed themselves, and padding is masked everywhere.
 _IDENTITY = ("*.safetensors", "config.json", "*.index.json")
@@ -203,7 +204,8 @@ def load_model(
     """Load model and tokenizer in evaluation mode, all parameters frozen.
 
     Raises:
-        ModelError: missing folder, weights or tokenizer, or a tokenizer that does not fit.
+        ModelError: missing folder, weights or tokenizer, a tokenizer that does not fit, or a model that
+            looks ahead or whose answers depend on padding.
     """
     tokenizer = load_tokenizer(name, base, online, revision)
     from transformers import AutoModelForCausalLM
@@ -231,6 +233,7 @@ def load_model(
     model = model.to(where).eval().requires_grad_(False)
     check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], place)
     pad_id, notes = _pad(tokenizer)
+    check_causal(model, pad_id, len(tokenizer), place)
     return Loaded(model, tokenizer, where, kind, pad_id, notes)
 
 
