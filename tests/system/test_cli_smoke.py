@@ -116,9 +116,34 @@ def test_adapters_load_in_peft(only_read, tiny_model):
 
 
 def test_resolved_configuration_reads_back(fitted_once, only_read):
-    assert read_config(only_read / "run.yaml") == read_config(fitted_once)
-    saved = yaml.safe_load((only_read / "run.yaml").read_text())
+    used = {"device": "cpu", "dtype": "float32", "max_tokens": 64}
+    expected = read_config(fitted_once).model_copy(update=used)
+    assert read_config(only_read / "run.yaml") == expected
+    text = (only_read / "run.yaml").read_text()
+    assert "# read by it. Paths are relative to the folder of the original file.\n" in text
+    saved = yaml.safe_load(text)
     assert saved["specialists"]["warmup"] == 0.05 and saved["mixture"]["repair"] == "shift"
+
+
+def test_what_the_file_left_open_is_written_down(project, mishran):
+    """Fitting the resolved file in the original's place finds everything done."""
+    for name in ("exam", "turned"):
+        (project.parent / "data" / f"{name}.jsonl").unlink()
+    project.write_text("model: model\ntasks: data\nspecialists: {rank: 1, epochs: 1}\n")
+    assert mishran("fit", project, "-q").code == 0
+    run = project.parent / "runs" / "mix"
+    saved = yaml.safe_load((run / "run.yaml").read_text())
+    assert [t["path"] for t in saved["tasks"]] == [
+        f"data/{name}.jsonl" for name in ("capitals", "capitals_hi", "sums")
+    ]
+    assert saved["specialists"]["learning_rate"] > 0 and saved["specialists"]["tokens"] is None
+    assert (saved["device"], saved["dtype"], saved["max_tokens"]) == ("cpu", "float32", 64)
+    assert mishran("solve", run, "--t", "0.6").code == 0
+    assert mishran("fit", project, "-q").code == 0
+    again = project.with_name("again.yaml")
+    again.write_text((run / "run.yaml").read_text())
+    said = mishran("fit", again, "--run", run, "--plan", "--json")
+    assert [s["todo"] for s in strict(said.out)["stages"]] == [0, 0, 0]
 
 
 def test_a_second_fit_does_nothing(fitted, run, mishran):

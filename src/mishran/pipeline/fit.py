@@ -48,6 +48,7 @@ from mishran.run import TMP, Run, Stage, atomic_write
 from mishran.specialists.adapters import SequentialBank, new_adapter
 from mishran.specialists.fit import Evidence, fit_specialist, measure_adapter
 from mishran.specialists.probe import answer_pool
+from mishran.tasks.load import task_configs
 from mishran.train.models import Loaded, load_model, model_commit, resolve_device, resolve_dtype
 from mishran.types import DivergenceTable, ScoreTable
 
@@ -136,7 +137,7 @@ def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
     if todo:
         check_recipe(model(), prepared.config.specialists)  # before anything is written
     facts = known_facts(prepared, {t.task.name: s for t, s in stages}, kind)
-    write_run(prepared, run, facts)
+    write_run(resolved(prepared, str(device), kind[1]), run, facts)
     _specialists(prepared, run, todo, model, progress)
     _pool(prepared, run, facts, kind, model, progress)
     affinity = run_affinity(run, prepared.config, prepared.base, progress)
@@ -162,12 +163,35 @@ def known_facts(
     return tuple(map(of, prepared.tasks))
 
 
-def write_run(prepared: Prepared, run: Run, facts: Sequence[TaskFacts]) -> None:
-    """run.yaml (the resolved configuration) and tasks.json (what is known of each task)."""
-    text = yaml.safe_dump(
-        prepared.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True
+def resolved(prepared: Prepared, device: str, dtype: str) -> FitConfig:
+    """The configuration with what was left open: fitting it makes the same stages."""
+    config, shape = prepared.config, prepared.shape
+    recipe = {
+        "tokens": config.specialists.budget_tokens,
+        "learning_rate": config.specialists.lora_learning_rate(shape.hidden_size),
+    }
+    return config.model_copy(
+        update={
+            "revision": model_commit(config.model, prepared.base, config.revision),
+            "tasks": task_configs(config, prepared.base),
+            "specialists": config.specialists.model_copy(update=recipe),
+            "max_tokens": prepared.max_tokens,
+            "device": device,
+            "dtype": dtype,
+        }
     )
-    atomic_write(run.path("run.yaml"), text)
+
+
+_HEAD = """\
+# What this run was made from, with everything that the file left open. Written by `mishran fit`, never
+# read by it. Paths are relative to the folder of the original file.
+"""
+
+
+def write_run(config: FitConfig, run: Run, facts: Sequence[TaskFacts]) -> None:
+    """run.yaml (the resolved configuration) and tasks.json (what is known of each task)."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    atomic_write(run.path("run.yaml"), _HEAD + text)
     write_facts(run, facts)
 
 

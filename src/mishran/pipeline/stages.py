@@ -122,7 +122,8 @@ def pool_stage(prepared: Prepared, run: Run, facts: Sequence[TaskFacts]) -> Stag
     for t in prepared.tasks:
         inputs[f"pool {t.task.name}"] = sha256_value(run.outputs(f"pool/{t.task.name}"))
     for t in prepared.trained:
-        inputs[f"evidence {t.task.name}"] = sha256_file(evidence_path(run, t.task.name))
+        folder = f"specialists/{t.task.name}"
+        inputs[f"evidence {t.task.name}"] = run.outputs(folder)[f"{folder}/evidence.json"]
     return Stage(
         name="pool",
         version=POOL,
