@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,6 +197,37 @@ def test_a_brought_adapter_is_measured_like_a_trained_one(trained) -> None:
     assert found.specialist == pytest.approx(ours.specialist, abs=1e-5)
     assert found.gain.mean == pytest.approx(ours.gain.mean, abs=1e-5)
     assert found.prompt.mean == pytest.approx(ours.prompt.mean, abs=1e-5)
+
+
+@pytest.mark.parametrize("whose", ["the adapter", "the base"])
+def test_a_brought_adapter_without_finite_losses_is_refused(whose, trained, tmp_path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base, folder = loaded(), tmp_path / "mine"
+    shutil.copytree(trained[0] / "copy", folder)
+    weights = load_file(folder / "adapter_model.safetensors")
+    if whose == "the adapter":
+        next(iter(weights.values())).fill_(float("nan"))
+    else:
+        base.model.get_output_embeddings().weight.fill_(float("nan"))
+    save_file(weights, folder / "adapter_model.safetensors")
+    said = "an adapter with finite losses" if whose == "the adapter" else "a base model with finite"
+    with pytest.raises(ModelError, match=f"task 'copy'.*expected {said}"):
+        measure_adapter("copy", base, folder, task("copy", 8, 1), RECIPE, seed=0, max_tokens=64)
+    assert not any("lora" in name for name, _ in base.model.named_parameters())
+
+
+def test_every_point_of_the_curve_is_measured_once(tmp_path, monkeypatch) -> None:
+    from mishran.specialists import fit as fit_module
+
+    calls: list[int] = []
+    real = nats_per_row
+    monkeypatch.setattr(
+        fit_module, "nats_per_row", lambda *args: calls.append(len(args[1])) or real(*args)
+    )
+    evidence = specialist(tmp_path, "copy", tokens=600)
+    assert len(calls) == len(evidence.curve), "the last point is the result"
+    assert evidence.specialist == evidence.curve[-1].nats
 
 
 def test_a_folder_that_is_no_lora_adapter_is_refused(tmp_path: Path) -> None:

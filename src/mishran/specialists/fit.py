@@ -121,25 +121,20 @@ def fit_specialist(
     )
     measure = _Measure(loaded, held_out, recipe.batch_size, max_tokens, seed)
     points = curve_steps(len(plan), recipe.curve_points)
-    base = measure.per_token(loaded.model)
-    if not np.isfinite(base).all():
-        raise ModelError(
-            expected="a base model with finite losses",
-            found="NaN or infinity on held-out examples, before any training",
-            where=f"task {task!r}",
-            fix="check the weights of the model, or use dtype: float32",
-        )
+    base = _finite_base(measure, task)
     curve = [_point(0, 0, base)]
+    after_nats = base  # the last step is a point of the curve and replaces it
     last = 0
 
     with new_adapter(loaded.model, recipe, seed, base_name) as wrapped:
 
         def after(step: Step) -> None:
-            nonlocal last
+            nonlocal last, after_nats
             on_tokens(step.tokens - last)
             last = step.tokens
             if step.index in points:
-                curve.append(_point(step.index, step.tokens, measure.per_token(wrapped)))
+                after_nats = measure.per_token(wrapped)
+                curve.append(_point(step.index, step.tokens, after_nats))
 
         trainable = [p for p in wrapped.parameters() if p.requires_grad]
         try:
@@ -172,7 +167,6 @@ def fit_specialist(
                 where=f"task {task!r}",
                 fix="lower specialists.learning_rate",
             ) from error
-        after_nats = measure.per_token(wrapped)
         if not np.isfinite(after_nats).all():
             raise TrainingError(
                 expected="finite losses on held-out examples",
@@ -209,13 +203,24 @@ def measure_adapter(
     seed: int,
     max_tokens: int,
 ) -> Evidence:
-    """The same evidence for an adapter that the task brought; its curve has no tokens, so no points."""
+    """The same evidence for an adapter that the task brought; its curve has no tokens, so no points.
+
+    Raises:
+        ModelError: the adapter does not fit the model, or its losses are not finite.
+    """
     measure = _Measure(loaded, held_out, recipe.batch_size, max_tokens, seed)
-    base = measure.per_token(loaded.model)
+    base = _finite_base(measure, task)
     bank = SequentialBank(loaded.model, {task: adapter})
     try:
         with bank.select(task) as model:
             after = measure.per_token(model)
+            if not np.isfinite(after).all():
+                raise ModelError(
+                    expected="an adapter with finite losses on held-out examples",
+                    found="NaN or infinity",
+                    where=f"task {task!r}: {adapter}",
+                    fix="check its weights, use dtype: float32, or remove `adapter:` to train one",
+                )
             prompt = measure.prompt(model, after)
     finally:
         bank.close()
@@ -259,6 +264,19 @@ class _Measure:
             max_tokens=self.max_tokens,
             seed=self.seed,
         )
+
+
+def _finite_base(measure: _Measure, task: str) -> Any:
+    """(R,) nats per answer token of the base model."""
+    base = measure.per_token(measure.loaded.model)
+    if not np.isfinite(base).all():
+        raise ModelError(
+            expected="a base model with finite losses",
+            found="NaN or infinity on held-out examples, before any training",
+            where=f"task {task!r}",
+            fix="check the weights of the model, or use dtype: float32",
+        )
+    return base
 
 
 def _point(step: int, tokens: int, nats: Any) -> CurvePoint:
