@@ -23,8 +23,12 @@ BASE = "(base)"  # no task can have this name
 
 def write_npz(path: Path, **arrays: Any) -> None:
     """An npz of plain arrays (strings as fixed-width unicode), never pickled."""
+    plain = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in plain.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} of {path.name} holds objects, which only pickle can store")
     buffer = io.BytesIO()
-    np.savez(buffer, **{k: np.asarray(v) for k, v in arrays.items()}, allow_pickle=False)
+    np.savez(buffer, **plain)  # `allow_pickle` came with numpy 2.1; before, it is one more array
     atomic_write(path, buffer.getvalue())
 
 
