@@ -195,7 +195,7 @@ def case(n: int = 16, *, seed: int = 0, t: float = 0.6, tasks: tuple = ()) -> Re
         t_chosen=t,
         specialists=tuple(_specialist(task, rng) for task in chosen),
         curves=tuple(_curve(name, rng) for name in names),
-        base=BaseFacts("base-6m", 32 * n, n, 32 * n * 5, 50_000),
+        base=BaseFacts("base-6m", 32 * n, n, dict.fromkeys(names, 32), 32 * n * 5, 50_000),
     )
 
 

@@ -183,7 +183,7 @@ def test_intervals_that_contain_uniform_and_intervals_that_are_missing():
         assert text in only(findings.wide(mixture(tasks=none, **changes))).text
 
 
-def test_repeated_epochs_additive_affinity_and_few_probes():
+def test_repeated_epochs_and_additive_affinity():
     assert "max_epochs: 4" in only(findings.repeated(mixture(tasks=tasks(epochs=9.0)))).what_to_do
     assert findings.repeated(DATA.mixture) == []
     additive = DiagnosticsView(additive_share=0.79)
@@ -191,6 +191,17 @@ def test_repeated_epochs_additive_affinity_and_few_probes():
     assert "79\u202f%" in found.title and "pmi-mean" in found.what_to_do
     assert only(findings.difficulty(DATA.mixture, additive)).level == "note"
     assert findings.difficulty(DATA.mixture, DiagnosticsView()) == []
-    few = BaseFacts("base", probes=64, probe_tasks=16)
-    assert "64 probe examples over 16 tasks" in only(findings.few_probes(DATA.mixture, few)).text
-    assert findings.few_probes(DATA.mixture, BaseFacts("base")) == []
+
+
+def test_few_probes_are_counted_task_by_task_and_a_single_one_is_explained():
+    plenty = {f"t{i}": 32 for i in range(9)}
+    few = BaseFacts("base", probes=9 * 32 + 9, task_probes={**plenty, "poor": 8, "single": 1})
+    found = only(findings.few_probes(few))
+    assert found.title == "Few probes in 2 of 11 tasks"
+    assert found.text == (
+        "Fewer than 16: single 1, poor 8. A single probe does not vary from replica to replica, so "
+        "intervals are too narrow as far as they rest on single."
+    )
+    assert "single probe" not in only(findings.few_probes(BaseFacts("b", 8, 1, {"poor": 8}))).text
+    assert findings.few_probes(BaseFacts("base", task_probes=plenty)) == []
+    assert findings.few_probes(BaseFacts("base")) == findings.few_probes(None) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,6 +196,7 @@ def _base(run: Run, evidence: list[dict[str, Any] | None]) -> BaseFacts | None:
         model=Path(read_run(run).model).name,
         probes=len(scores.probe_task),
         probe_tasks=len(set(scores.probe_task)),
+        task_probes=dict(Counter(scores.probe_task)),
         answer_tokens=int(scores.tokens.sum()),
         train_tokens=int(np.median(tokens)) if tokens else None,
     )

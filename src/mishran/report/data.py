@@ -111,13 +111,14 @@ class DiagnosticsView:
 class BaseFacts:
     """What the evidence was measured with. probes: examples in the pool, all tasks together.
 
-    probe_tasks: tasks in the pool, those included that are only evaluated. answer_tokens: answer
-    tokens scored. train_tokens: training tokens per specialist.
+    probe_tasks: tasks in the pool, those included that are only evaluated. task_probes: probes of each
+    of them. answer_tokens: answer tokens scored. train_tokens: training tokens per specialist.
     """
 
     model: str
     probes: int | None = None
     probe_tasks: int | None = None
+    task_probes: Mapping[str, int] = field(default_factory=dict)
     answer_tokens: int | None = None
     train_tokens: int | None = None
 

@@ -57,7 +57,7 @@ def find(
         *wide(mixture),
         *repeated(mixture),
         *difficulty(mixture, diagnostics),
-        *few_probes(mixture, base),
+        *few_probes(base),
     )
 
 
@@ -328,14 +328,21 @@ def difficulty(mixture: Mixture, diagnostics: DiagnosticsView) -> list[Finding]:
     )
 
 
-def few_probes(mixture: Mixture, base: BaseFacts | None) -> list[Finding]:
-    if base is None or base.probes is None:
+def few_probes(base: BaseFacts | None) -> list[Finding]:
+    """Tasks with fewer probes than an interval can rest on; those with a single one stand first."""
+    counts = {} if base is None else base.task_probes
+    few = sorted((n, name) for name, n in counts.items() if n < PROBES_PER_TASK)
+    if not few:
         return []
-    tasks = base.probe_tasks or len(mixture.tasks)
-    if base.probes >= PROBES_PER_TASK * tasks:
-        return []
+    one = [name for n, name in few if n == 1]
+    text = f"Fewer than {PROBES_PER_TASK}: " + say.listed(f"{name} {n}" for n, name in few) + "."
+    if one:
+        text += (
+            f" A single probe does not vary from replica to replica, so intervals are too narrow as "
+            f"far as they rest on {say.names(one)}."
+        )
     return _warning(
-        "Few probes",
-        f"{base.probes} probe examples over {tasks} tasks, fewer than {PROBES_PER_TASK} each.",
+        f"Few probes in {len(few)} of {len(counts)} tasks",
+        text,
         "Raise `probes.per_task`, or bring more held-out examples.",
     )
