@@ -13,7 +13,7 @@ from mishran.pipeline.progress import Progress
 from mishran.pipeline.tables import read_affinity
 from mishran.run import Run, Stage
 from mishran.tasks.builtin import CROSS_LANGUAGE, OUTLIER, RANDOM, TWINS, write_builtin
-from mishran.train.demo_model import train_demo_model
+from mishran.train.demo_model import STEPS, train_demo_model
 
 MODEL = 1  # raised when the demo's model comes out differently
 
@@ -38,12 +38,17 @@ def run_demo(folder: Path, seed: int, progress: Progress) -> tuple[Fitted, tuple
     with demo.locked():
 
         def make(work: Path) -> None:
-            with progress.bar("training a small model", 1) as advance:
-                train_demo_model(work / "model", seed, lambda step, steps: advance(1 / steps))
+            with progress.bar("training a small model", STEPS) as advance:
+                train_demo_model(work / "model", seed, lambda step, steps: advance(1))
 
         demo.complete(stage, make, progress.say)
     fitted = fit(folder / "mix.yaml", progress=progress)
     return fitted, planted(fitted)
+
+
+def alike(one: float, other: float) -> bool:
+    """Weights of twins: at most 10 % apart, of the smaller one."""
+    return abs(one - other) <= 0.1 * min(one, other)
 
 
 def planted(fitted: Fitted) -> tuple[Planted, ...]:
@@ -58,7 +63,6 @@ def planted(fitted: Fitted) -> tuple[Planted, ...]:
         name: names[int(np.argmin(np.where(np.arange(len(names)) == i, np.inf, distance[i])))]
         for name, i in index.items()
     }
-    apart = abs(weights[a] - weights[b]) / max(weights[a], weights[b])
     twins = nearest[a] == b and nearest[b] == a
     across = distance[index[CROSS_LANGUAGE[0]], index[CROSS_LANGUAGE[1]]]
     pairs = [distance[i, j] for i, j in itertools.combinations(range(len(names)), 2)]
@@ -70,7 +74,7 @@ def planted(fitted: Fitted) -> tuple[Planted, ...]:
     return (
         Planted(
             "near-duplicates",
-            twins and apart < 0.1,
+            twins and alike(weights[a], weights[b]),
             f"{a} and {b} are each other's nearest neighbours, with weights {weights[a]:.1%} and "
             f"{weights[b]:.1%}"
             if twins

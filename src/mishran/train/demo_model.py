@@ -23,7 +23,7 @@ BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 VOCABULARY = 2000
 CONTEXT = 128
 NUM_LINES = 12_000
-BLOCK, BATCH_SIZE = 48, 16
+BLOCK, BATCH_SIZE, STEPS = 48, 16, 400
 
 # Words keep their vowel signs and joiners (\p{M}), digits and signs stand alone, and a space
 # belongs to what follows it. The usual GPT-2 pattern cuts Devanagari words at every vowel sign.
@@ -42,7 +42,7 @@ def train_demo_model(
     folder: Path,
     seed: int,
     progress: Callable[[Step, int], None] | None = None,
-    steps: int = 400,
+    steps: int = STEPS,
 ) -> None:
     """Train tokenizer and model and save them as a Hugging Face folder.
 
