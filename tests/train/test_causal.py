@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from mishran.errors import ModelError
 from mishran.train.causal import check_causal
-from mishran.train.models import load_model
+from mishran.train.models import load_model, resolve_device
 
 OTHERS = {
     "bert": {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32},
@@ -69,3 +69,9 @@ def test_loading_asks(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path / "m")
     with pytest.raises(ModelError, match=r"found model type 'bert'"):
         load_model("m", tmp_path, device="cpu")
+
+
+def test_a_device_without_float64_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"computes in float64.*found mps.*set device: cpu"):
+        resolve_device("mps")
+    assert resolve_device("cpu") == torch.device("cpu")

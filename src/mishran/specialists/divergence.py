@@ -18,9 +18,8 @@ BLOCK = 1 << 18  # float32 entries worked on at a time: they stay in a core's ca
 
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:
-    """(A, V) logits to float32 probabilities, normalised in float64 (float32 where there is none)."""
-    wide = torch.float32 if logits.device.type == "mps" else torch.float64
-    return torch.softmax(logits.to(wide), dim=-1).float()
+    """(A, V) logits to float32 probabilities, normalised in float64."""
+    return torch.softmax(logits.double(), dim=-1).float()
 
 
 def pairwise_jsd_fast(probs: torch.Tensor) -> torch.Tensor:

@@ -50,6 +50,13 @@ def resolve_device(wanted: str) -> torch.device:
             where="device",
             fix="change it",
         ) from error
+    if device.type == "mps":
+        raise ModelError(
+            expected="a device that computes in float64, as sums of scores and divergences do",
+            found="mps, which has none",
+            where="device",
+            fix="set device: cpu",
+        )
     try:
         torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
