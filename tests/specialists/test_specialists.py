@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -348,6 +349,24 @@ def test_the_pool_agrees_with_the_reference_specialist_by_specialist(trained) ->
     want = [per_token[owner.numpy() == i].mean() for i in range(len(rows))]
     np.testing.assert_allclose(got.jsd[:, 0], want, atol=1e-6)
     assert got.rounding < 1e-6
+
+
+def test_the_pool_asks_any_bank_that_has_names_and_select() -> None:
+    """Specialists that are whole models: no adapters, nothing of ours but the interface."""
+    base, models = loaded(), {"a": loaded("gpt2").model, "b": loaded("neox").model}
+
+    class Whole:
+        names = tuple(models)
+
+        @contextmanager
+        def select(self, name: str | None):
+            yield models[name] if name else base.model
+
+    rows = task("copy", 5, 7)
+    got = answer_pool(Whole(), base, rows, answer_tokens=64, batch_size=4)
+    for i, model in enumerate(models.values()):
+        np.testing.assert_allclose(got.nats[i], nats_per_row(model, rows, 0, 1, CPU)[0], atol=1e-5)
+    assert (got.jsd > 0).all()
 
 
 def test_only_the_first_answer_tokens_are_compared_but_all_are_scored(trained) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -138,11 +138,27 @@ def _more_than_matrices(settings: dict[str, Any], weights: Path) -> str:
     return next((f"the weights {n}" for n in names if not any(m in n for m in MATRICES)), "")
 
 
-class SequentialBank:
-    """Base model and n adapters, asked one after another.
+class Bank(Protocol):
+    """Whoever answers the pool: n specialists over one base model.
 
-    The interface that a faster bank implements: `names`, and `select` to choose who answers.
+    A faster bank has to give the same logits as each specialist alone, to rounding; nothing that one
+    `select` yields may change what another or the base answers. `answer_pool` selects the base first and
+    then `names` in order, for the same batch, with no other selected meanwhile: a bank may answer for
+    all at the first call and hand out what it has.
     """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The specialists, in the order of all tables."""
+        ...
+
+    def select(self, name: str | None) -> AbstractContextManager[Any]:
+        """A causal model in evaluation mode, as `answer_logits` calls it; None selects the base."""
+        ...
+
+
+class SequentialBank:
+    """The plain `Bank`: base model and n adapters, asked one after another."""
 
     def __init__(self, model: Any, folders: dict[str, Path]) -> None:
         from peft import PeftModel

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mishran.errors import ModelError
-from mishran.specialists.adapters import SequentialBank
+from mishran.specialists.adapters import Bank
 from mishran.specialists.divergence import pairwise_jsd_fast, probabilities
 from mishran.train.answers import answer_logits, answer_nats, logits_bytes, sum_by_row
 from mishran.train.batch import Row, collate, within_memory
@@ -37,7 +37,7 @@ class Answers:
 
 
 def answer_pool(
-    bank: SequentialBank,
+    bank: Bank,
     loaded: Loaded,
     rows: Sequence[Row],
     *,
