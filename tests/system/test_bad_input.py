@@ -136,17 +136,17 @@ TEXTS = {
     "model: [": "valid YAML",
     "model: m\nmodel: n\ntasks: data\n": "'model' twice",
     "model: !!python/object/apply:os.system [ls]\n": "valid YAML",
-    "a: &a [*a]\n": "",
+    "a: &a [*a]\n": "unknown field 'a'; remove it",
     "model: m\ntasks: 2024-13-01\n": "valid YAML",
     "model: m\n  tasks: x\n": "valid YAML",
-    "? [a, b]\n: 1\n": "",
+    "? [a, b]\n: 1\n": "valid YAML",
     "1: 2\n": "field 'model'",
-    "model: m\ntasks:\n  - sums\n": "",
-    "model: m\ntasks: {sums: a.jsonl}\n": "",
+    "model: m\ntasks:\n  - sums\n": "tasks, entry 1: expected a mapping of fields, found 'sums'",
+    "model: m\ntasks: {sums: a.jsonl}\n": "tasks: expected text or a list, found a mapping",
     "model: \x01\n": "valid YAML",
     "model: m\ntasks: t\nmixture: jsd\n": "mixture",
     "model: m\ntasks: t\nmixture: {floors: [a]}\n": "floors",
-    "[" * 3000: "",
+    "[" * 3000: "valid YAML",
 }
 
 
@@ -187,7 +187,7 @@ RECORDS: list[tuple[str, list[Any], tuple[str, ...]]] = [
     ("too long", [{**r, "input": "7 " * 999} for r in good()], ("at most 64 tokens", "'sums'")),
     ("bad split", [{**r, "split": "trian"} for r in good()], ("trian", "sums.jsonl:1")),
     ("list", [[1, 2]], ("sums.jsonl:1", "object")),
-    ("half a line", good()[:1], ()),
+    ("one record", good()[:1], ("task 'sums'", "held-out examples", "1 in train, 0 in valid")),
     ("nested", [{**r, "target": {"a": 1}} for r in good()], ("sums.jsonl:1",)),
 ]
 
@@ -205,7 +205,7 @@ def test_records(project, refuses, case):
 BYTES = {
     "binary": (b"\x00\xff\x00", "UTF-8"),
     "cut": (b'{"input": "a", "tar', "sums.jsonl:1"),
-    "not gzip": (b"hello", ""),
+    "no json": (b"hello", "sums.jsonl:1: expected one JSON object per line"),
     "surrogate": (b'{"input": "\\ud800", "target": "a"}\n' * 9, "sums.jsonl:"),
     "deep": (b"[" * 100_000, "sums.jsonl:1"),
 }
@@ -219,12 +219,21 @@ def test_bytes(project, refuses, case):
     untouched(project)
 
 
-@pytest.mark.parametrize("suffix", ["jsonl.gz", "json", "parquet", "csv", "arrow"])
+KINDS = {
+    "jsonl.gz": "a whole gzip file",
+    "json": "a JSON list of objects",
+    "parquet": "a Parquet file",
+    "csv": "a file that ends in .jsonl, .jsonl.gz, .json, .parquet",
+    "arrow": "a file that ends in .jsonl, .jsonl.gz, .json, .parquet",
+}
+
+
+@pytest.mark.parametrize("suffix", KINDS)
 def test_wrong_kind_of_file(project, refuses, suffix):
     (project.parent / "data" / f"sums.{suffix}").write_bytes(b"input,target\n1,2\n")
     path = f"data/sums.{suffix}"
     line = refuses("fit", changed(project, tasks=[task("sums", path=path), task("turned")]), "-q")
-    assert f"sums.{suffix}" in line
+    assert f"sums.{suffix}: expected {KINDS[suffix]}, found " in line
 
 
 # ---- the model
@@ -275,8 +284,8 @@ MODELS = {
     "no text model": "config.json",
     "unknown type": "quantum",
     "small embedding": "a tokenizer with at most 100 tokens",
-    "own code": "",
-    "wrong shape": "",
+    "own code": "contains custom code which must be executed",
+    "wrong shape": "/p/model: expected a causal language model in safetensors",
     "empty": "an empty folder",
 }
 
@@ -546,7 +555,7 @@ CSV = {
     "ragged": ("a,b\n1,0.5\n0.5\n", ("2 numbers", "m.csv:3")),
     "not square": ("a,b,c\n1,0,0\n0,1,0\n", ("3 rows", "2 rows")),
     "twice": ("a,a\n1,0\n0,1\n", ("'a' twice",)),
-    "no header": ("1,0\n0,1\n", ()),
+    "no header": ("1,0\n0,1\n", ("m.csv:1", "task names in the first line", "only numbers")),
     "empty": ("", ("an empty file",)),
     "binary": ("\x00\x01", ("m.csv",)),
     "one cell": ("a", ("m.csv",)),

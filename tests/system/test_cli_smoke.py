@@ -234,25 +234,78 @@ def test_a_folder_of_tasks_and_defaults(project, mishran):
     assert list(names) == ["capitals", "capitals_hi", "sums"]
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"affinity": "pmi"},
+OTHERS: list[tuple[dict[str, Any], dict[str, Any]]] = [  # settings, and parameters that say so
+    ({"affinity": "pmi"}, {"affinity": "pmi-mean", "t": 0.6}),
+    (
         {"affinity": "pmi-base", "unary": {"kind": "utility", "targets": ["exam", "sums"]}},
-        {"unary": {"kind": "utility"}, "replicas": 20},
+        {"affinity": "pmi-base", "unary": "utility", "targets": ["exam", "sums"]},
+    ),
+    ({"unary": {"kind": "utility"}, "replicas": 20}, {"unary": "utility", "strength": 1.0}),
+    (
         {"unary": {"kind": "target", "targets": ["sums"]}, "budget": {"tokens": 900}},
-        {"effective_tasks": 3.5, "budget": {"rows": 120}, "max_epochs": 1.5, "replicas": 0},
-        {"solution": "paper-project"},
-        {"budget": {"rows": 100}, "max_epochs": 1e300, "replicas": 20},
-        {"budget": {"tokens": 10**15}, "t": 1e6, "replicas": 20},
-    ],
-)
-def test_other_mixtures_from_the_same_measurements(fitted, mishran, fields):
+        {"unary": "target", "targets": ["sums"]},
+    ),
+    (
+        {"effective_tasks": 3.545, "budget": {"rows": 120}, "max_epochs": 1.15, "replicas": 0},
+        {"effective_tasks_wanted": 3.545, "side": "diverse", "max_epochs": 1.15},
+    ),
+    (
+        {"effective_tasks": 3.5, "side": "central", "caps": {"sums": 0.3}, "replicas": 0},
+        {"effective_tasks_wanted": 3.5, "side": "central", "caps": {"sums": 0.3}},
+    ),
+    ({"solution": "paper-project"}, {"unary": "coverage"}),
+    ({"budget": {"rows": 100}, "max_epochs": 1e300, "replicas": 20}, {"t": 0.6}),
+    ({"budget": {"tokens": 10**15}, "t": 1e6, "replicas": 20}, {"t": 1e6}),
+    ({"floors": {"english": 0.7, "sums": 0.25}, "caps": {"turned": 0.1}, "t": 0}, {"t": 0.0}),
+]
+
+
+@pytest.mark.parametrize("case", range(len(OTHERS)))
+def test_other_mixtures_from_the_same_measurements(fitted, mishran, case):
+    """Every setting gives what it promises."""
+    fields, parameters = OTHERS[case]
     write_mix(fitted.parent, settings() | {"mixture": fields})
     said = mishran("fit", fitted, "--json")
     assert said.code == 0 and "training" not in said.err
-    strict(said.out)
-    Mixture.read(fitted.parent / "runs" / "mix" / "mixture.json")
+    mixture = Mixture.read(fitted.parent / "runs" / "mix" / "mixture.json")
+    weights = mixture.weights
+    assert {t["name"]: t["weight"] for t in strict(said.out)["tasks"]} == pytest.approx(weights)
+    assert min(weights.values()) >= 0 and sum(weights.values()) == pytest.approx(1.0, abs=1e-12)
+    assert mixture.certificate.relative_gap <= 1e-9
+    assert {k: mixture.parameters[k] for k in parameters} == parameters
+    exact = fields.get("solution", "exact") == "exact"
+    assert mixture.method == ("taskpgm" if exact else "taskpgm-paper-project")
+    for name in weights:
+        found = mixture.interval(name)
+        assert (found is None) == (not exact or fields.get("replicas") == 0)
+        assert found is None or 0 <= found[0] <= found[1] <= 1
+    members = {t.name: {t.name, *t.groups} for t in mixture.tasks}
+    for bound, sign in (("floors", 1), ("caps", -1)):
+        for group, share in fields.get(bound, {}).items():
+            held = sum(w for name, w in weights.items() if group in members[name])
+            assert sign * (held - share) >= -1e-9
+    if "effective_tasks" in fields:
+        assert mixture.effective_tasks == pytest.approx(fields["effective_tasks"], abs=1e-5)
+        assert (mixture.parameters["t"] > 1) == (fields.get("side") == "central")
+    if mixture.parameters["unary"] == "target":
+        assert max(weights, key=lambda name: weights[name]) == "sums"
+    check_budget(mixture, fields)
+
+
+def check_budget(mixture: Mixture, fields: dict[str, Any]) -> None:
+    budget = fields.get("budget")
+    if budget is None:
+        assert mixture.budget is None and {t.rows for t in mixture.tasks} == {None}
+        return
+    assert mixture.budget is not None
+    total = mixture.budget.rows
+    assert sum(t.rows or 0 for t in mixture.tasks) == total == budget.get("rows", total)
+    for t in mixture.tasks:
+        assert t.rows is not None and abs(t.rows - t.weight * total) <= 1
+        assert t.epochs == t.rows / 40 and t.epochs <= fields.get("max_epochs", 1e300)
+    if "tokens" in budget:
+        one = sum(t.tokens or 0 for t in mixture.tasks) / total  # mean tokens of a row
+        assert abs(one * total - budget["tokens"]) <= one
 
 
 def test_a_matrix_of_ones_own(fitted, mishran):
