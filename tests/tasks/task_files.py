@@ -38,6 +38,12 @@ def load(base: Path, seed: int = 0, online: bool = False, **fields: Any) -> Task
     return load_task(TaskConfig(**fields), base, seed, online)
 
 
+def content(task: Task) -> list[tuple[Any, ...]]:
+    """All that can influence a run: splits, ids, texts and their order, not where they came from."""
+    parts = (task.train, task.valid, task.test)
+    return [(k, e.id, e.prompt, e.answer, e.messages) for k, part in enumerate(parts) for e in part]
+
+
 def message(kind: type[MishranError], call: Callable[[], Any]) -> str:
     """The one line that a person reads."""
     with pytest.raises(kind) as caught:

@@ -23,7 +23,7 @@ def prepared(num: int, fits_every: int) -> PreparedTask:
         for i in range(num)
     )
     train = (Example("t", "a", "b", "f:t"),)
-    task = Task("a", train, examples, (), (), False, {"records": num}, "")
+    task = Task("a", train, examples, (), (), False, {"records": num})
     return _prepare(task, renderer(byte_level(), True, True, 64), CONFIG, None)
 
 
@@ -43,7 +43,7 @@ def test_where_all_fit_they_are_the_first_by_content() -> None:
 
 def test_a_task_of_which_nothing_fits_is_refused() -> None:
     examples = tuple(replace(e, prompt="word " * 60) for e in prepared(150, 1).task.valid)
-    task = Task("a", examples, examples, (), (), False, {}, "")
+    task = Task("a", examples, examples, (), (), False, {})
     text = message(
         DataError, lambda: _prepare(task, renderer(byte_level(), True, True, 64), CONFIG, None)
     )

@@ -15,7 +15,7 @@ def task(name: str, train: str = "", valid: str = "", test: str = "") -> Task:
     def examples(letters: str) -> tuple[Example, ...]:
         return tuple(Example(str(i), c, "a", "") for i, c in enumerate(letters))
 
-    return Task(name, examples(train), examples(valid), examples(test), (), False, {}, "")
+    return Task(name, examples(train), examples(valid), examples(test), (), False, {})
 
 
 def test_by_hand():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from task_files import load, message, pairs, write_jsonl
+from task_files import content, load, message, pairs, write_jsonl
 
 from mishran.errors import ConfigError, DataError, DependencyError
 from mishran.tasks.readers import read_file
@@ -90,7 +90,7 @@ FORMS = [_jsonl, _packed, _json, _parquet, _saved, _saved_splits, _folder, _fold
 def test_every_form_gives_the_same_task(tmp_path, form):
     expected = load(tmp_path, path=_jsonl(tmp_path), **TEMPLATES)
     task = load(tmp_path, path=form(tmp_path), **TEMPLATES)
-    assert task.content == expected.content
+    assert content(task) == content(expected)
     assert (task.counts, task.rendering) == (expected.counts, expected.rendering)
     assert [(e.id, e.prompt, e.answer) for e in task.train] == [
         (e.id, e.prompt, e.answer) for e in expected.train
@@ -127,7 +127,7 @@ def test_messages_are_equal_from_jsonl_and_parquet(tmp_path):
     write_jsonl(tmp_path / "x.jsonl", rows)
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
     first, second = load(tmp_path, path="x.jsonl"), load(tmp_path, path="x.parquet")
-    assert first.content == second.content
+    assert content(first) == content(second)
 
 
 def test_byte_order_mark_is_no_data(tmp_path):
@@ -346,7 +346,7 @@ def test_hub_name_goes_through_load_dataset(tmp_path, monkeypatch):
     fields = {"path": "someone/set", "subset": "hi", "revision": "abc", **TEMPLATES}
     task = load(tmp_path, online=True, **fields)
     assert asked == [("someone/set", ("hi",), {"revision": "abc", "split": None})]
-    assert task.content == load(tmp_path, path=_jsonl(tmp_path), **TEMPLATES).content
+    assert content(task) == content(load(tmp_path, path=_jsonl(tmp_path), **TEMPLATES))
     asked.clear()
     part = load(
         tmp_path, online=True, splits={"train": "train[:50%]", "valid": "validation"}, **fields

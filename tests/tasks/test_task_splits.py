@@ -10,11 +10,11 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from task_files import load, message, pairs, write_jsonl
+from task_files import content, load, message, pairs, write_jsonl
 
 from mishran.errors import DataError
 from mishran.tasks.splits import FLOOR, SPLIT_NAMES, hash_splits, named_split, separate
-from mishran.tasks.task import Example, content_of, text_key
+from mishran.tasks.task import Example, text_key
 
 SPLITS = ("train", "valid", "test")
 
@@ -92,7 +92,7 @@ def test_two_processes_agree(tmp_path):
         "import json, sys; from pathlib import Path\n"
         "from mishran.config import TaskConfig; from mishran.tasks.load import load_task\n"
         "t = load_task(TaskConfig(name='t', path='x.jsonl', limit=50), Path(sys.argv[1]), 3)\n"
-        "print(json.dumps([t.content, t.counts, [e.id for e in t.train + t.valid + t.test]]))"
+        "print(json.dumps([t.counts, *([e.id for e in p] for p in (t.train, t.valid, t.test))]))"
     )
     found = {
         subprocess.run(
@@ -105,9 +105,10 @@ def test_two_processes_agree(tmp_path):
         for seed in ("0", "1")
     }
     assert len(found) == 1
-    content, counts, _ = json.loads(found.pop())
+    counts, *ids = json.loads(found.pop())
     task = load(tmp_path, path="x.jsonl", limit=50, seed=3)
-    assert (content, counts) == (task.content, task.counts)
+    assert counts == task.counts
+    assert ids == [[e.id for e in part] for part in (task.train, task.valid, task.test)]
 
 
 # --- leaks
@@ -259,7 +260,7 @@ def test_splits_of_a_folder(tmp_path):
     write_jsonl(folder / "test.jsonl", pairs(3, word="w"))
     by_split = load(tmp_path, path="d", splits={"train": "train", "valid": "test"})
     by_file = load(tmp_path, path="d", splits={"train": "train.jsonl", "valid": "test.jsonl"})
-    assert by_split.content == by_file.content
+    assert content(by_split) == content(by_file)
     assert (len(by_file.train), len(by_file.valid)) == (4, 3)
     assert message(
         DataError, lambda: load(tmp_path, path="d", splits={"train": "train", "valid": "dev"})
@@ -295,23 +296,3 @@ def test_a_folder_as_one_split_must_have_one(tmp_path):
         "task 't': d: expected one split, found the splits train, test; "
         "write path: d and splits: {train: train, ...}"
     )
-
-
-# --- content
-
-
-def test_content_covers_split_id_texts_and_order():
-    one, two = example("a"), example("b")
-    base = content_of([one], [two], [])
-    assert base == content_of((one,), (two,), ())
-    others = [
-        content_of([one], [], [two]),
-        content_of([two], [one], []),
-        content_of([one, two], [], []),
-        content_of([two, one], [], []),
-        content_of([Example("2", "a", "a", "x:1")], [two], []),
-        content_of([example("a", "c")], [two], []),
-        content_of([Example("1", "a", "a", "", ({"role": "user", "content": "x"},))], [two], []),
-    ]
-    assert len({base, *others}) == len(others) + 1
-    assert base == content_of([example("a", where="y:9")], [two], [])

@@ -33,12 +33,11 @@ from mishran.run import Run
 from mishran.specialists.adapters import new_adapter
 from mishran.specialists.divergence import pairwise_jsd_fast
 from mishran.specialists.fit import curve_steps
+from mishran.specialists.validate import SHUFFLES
 from mishran.train.answers import answer_logits
-from mishran.train.batch import Row, collate
+from mishran.train.batch import Batch, Row, collate
 from mishran.train.loop import train
 from mishran.train.models import Loaded, load_model, model_commit
-
-SHUFFLES = 4  # prompts per held-out answer in the control, see specialists.validate
 
 
 @dataclass(frozen=True)
@@ -139,14 +138,14 @@ def _pool_todo(prepared: Prepared, run: Run, kind: tuple[str, str]) -> list[Prep
     return [t for t, stage in stages if run.state(stage) != "done"]
 
 
-def _specialists(prepared: Prepared, todo: list, rates: _Rates) -> PlannedStage:
+def _specialists(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates) -> PlannedStage:
     recipe = prepared.config.specialists
     trained = sum(planned_tokens(prepared, t) for t in todo)
     sequences = round(sum(planned_tokens(prepared, t) / max(1.0, t.mean_tokens) for t in todo))
     checks = checked = 0
     for t in todo:
-        points = 2 if t.adapter is not None else len(curve_steps(1 << 20, recipe.curve_points)) + 1
-        times = points + SHUFFLES
+        points = 2 if t.adapter is not None else len(curve_steps(1 << 20, recipe.curve_points))
+        times = points + min(SHUFFLES, len(t.held_out.rows) - 1)
         checks += times * len(t.held_out.rows)
         checked += times * t.held_out.tokens
     return PlannedStage(
@@ -160,7 +159,7 @@ def _specialists(prepared: Prepared, todo: list, rates: _Rates) -> PlannedStage:
     )
 
 
-def _pool(prepared: Prepared, todo: list[PreparedTask], rates: _Rates) -> PlannedStage:
+def _pool(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates) -> PlannedStage:
     n = len(prepared.trained)
     limit = prepared.config.probes.answer_tokens
     rows = [r for t in todo for r in t.probes.rows]
@@ -215,7 +214,7 @@ class _Rates:
                 answer_logits(loaded.model, batch)
 
         ahead = batch.num_tokens / _seconds(forward)
-        training, size = _training_rate(prepared, loaded, recipe, batch)
+        training, size = _training_rate(loaded, recipe, prepared.config.seed, batch)
         vocab = loaded.model.get_output_embeddings().weight.shape[0]
         n = len(prepared.trained)
         probs = torch.full((n, 4, vocab), 1.0 / vocab, device=loaded.device)
@@ -223,8 +222,11 @@ class _Rates:
         return cls(training, ahead, 4 * pairs / _seconds(lambda: pairwise_jsd_fast(probs)), size)
 
 
-def _training_rate(prepared, loaded, recipe: SpecialistConfig, batch) -> tuple[float, int]:
-    with new_adapter(loaded.model, recipe, prepared.config.seed, "plan") as wrapped:
+def _training_rate(
+    loaded: Loaded, recipe: SpecialistConfig, seed: int, batch: Batch
+) -> tuple[float, int]:
+    """Tokens per second of a training step, and bytes of an adapter."""
+    with new_adapter(loaded.model, recipe, seed, "plan") as wrapped:
         trainable = [p for p in wrapped.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trainable, lr=0.0)
 

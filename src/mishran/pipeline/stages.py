@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the real import would load torch
 
 # Raised whenever the code of a stage changes what it writes.
 SPECIALIST = 2
-POOL_PART = 1
+POOL_PART = 2
 POOL = 2
 AFFINITY = 1
 MIXTURE = 1

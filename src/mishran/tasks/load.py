@@ -25,7 +25,7 @@ from mishran.tasks.fields import choose_fields, valid_unicode
 from mishran.tasks.readers import SUFFIXES
 from mishran.tasks.sources import Source, read_sources
 from mishran.tasks.splits import hash_splits, named_split, separate
-from mishran.tasks.task import Example, Split, Task, content_of
+from mishran.tasks.task import Example, Split, Task
 
 FOLDER_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 COUNTS = (
@@ -214,7 +214,6 @@ def _assemble(
         groups=task.groups,
         eval_only=task.eval_only,
         counts={name: counts[name] for name in COUNTS},
-        content=content_of(train, valid, test),
         rendering=rendering,
     )
 

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from mishran.run import canonical_json
 
 Split = Literal["train", "valid", "test"]
 
@@ -38,8 +35,7 @@ class Task:
 
     counts: what happened while loading ("dropped_leaked": training examples whose text is in a
     later split, "duplicates": repeated inside a split, kept, ...); shown to people, never silent.
-    content: sha256 of everything that can influence a run (`content_of`). rendering: how a record
-    becomes an example, in words, for people.
+    rendering: how a record becomes an example, in words, for people.
     """
 
     name: str
@@ -49,7 +45,6 @@ class Task:
     groups: tuple[str, ...]
     eval_only: bool
     counts: dict[str, int]
-    content: str
     rendering: str = ""
 
     @property
@@ -64,16 +59,3 @@ def text_key(example: Example) -> bytes:
     text = "\n".join(parts or [example.prompt, example.answer])
     folded = " ".join(unicodedata.normalize("NFC", text).split())
     return hashlib.sha256(folded.encode()).digest()
-
-
-def content_of(train: Iterable[Example], valid: Iterable[Example], test: Iterable[Example]) -> str:
-    """sha256 over every example in order: split, id, prompt, answer, messages.
-
-    Groups, file names and line numbers stay out: moving a file changes no result.
-    """
-    digest = hashlib.sha256()
-    for split, examples in (("train", train), ("valid", valid), ("test", test)):
-        for e in examples:
-            line = canonical_json([split, e.id, e.prompt, e.answer, list(e.messages)])
-            digest.update(line.encode() + b"\n")
-    return digest.hexdigest()
