@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 
+from mishran.affinity import AffinityDiagnostics
 from mishran.mixture import Budget, CertificateFile, Mixture, TaskShare, quotas
 from mishran.report.data import (
     BaseFacts,
@@ -185,10 +187,12 @@ def case(n: int = 16, *, seed: int = 0, t: float = 0.6, tasks: tuple = ()) -> Re
             name: (names[int(off[i].argmax())], float(off[i].max())) for i, name in enumerate(names)
         },
     )
+    affinity = Affinity(names, matrix, "jsd", replicas)
+    diagnostics = replace(diagnostics, twins=AffinityDiagnostics.of(affinity).twins)
     return ReportData(
         title="Instructions in English and Hindi",
         mixture=mixture,
-        affinity=Affinity(names, matrix, "jsd", replicas),
+        affinity=affinity,
         diagnostics=diagnostics,
         t_values=t_values,
         t_weights=t_weights,

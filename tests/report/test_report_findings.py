@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from report_cases import case
 
+from mishran.affinity import AffinityDiagnostics
 from mishran.mixture import RepairFile
 from mishran.report import findings
 from mishran.report.data import BaseFacts, DiagnosticsView, Finding, SpecialistRow
@@ -103,13 +104,26 @@ def test_twins_are_mutual_and_independent_of_a_constant_and_of_the_order():
         order = list(order)
         matrix = matrix[np.ix_(order, order)]
         label = tuple(names[i] for i in order)
-        return findings.twins(Affinity(label, matrix, "jsd", np.zeros((0, 6, 6))))
+        affinity = Affinity(label, matrix, "jsd", np.zeros((0, 6, 6)))
+        return findings.twins(
+            affinity, DiagnosticsView(twins=AffinityDiagnostics.of(affinity).twins)
+        )
 
     gram = points @ points.T
     assert only(twins(gram)).title == "Near twins: b and e"
     assert only(twins(gram + 7.0)).title == "Near twins: b and e"
     assert only(twins(gram, (5, 4, 3, 2, 1, 0))).title == "Near twins: e and b"
     assert twins(np.eye(6)) == []
+
+
+def test_twins_are_those_of_the_diagnostics_the_closest_first():
+    close = DATA.affinity.matrix.copy()
+    close[0, 1] = close[1, 0] = 0.99
+    names = DATA.affinity.names
+    view = DiagnosticsView(twins=((names[4], names[5]), (names[0], names[1])))
+    found = only(findings.twins(replace(DATA.affinity, matrix=close), view))
+    assert found.title == f"Near twins: {names[0]} and {names[1]}; {names[4]} and {names[5]}"
+    assert findings.twins(DATA.affinity, DiagnosticsView()) == []
 
 
 def test_the_closest_pair_of_two_languages_is_found_and_only_with_groups():

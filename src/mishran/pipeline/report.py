@@ -184,6 +184,7 @@ def _diagnostics(affinity: Affinity) -> DiagnosticsView:
             name: (other, float(affinity.matrix[index[name], index[other]]))
             for name, other in found.nearest.items()
         },
+        twins=found.twins,
     )
 
 

@@ -94,7 +94,7 @@ class DiagnosticsView:
     additive_share: share of the off-diagonal variance that row + column effects explain
     (difficulty, answer length). floor_rate: share of pairs at the least possible similarity.
     zero_rate: share of pairs that cannot be told from 0. row_sums: S 1 by name. nearest: name ->
-    most similar other task and the similarity.
+    most similar other task and the similarity. twins: near duplicates.
     """
 
     tangent_min: float | None = None
@@ -105,6 +105,7 @@ class DiagnosticsView:
     zero_rate: float | None = None
     row_sums: Mapping[str, float] = field(default_factory=dict)
     nearest: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    twins: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from mishran.report.order import distances, ranked_pairs
 from mishran.report.words import is_optimal
 from mishran.types import Affinity, Repair
 
-TWIN_RATIO = 1 / 3  # squared distance over the median one, as in mishran.affinity
 ADDITIVE_SHARE = 0.5
 PROBES_PER_TASK = 16
 MAX_EPOCHS = 4.0  # up to four epochs repeated data are almost as good as new: arXiv 2305.16264
@@ -49,7 +48,7 @@ def find(
         *not_measured(mixture, specialists),
         *nothing(mixture),
         *repaired(mixture, affinity),
-        *twins(affinity),
+        *twins(affinity, diagnostics),
         *across_languages(mixture, affinity),
         *outlier(mixture, diagnostics),
         *bounds(mixture),
@@ -176,23 +175,17 @@ def repaired(mixture: Mixture, affinity: Affinity) -> list[Finding]:
     return found
 
 
-def twins(affinity: Affinity) -> list[Finding]:
-    """Pairs that are each other's nearest and far closer than pairs usually are."""
-    n = len(affinity.names)
-    if n < 3:
+def twins(affinity: Affinity, diagnostics: DiagnosticsView) -> list[Finding]:
+    """Pairs that are far closer than pairs usually are, the closest first."""
+    if not diagnostics.twins:
         return []
+    index = {name: i for i, name in enumerate(affinity.names)}
     distance = distances(affinity.matrix)
-    usual = float(np.median(distance[np.triu_indices(n, 1)]))
-    nearest = np.where(np.eye(n, dtype=bool), np.inf, distance).argmin(axis=1)
-    pairs = [
-        (i, j)
-        for i, j in ranked_pairs(affinity.matrix)
-        if nearest[i] == j and nearest[j] == i and distance[i, j] <= TWIN_RATIO * usual
-    ]
-    if not pairs:
-        return []
-    words = [f"{affinity.names[i]} and {affinity.names[j]}" for i, j in pairs]
-    ratio = [say.percent(distance[i, j] / usual, 0) for i, j in pairs]
+    usual = float(np.median(distance[np.triu_indices(len(index), 1)]))
+    apart = {(a, b): distance[index[a], index[b]] for a, b in diagnostics.twins}
+    pairs = sorted(apart, key=lambda pair: apart[pair])
+    words = [f"{a} and {b}" for a, b in pairs]
+    ratio = [say.percent(apart[pair] / usual, 0) for pair in pairs]
     return _note(
         f"Near twins: {'; '.join(words[:3])}" + (" and others" if len(words) > 3 else ""),
         f"{'Their distance is' if len(pairs) == 1 else 'Their distances are'} "
