@@ -178,6 +178,19 @@ def test_plan_of_what_is_left(fitted, mishran):
     assert todo() == [4, 5, 3]
 
 
+def test_plan_after_a_fit_of_tasks_that_share_texts(project, mishran):
+    """What they share is in tasks.json, and so in the report's key."""
+    both = rows("sums")
+    held = [{**r, "split": "train"} for r in both if r["split"] == "valid"]
+    write_rows(project.parent / "data" / "turned.jsonl", [*rows("turned"), *both[:5], *held[:2]])
+    assert mishran("fit", project, "-q").code == 0
+    run = project.parent / "runs" / "mix"
+    facts = {f["name"]: f for f in json.loads((run / "tasks.json").read_text())}
+    assert facts["turned"]["leaks"] == {"sums": 2} and facts["sums"]["shared"] == {"turned": 7}
+    plan = strict(mishran("fit", project, "--plan", "--json").out)
+    assert [s["todo"] for s in plan["stages"]] == [0, 0, 0]
+
+
 def test_a_new_t_trains_and_asks_nobody(fitted, run, mishran):
     before = times(run)
     mix = settings()

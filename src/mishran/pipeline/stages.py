@@ -23,8 +23,8 @@ SPECIALIST = 2
 POOL_PART = 2
 POOL = 2
 AFFINITY = 1
-MIXTURE = 1
-REPORT = 2
+MIXTURE = 2
+REPORT = 3
 
 # Affinity -> the table that it is made from.
 TABLES = {
