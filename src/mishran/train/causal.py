@@ -53,7 +53,7 @@ def check_causal(model: Any, pad_id: int, num_tokens: int, where: str) -> None:
     if ahead > bar:
         raise ModelError(
             expected="a causal language model",
-            found=f"{kind}: its logits change by {ahead:.1%} with tokens that come later",
+            found=f"{kind}: its logits change by {100 * ahead:.2g} % with tokens that come later",
             where=where,
             fix="use a model that was trained to predict the next token, not an encoder",
         )
@@ -61,7 +61,7 @@ def check_causal(model: Any, pad_id: int, num_tokens: int, where: str) -> None:
     if padded > bar:
         raise ModelError(
             expected="a model whose answers do not depend on padding",
-            found=f"{kind}: its logits change by {padded:.1%} when a row is padded on the left",
+            found=f"{kind}: its logits change by {100 * padded:.2g} % when a row is padded on the left",
             where=where,
             fix="use a transformer (recurrent models may take padding into their state)",
         )
