@@ -83,6 +83,27 @@ def test_a_gain_that_was_not_measured_is_a_dash():
     assert " 0.000" not in found.text
 
 
+def test_why_tasks_get_nothing_and_only_what_can_be_done():
+    none = tuple(t.model_copy(update={"weight": 0.0}) for t in tasks(weight=1 / 14)[:2])
+    rest = tasks(weight=1 / 14)[2:]
+    utility = mixture(tasks=none + rest, parameters={"unary": "utility", "floors": {}})
+    found = only(findings.nothing(utility))
+    assert "others are worth more" in found.text and "unary.strength" in found.what_to_do
+    assert "t towards 1" not in found.what_to_do
+    full = {"unary": "coverage", "floors": {rest[0].name: 1.0}}
+    found = only(findings.nothing(mixture(tasks=none + rest, parameters=full)))
+    assert "floor" not in found.what_to_do and "t towards 1" in found.what_to_do
+    kept_out = {"unary": "coverage", "caps": {t.name: 0.0 for t in none}}
+    assert findings.nothing(mixture(tasks=none + rest, parameters=kept_out)) == []
+
+
+def test_no_twins_where_most_pairs_are_the_same():
+    names = DATA.affinity.names
+    same = replace(DATA.affinity, matrix=np.ones((len(names), len(names))))
+    view = replace(DATA.diagnostics, twins=((names[0], names[1]),))
+    assert findings.twins(same, view) == []
+
+
 def test_tasks_that_get_nothing_are_named_and_floors_advised():
     even = tasks(weight=1 / 14)
     none = tuple(task.model_copy(update={"weight": 0.0}) for task in even[:2])

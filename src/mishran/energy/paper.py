@@ -128,6 +128,11 @@ def _paper_shift(energy: Energy) -> tuple[Energy, Repair | None]:
     return shifted, Repair(name="paper-shift", amount=amount, detail=detail)
 
 
+def _percent(share: float) -> str:
+    """Never 100.0 % of what is less."""
+    return "more than 99.9 %" if 0.9995 <= share < 1 - 1e-9 else f"{100 * share:.1f} %"
+
+
 def _lost(judge: Energy, signed: Array, p: Array, exact: Solution, projection: str) -> str:
     """The sentence about the energy lost against the exact optimum."""
     negative = int((signed < 0).sum())
@@ -137,7 +142,7 @@ def _lost(judge: Energy, signed: Array, p: Array, exact: Solution, projection: s
         return "The paper's closed form and the exact optimum agree: uniform is already optimal."
     share = (start - judge.value(p)) / possible
     return (
-        f"The paper's closed form with {projection} reaches {100 * share:.1f} % of the energy drop "
+        f"The paper's closed form with {projection} reaches {_percent(share)} of the energy drop "
         f"from uniform to the exact optimum ({negative} of its {len(p)} weights are negative); "
         f"it uses {int((p > 0).sum())} tasks, the optimum {int((exact.weights > 0).sum())}."
     )

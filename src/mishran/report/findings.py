@@ -28,6 +28,7 @@ REMEDIES = {
     "the JSD affinity, which needs no repair.",
     "nearest": "Compare with `repair: shift`, or with the JSD affinity, which needs no repair.",
     "paper-shift": "Use `solution: exact`: it needs a smaller shift.",
+    "replicas": "Resampled probes disagree with the measured ones there: more probes would help.",
     "symmetrise": "Make the two halves of the matrix equal, if they are meant to be.",
 }
 LANGUAGES = ("hindi", "english", "code_mixed", "code-mixed", "hinglish")
@@ -145,14 +146,21 @@ def not_measured(mixture: Mixture, specialists: Sequence[SpecialistRow]) -> list
 
 
 def nothing(mixture: Mixture) -> list[Finding]:
-    names = [task.name for task in mixture.tasks if task.weight <= 0]
+    """Tasks without a share, other than those that a cap of 0 keeps out."""
+    chosen = mixture.parameters
+    capped = {name for name, share in chosen.get("caps", {}).items() if share == 0}
+    names = [t.name for t in mixture.tasks if t.weight <= 0 and not capped & {t.name, *t.groups}]
     if not names:
         return []
+    coverage = chosen.get("unary", "coverage") == "coverage"
+    why = "others stand for them in the affinity" if coverage else "others are worth more"
+    remedies = ["move t towards 1" if coverage else "choose a smaller unary.strength"]
+    if sum(chosen.get("floors", {}).values()) <= 0.98:
+        remedies.insert(0, f"set a floor (`floors: {{{names[0]}: 0.02}}`)")
     return _warning(
         f"{len(names)} of {len(mixture.tasks)} tasks get nothing",
-        f"{say.names(names, 5)}: others stand for them in the affinity. What the model can do "
-        "there will rest on transfer alone.",
-        f"If it matters, set a floor (`floors: {{{names[0]}: 0.02}}`), or move t towards 1.",
+        f"{say.names(names, 5)}: {why}. What the model can do there will rest on transfer alone.",
+        f"If it matters, {', or '.join(remedies)}.",
     )
 
 
@@ -182,6 +190,8 @@ def twins(affinity: Affinity, diagnostics: DiagnosticsView) -> list[Finding]:
     index = {name: i for i, name in enumerate(affinity.names)}
     distance = distances(affinity.matrix)
     usual = float(np.median(distance[np.triu_indices(len(index), 1)]))
+    if usual <= 0:  # most pairs are the same: then nobody is a twin more than others
+        return []
     apart = {(a, b): distance[index[a], index[b]] for a, b in diagnostics.twins}
     pairs = sorted(apart, key=lambda pair: apart[pair])
     words = [f"{a} and {b}" for a, b in pairs]
@@ -248,7 +258,7 @@ def bounds(mixture: Mixture) -> list[Finding]:
     one = len(held) == 1
     return _note(
         f"{'A bound holds' if one else f'{len(held)} bounds hold'} the mixture",
-        f"Without {say.names(held)} the energy would be lower; section Proof has the price.",
+        f"Without {say.names(held)} the energy would be lower; the certificate has the price.",
     )
 
 

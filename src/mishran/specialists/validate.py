@@ -20,7 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import lsmr
 
 from mishran.train.answers import answer_logits, answer_nats, logits_bytes, sum_by_row
 from mishran.train.batch import Row, collate, within_memory
@@ -139,12 +141,12 @@ def prompt_differences(
     Returns:
         One difference per example whose answer and prompt the pairs tie together; others are left out.
     """
-    n = len(true)
-    pairs = np.zeros((len(shuffled), 2 * n))
-    pairs[np.arange(len(shuffled)), answers] = 1.0
-    pairs[np.arange(len(shuffled)), n + prompts] = 1.0
+    n, num = len(true), len(shuffled)
+    where = (np.tile(np.arange(num), 2), np.concatenate([answers, n + prompts]))
+    pairs = csr_array((np.ones(2 * num), where), shape=(num, 2 * n))
     tied = connected_components(pairs.T @ pairs, directed=False)[1]
-    effects = np.linalg.lstsq(pairs, shuffled, rcond=1e-10)[0]
+    # Sparse, so that thousands of examples take a second; on few it agrees with LAPACK to 1e-11.
+    effects = lsmr(pairs, shuffled, atol=1e-13, btol=1e-13, conlim=0, maxiter=40 * n)[0]
     return (effects[:n] + effects[n:] - true)[tied[:n] == tied[n:]]
 
 
