@@ -110,11 +110,11 @@ def own_matrix(fitted: Path) -> dict:
 def test_the_page_counts_the_probes_as_they_are(fitted, run, mishran, own_matrix):
     write_mix(fitted.parent, own_matrix)
     assert mishran("fit", fitted, "-q").code == 0
-    assert "20 probe examples" in (run / "report.md").read_text()
+    assert "20 probe examples of 5 tasks" in (run / "report.html").read_text()
     own_matrix["probes"]["per_task"] = 6
     write_mix(fitted.parent, own_matrix)
     assert mishran("fit", fitted, "-q").code == 0
-    assert "30 probe examples" in (run / "report.md").read_text()
+    assert "30 probe examples of 5 tasks" in (run / "report.html").read_text()
 
 
 def test_the_page_names_the_run_and_the_model(fitted, run, mishran):
