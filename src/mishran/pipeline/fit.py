@@ -106,38 +106,47 @@ def fit(
     progress = progress or Silent()
     settings, base, run = read_fit(Path(config), run_dir)
     prepared = prepare(settings, base, progress, online)
-    with run.locked():
-        return _fit(prepared, run, progress)
-
-
-def _fit(prepared: Prepared, run: Run, progress: Progress) -> Fitted:
-    run.sweep()
     for warning in overlap_warnings(prepared.overlap):
         progress.say(warning)
-    device = resolve_device(prepared.config.device)
-    dtype = resolve_dtype(prepared.config.dtype, device)
+    device = resolve_device(settings.device)
+    dtype = resolve_dtype(settings.dtype, device)
     kind = (device.type, str(dtype).removeprefix("torch."))
 
     @functools.cache
     def model() -> Loaded:
         loaded = load_model(
-            prepared.config.model,
-            prepared.base,
+            settings.model,
+            base,
             device=str(device),
             dtype=kind[1],
-            online=prepared.online,
-            revision=model_commit(prepared.config.model, prepared.base, prepared.config.revision),
+            online=online,
+            revision=model_commit(settings.model, base, settings.revision),
         )
         for note in loaded.notes:
             progress.say(note)
         return loaded
 
+    if not run.root.exists():
+        check_recipe(model(), settings.specialists)  # before anything is written
+    with run.locked():
+        return _fit(prepared, run, str(device), kind, model, progress)
+
+
+def _fit(
+    prepared: Prepared,
+    run: Run,
+    device: str,
+    kind: tuple[str, str],
+    model: Callable[[], Loaded],
+    progress: Progress,
+) -> Fitted:
+    run.sweep()
     stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
     todo = [(t, s) for t, s in stages if run.state(s) != "done"]
     if todo:
-        check_recipe(model(), prepared.config.specialists)  # before anything is written
+        check_recipe(model(), prepared.config.specialists)
     facts = known_facts(prepared, {t.task.name: s for t, s in stages}, kind)
-    write_run(resolved(prepared, str(device), kind[1]), run, facts)
+    write_run(resolved(prepared, device, kind[1]), run, facts)
     _specialists(prepared, run, todo, model, progress)
     _pool(prepared, run, facts, kind, model, progress)
     affinity = run_affinity(run, prepared.config, prepared.base, progress)
