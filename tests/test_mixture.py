@@ -226,6 +226,14 @@ def test_everything_chosen_is_in_the_record():
     assert mixed(budget={"rows": 40}, max_epochs=2).parameters["max_epochs"] == 2
 
 
+def test_the_closed_form_has_no_intervals_and_no_replicas():
+    replicas = np.repeat(AFFINITY.matrix[None], 20, axis=0)
+    affinity = replace(AFFINITY, replicas=replicas)
+    found = mix(affinity, MixtureConfig(solution="paper-clip"), FACTS).mixture
+    assert found.replicas == 0 and all(t.low is None for t in found.tasks)
+    assert mix(affinity, MixtureConfig(), FACTS).mixture.replicas == 20
+
+
 def test_repairs_of_replicas_are_in_the_record():
     base = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.9], [0.1, 0.9, 1.0]])
     noise = np.random.default_rng(0).normal(scale=0.2, size=(20, 3, 3))

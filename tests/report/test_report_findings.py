@@ -213,9 +213,21 @@ def test_intervals_that_contain_uniform_and_intervals_that_are_missing():
     for changes, text in (
         ({"replicas": 0}, "no bootstrap replicas"),
         ({"replicas": 0, "affinity": "matrix"}, "A matrix alone"),
-        ({"replicas": 40, "method": "taskpgm-paper-clip"}, "exact solution only"),
+        ({"replicas": 0, "method": "taskpgm-paper-clip"}, "exact solution only"),
     ):
         assert text in only(findings.wide(mixture(tasks=none, **changes))).text
+
+
+def test_the_bound_of_all_is_no_cap():
+    """One task with everything sits on p <= 1, which nobody chose."""
+    first, *rest = DATA.mixture.tasks
+    whole = (
+        first.model_copy(update={"weight": 1.0}),
+        *(t.model_copy(update={"weight": 0.0}) for t in rest),
+    )
+    assert findings.bounds(mixture(tasks=whole, certificate=proof(upper={first.name: 1.0}))) == []
+    held = only(findings.bounds(mixture(certificate=proof(upper={first.name: 1.0}))))
+    assert f"the cap of {first.name}" in held.text
 
 
 def test_repeated_epochs_and_additive_affinity():

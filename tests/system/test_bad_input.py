@@ -283,7 +283,7 @@ MODELS = {
     "unknown type": "quantum",
     "small embedding": "a tokenizer with at most 100 tokens",
     "own code": "contains custom code which must be executed",
-    "wrong shape": "/p/model: expected a causal language model in safetensors",
+    "wrong shape": "expected a causal language model in safetensors, found weights of other shapes",
     "empty": "an empty folder",
 }
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mishran.cli.ui import Bars, out
-from mishran.pipeline.facts import read_facts
+from mishran.pipeline.facts import check_measured, read_facts
 from mishran.pipeline.status import StageState, stage_states
 from mishran.run import Run, storage_errors
 
@@ -64,8 +64,9 @@ def report(
     from mishran.pipeline.solve import run_report
 
     place = Run(run)
-    read_facts(place)
+    facts = read_facts(place)
     with place.locked():
+        check_measured(place, facts)
         place.need("mixture")
         mixture = Mixture.read(place.path("mixture.json"))
         for stage in (f"affinity-{mixture.affinity}", "pool"):

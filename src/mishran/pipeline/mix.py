@@ -209,7 +209,7 @@ def _mixture(
         representativeness=solution.representativeness,
         diversity=solution.diversity,
         unique=solution.unique,
-        replicas=len(energy.replica_unaries),
+        replicas=0 if intervals is None else len(intervals.weights),
         certificate=certificate_file(solution),
         repairs=tuple(
             RepairFile(**asdict(r))

@@ -252,7 +252,11 @@ def bounds(mixture: Mixture) -> list[Finding]:
         for name, price in proof.lower.items()
         if price > least and weights.get(name, 0) > 0
     ]
-    held += [f"the cap of {name}" for name, price in proof.upper.items() if price > least]
+    held += [
+        f"the cap of {name}"
+        for name, price in proof.upper.items()
+        if price > least and weights.get(name, 0) < 1
+    ]
     if not held:
         return []
     one = len(held) == 1
@@ -276,7 +280,7 @@ def wide(mixture: Mixture) -> list[Finding]:
     """Intervals that contain the uniform share."""
     tasks = [t for t in mixture.tasks if t.low is not None and t.high is not None]
     if not tasks:
-        if mixture.replicas:
+        if mixture.method.startswith("taskpgm-paper"):
             why, remedy = "They are made for the exact solution only.", "Use `solution: exact`."
         elif mixture.affinity == "matrix":
             why, remedy = "A matrix alone does not say how sure its entries are.", ""

@@ -231,9 +231,12 @@ def load_model(
                 use_safetensors=True,
             )
     except Exception as error:
+        mismatch = "ignore_mismatched_sizes" in str(error)
         raise ModelError(
             expected="a causal language model in safetensors",
-            found=first_line(error),
+            found="weights of other shapes than config.json says"
+            if mismatch
+            else first_line(error),
             where=place,
             fix="check that the folder loads with AutoModelForCausalLM (convert .bin weights first)",
         ) from error
