@@ -124,7 +124,7 @@ def _locate(name: str, base: Path, online: bool) -> str:
         return name
     raise ModelError(
         expected="a local model folder",
-        found="no such folder",
+        found="a file" if folder.is_file() else "no such folder",
         where=str(folder),
         fix="check the path (relative to the configuration file), or add --online for a hub name",
     )
