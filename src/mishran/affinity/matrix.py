@@ -23,6 +23,7 @@ from mishran.errors import DataError
 from mishran.types import Affinity, Array, Repair
 
 SYMMETRY = 1e-12
+LARGEST = 1e300  # sums over rows are still finite
 
 
 def read_matrix(path: Path | str) -> Affinity:
@@ -94,13 +95,14 @@ def matrix_affinity(names: Sequence[str], matrix: ArrayLike, where: str = "matri
             where=where,
             fix="write one row and one column for every name",
         )
-    if not np.isfinite(given).all():
-        i, j = (int(k) for k in np.argwhere(~np.isfinite(given))[0])
+    known = np.abs(given) <= LARGEST  # False for NaN
+    if not known.all():
+        i, j = (int(k) for k in np.argwhere(~known)[0])
         raise DataError(
-            expected="finite numbers",
+            expected=f"finite numbers, none beyond {LARGEST:g}",
             found=f"{given[i, j]} for ({names[i]}, {names[j]})",
             where=where,
-            fix="fill the cell, or leave that task out",
+            fix="fill the cell, leave that task out, or choose a larger unit",
         )
     off = np.abs(given - given.T)
     repairs: tuple[Repair, ...] = ()
