@@ -114,7 +114,9 @@ def test_pure_constructor_refuses() -> None:
         DataError, match=r"a matrix of shape \(2, 2\) for 2 names, found shape \(3, 3\)"
     ):
         matrix_affinity("ab", np.eye(3))
-    with pytest.raises(DataError, match=r"finite numbers, none beyond 1e.300, found nan for \(a, b\)"):
+    with pytest.raises(
+        DataError, match=r"finite numbers, none beyond 1e.300, found nan for \(a, b\)"
+    ):
         matrix_affinity("ab", [[1, np.nan], [0, 1]])
     with pytest.raises(
         DataError, match="a different name for every task, in the header row, found none"
