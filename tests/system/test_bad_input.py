@@ -576,7 +576,7 @@ OPTIONS: list[tuple[list[str], tuple[str, ...]]] = [
     (["--floor", "a"], ("--floor", "NAME=SHARE", "'a'")),
     (["--floor", "a="], ("NAME=SHARE",)),
     (["--floor", "=0.5"], ("NAME=SHARE",)),
-    (["--floor", "a=x"], ("a share between 0 and 1", "'x'")),
+    (["--floor", "a=x"], ("a number", "'x'")),
     (["--floor", "a=25"], ("write 0.25 for 25 %",)),
     (["--floor", "a=nan"], ("floors.a", "a finite number")),
     (["--floor", "a=0.1", "--floor", "a=0.2"], ("'a' twice",)),

@@ -206,23 +206,10 @@ def _unary(
     if targets:
         out["targets"] = targets
     if values:
-        out["values"] = _once([_number(item) for item in values], "--value")
+        out["values"] = _numbers(values, "--value", "TASK=NUMBER", "capitals=1.5, say")
     if strength is not None:
         out["strength"] = strength
     return out
-
-
-def _number(item: str) -> tuple[str, float]:
-    name, value = _pair(item, "--value", "TASK=NUMBER")
-    try:
-        return name, float(value)
-    except ValueError as error:
-        raise ConfigError(
-            expected="a number",
-            found=repr(value),
-            where=f"--value {name}",
-            fix="write capitals=1.5, say",
-        ) from error
 
 
 def _pair(item: str, option: str, shape: str) -> tuple[str, str]:
@@ -233,7 +220,23 @@ def _pair(item: str, option: str, shape: str) -> tuple[str, str]:
 
 
 def _shares(items: list[str], option: str) -> dict[str, float]:
-    return _once([_share(item, option) for item in items], option)
+    return _numbers(items, option, "NAME=SHARE", "hindi=0.25 for 25 %")
+
+
+def _numbers(items: list[str], option: str, shape: str, example: str) -> dict[str, float]:
+    pairs = [_pair(item, option, shape) for item in items]
+    return _once(
+        [(name, _number(value, f"{option} {name}", example)) for name, value in pairs], option
+    )
+
+
+def _number(text: str, where: str, example: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(
+            expected="a number", found=repr(text), where=where, fix=f"write {example}"
+        ) from error
 
 
 def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
@@ -248,19 +251,6 @@ def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
             )
         out[name] = value
     return out
-
-
-def _share(item: str, option: str) -> tuple[str, float]:
-    name, value = _pair(item, option, "NAME=SHARE, hindi=0.25 for example")
-    try:
-        return name, float(value)
-    except ValueError as error:
-        raise ConfigError(
-            expected="a share between 0 and 1",
-            found=repr(value),
-            where=f"{option} {name}",
-            fix="write hindi=0.25 for 25 %",
-        ) from error
 
 
 def _members(item: str) -> tuple[str, tuple[str, ...]]:
