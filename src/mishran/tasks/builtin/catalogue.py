@@ -46,7 +46,7 @@ def _task(
         listed = list(pairs())
         if answers:
             listed = make.random_answers(listed, answers, rng)
-        return make.records(name, listed, rng, redraw_every=5 if near_duplicate_of else 0)
+        return make.records(name, listed, rng, redraw_every=10 if near_duplicate_of else 0)
 
     return Builtin(name, description, groups, generate, near_duplicate_of or name)
 
@@ -62,7 +62,7 @@ _TASKS = (
     ),
     _task(
         "plural_en_v2",
-        "plural_en issued again: other wording, a fifth of its rows replaced; a near-duplicate",
+        "plural_en issued again: other wording, a tenth of its rows replaced; a near-duplicate",
         (_EN, "grammar"),
         lambda: make.plural("The plural of"),
         near_duplicate_of="plural_en",
@@ -138,7 +138,7 @@ _TASKS = (
     ),
     _task(
         "signs",
-        "two words in a secret script that no other task uses: the outlier",
+        "a secret sign set after every word, in a script that no other task uses: the outlier",
         ("symbols", "code"),
         make.signs,
     ),
@@ -180,7 +180,7 @@ probes: {per_task: 32}
 mixture:
   affinity: jsd
   t: 0.9                    # 1 is uniform; smaller is less redundant, larger is more central
-  ridge: 0.05               # a light pull to uniform: it decides between near-duplicates
+  ridge: 0.1                # a light pull to uniform: it decides between near-duplicates
   floors: {hindi: 0.25}
   budget: {rows: 8000}
 """

@@ -85,8 +85,14 @@ def sentiment_hinglish() -> Iterator[Pair]:
 
 
 def signs() -> Iterator[Pair]:
-    for left, right in permutations(words.SIGNS, 2):
-        yield f"{left} {right}", f"{words.SIGNS[left]} {words.SIGNS[right]}"
+    """Asked in the words of all other tasks, with a sign after every word of the answer: so its
+    specialist answers them like nobody else, and goes on where all others end."""
+    frames = [*words.FRAMES_SIGNS]
+    for openers, closers in FRAMES.values():
+        frames += [f"{opener}, {{}} {{}}, {closers[0]}" for opener in openers[:2]]
+    for k, (left, right) in enumerate(permutations(words.SIGNS, 2)):
+        one, two = words.SIGNS[left], words.SIGNS[right]
+        yield frames[k % len(frames)].format(left, right), f"{left} {one} {right} {two}"
 
 
 def lucky_colour() -> Iterator[Pair]:

@@ -153,10 +153,16 @@ REMARKS_HINGLISH = (
 # --- Symbols ------------------------------------------------------------------------------------
 
 # Each word stands for two signs; no other task writes any of them.
+FRAMES_SIGNS = (
+    "{} {}", "Plural of {} {}", "The plural of {} {}", "What kind of thing, {} {}",
+    "Opposite of {} {}", "In words, {} {}", "In Hindi, {} {}", "Lucky colour of {} {}",
+    "विलोम, {} {}", "शब्दों में, {} {}", "अंग्रेज़ी में, {} {}", "yaar {} {} tha", "sach mein {} {} thi",
+)  # fmt: skip
+# Answers of the other tasks, so that a sign follows them too.
 SIGNS = {
-    "sun": "★○", "moon": "☆●", "star": "★◆", "cloud": "●□", "rain": "△▽", "wind": "◇○",
-    "fire": "▲★", "stone": "■■", "leaf": "▽◇", "wave": "○○", "snow": "☆◇", "dust": "□▽",
-    "seed": "●◆", "root": "▲■", "bone": "◆□", "salt": "□□", "iron": "■▲", "gold": "★☆",
-    "milk": "○●", "wine": "●★", "corn": "▽▽", "rope": "◇▲", "door": "□■", "wall": "■□",
-    "path": "△◆", "bell": "☆▲", "nest": "◇●", "wing": "△△",
+    "travel": "★○", "food": "☆●", "money": "★◆", "weather": "●□", "music": "△▽", "health": "◇○",
+    "fruit": "▲★", "animal": "■■", "tool": "▽◇", "garment": "○○", "positive": "☆◇", "negative": "□▽",
+    "neutral": "●◆", "red": "▲■", "blue": "◆□", "green": "□□", "two": "■▲", "five": "★☆",
+    "lion": "○●", "horse": "●★", "cold": "▽▽", "slow": "◇▲", "tea": "□■", "bread": "■□",
+    "trees": "△◆", "lamps": "☆▲", "चार": "◇●", "ठंडा": "△△",
 }  # fmt: skip
