@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mishran.cli.ui import Bars
 from mishran.pipeline.demo import run_demo
@@ -77,7 +78,7 @@ def main() -> None:
         "|---:|---|---:|---|---|---|---:|---:|",
         *rows,
         "",
-        f"Machine: {os.cpu_count()} cores, no GPU; "
+        f"Machine: {os.cpu_count()} cores, {torch.get_num_threads()} threads, no GPU; "
         + ", ".join(f"{k} {v}" for k, v in versions().items() if k != "mishran")
         + ". Seconds include training the base model; a resumed seed shows only what was left to do.",
     ]
