@@ -49,7 +49,11 @@ def test_models_that_keep_the_rules_pass(family: str, dtype: torch.dtype) -> Non
     [
         ("bert", r"^here: expected a causal language model, found model type 'bert': its logits"),
         ("rwkv", r"not depend on padding, found model type 'rwkv': its logits change by \d+"),
-        ("recurrent_gemma", r"not depend on padding, found model type 'recurrent_gemma'"),
+        # Its state of one batch does not fit the next one in transformers 4.
+        (
+            "recurrent_gemma",
+            r"(on padding|two short rows), found model type 'recurrent_gemma'",
+        ),
     ],
 )
 def test_models_that_break_them_are_refused(kind: str, said: str, dtype: torch.dtype) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from mishran.errors import ModelError
+from mishran.errors import ModelError, first_line
 from mishran.train.answers import answer_logits
 from mishran.train.batch import collate
 
@@ -35,7 +35,8 @@ def check_causal(model: Any, pad_id: int, num_tokens: int, where: str) -> None:
         num_tokens: ids below it are used.
 
     Raises:
-        ModelError: the logits of a row change with padding, or with tokens that come later.
+        ModelError: the logits of a row change with padding, or with tokens that come later, or there
+            are none.
     """
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 24
     ids = np.random.default_rng(0).integers(0, num_tokens, max(3, min(24, context))).tolist()
@@ -43,8 +44,16 @@ def check_causal(model: Any, pad_id: int, num_tokens: int, where: str) -> None:
     changed = _Row((*ids[:-1], (ids[-1] + 1) % num_tokens))
 
     def logits(*rows: _Row) -> torch.Tensor:
-        with torch.inference_mode():
-            return answer_logits(model, collate(rows, pad_id).to(model.device)).logits.double()
+        try:
+            with torch.inference_mode():
+                return answer_logits(model, collate(rows, pad_id).to(model.device)).logits.double()
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            raise ModelError(
+                expected="a causal language model that answers two short rows",
+                found=f"model type {model.config.model_type!r}: {first_line(error)}",
+                where=where,
+                fix="use a transformer (recurrent models may keep a state between batches)",
+            ) from error
 
     alone = logits(long)
     bar = TOLERANCE.get(model.dtype, HALF)

@@ -231,7 +231,7 @@ def load_model(
                 use_safetensors=True,
             )
     except Exception as error:
-        mismatch = "ignore_mismatched_sizes" in str(error)
+        mismatch = any(w in str(error) for w in ("ignore_mismatched_sizes", "size mismatch"))
         raise ModelError(
             expected="a causal language model in safetensors",
             found="weights of other shapes than config.json says"
