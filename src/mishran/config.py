@@ -242,7 +242,7 @@ class MixtureConfig(_Config):
     @field_validator("replicas")
     @classmethod
     def _enough(cls, replicas: int) -> int:
-        if 0 < replicas < 20:
+        if 0 < replicas < 20:  # of fewer, a 95 % interval is hardly more than their range
             raise FieldProblem("at least 20 replicas, or 0", str(replicas), "the default is 200")
         return replicas
 

@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,10 +165,12 @@ class Run:
             return self.manifest_path(stage).relative_to(self.root).as_posix()
         return self._wrong(manifest)
 
-    def _wrong(self, manifest: dict[str, Any]) -> str | None:
-        for relative, digest in manifest["outputs"].items():
+    def _wrong(self, manifest: dict[str, Any], names: Sequence[str] = ()) -> str | None:
+        """The first of these outputs (all, by default) that is missing or changed, or None."""
+        outputs = manifest["outputs"]
+        for relative in names or outputs:
             path = self.root / relative
-            if not path.is_file() or sha256_file(path) != digest:
+            if not path.is_file() or sha256_file(path) != outputs.get(relative):
                 return relative
         return None
 
@@ -178,17 +180,14 @@ class Run:
         Raises:
             ArtifactError: the stage is not finished, or a file is missing or was changed since.
         """
-        outputs = self.outputs(stage)
-        for relative in names or outputs:
-            path = self.root / relative
-            if not path.is_file() or sha256_file(path) != outputs.get(relative):
-                raise ArtifactError(
-                    expected=f"{relative} as it was written",
-                    found="a file that was changed" if path.is_file() else "no such file",
-                    where=str(self.root),
-                    fix="run `mishran fit` on the same configuration: it makes what is missing or "
-                    "damaged",
-                )
+        wrong = self._wrong(self.finished(stage), names)
+        if wrong is not None:
+            raise ArtifactError(
+                expected=f"{wrong} as it was written",
+                found="a file that was changed" if self.path(wrong).is_file() else "no such file",
+                where=str(self.root),
+                fix="run `mishran fit` on the same configuration: it makes what is missing or damaged",
+            )
 
     def outputs(self, stage: str) -> dict[str, str]:
         """sha256 of every file of a finished stage."""

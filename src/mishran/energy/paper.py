@@ -51,8 +51,8 @@ def paper_solution(
             expected="clip or project", found=repr(projection), where="projection", fix="use clip"
         )
     exact = solve(energy, repair=repair)
-    judge, _ = repair_tangent(energy, repair)
-    used, shift = _paper_shift(energy)
+    judge, needed = repair_tangent(energy, repair)
+    used, shift = (energy, None) if needed is None else _paper_shift(energy)
     signed = closed_form(used)
     p = _clip(signed) if projection == "clip" else project_to_simplex(signed)
     gradient = judge.gradient(p)
@@ -117,9 +117,7 @@ def _clip(v: Array) -> Array:
     return np.asarray(positive / positive.sum())
 
 
-def _paper_shift(energy: Energy) -> tuple[Energy, Repair | None]:
-    if repair_tangent(energy)[1] is None:
-        return energy, None
+def _paper_shift(energy: Energy) -> tuple[Energy, Repair]:
     n = len(energy.names)
     measured = energy.matrix - energy.ridge * (np.eye(n) - 1.0 / n)
     amount = -float(np.linalg.eigvalsh(measured)[0])
