@@ -163,10 +163,11 @@ def by_clarabel(energy: Energy, box: Constraints | None) -> Oracle:
     high = np.ones(n) if box is None else box.upper
     rows = [np.ones((1, n)), -np.eye(n), np.eye(n)]
     sides = [np.ones(1), -low, high]
-    if box is not None and box.groups:
-        floors, caps = box.group_bounds
-        rows += [-box.group_matrix, box.group_matrix]
-        sides += [-floors, caps]
+    if box is not None and box.rows:
+        floors, caps = box.row_bounds
+        above, below = np.isfinite(floors), np.isfinite(caps)
+        rows += [-box.row_matrix[above], box.row_matrix[below]]
+        sides += [-floors[above], caps[below]]
     matrix, side = np.vstack(rows), np.concatenate(sides)
     options = clarabel.DefaultSettings()
     options.verbose = False

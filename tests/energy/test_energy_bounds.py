@@ -24,7 +24,7 @@ def test_task_keys_become_bounds_and_group_keys_sums() -> None:
     np.testing.assert_array_equal(box.lower, [0, 0, 0, 0, 0.1, 0])
     np.testing.assert_array_equal(box.upper, [1, 0.2, 1, 1, 1, 0.3])
     assert box.limited == ("task1", "task5")
-    assert list(box.groups) == ["hindi"]
+    assert list(box.rows) == ["hindi"]
     assert (box.floors, box.caps) == ({"hindi": 0.25}, {"hindi": 0.5})
     assert box.violation(np.full(6, 1 / 6)) <= 1e-15
     assert box.violation(np.array([0, 0, 0.9, 0, 0.1, 0])) == pytest.approx(0.25)
@@ -161,11 +161,12 @@ def test_gap_is_that_of_the_linear_programme(seed: int, n: int, kind: str) -> No
     energy = Energy.coverage(affinity_of(matrix_of("definite", n, rng)), 0.5)
     solution = solve(energy, box)
     gradient = energy.gradient(solution.weights)
-    matrix, (low, high) = box.group_matrix, box.group_bounds
+    matrix, (low, high) = box.row_matrix, box.row_bounds
+    sides = np.concatenate([-low, high])
     best = linprog(
         gradient,
-        A_ub=np.vstack([-matrix, matrix]),
-        b_ub=np.concatenate([-low, high]),
+        A_ub=np.vstack([-matrix, matrix])[np.isfinite(sides)],
+        b_ub=sides[np.isfinite(sides)],
         A_eq=np.ones((1, n)),
         b_eq=[1.0],
         bounds=np.column_stack([box.lower, box.upper]),

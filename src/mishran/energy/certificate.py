@@ -4,7 +4,7 @@ Convex problems carry their own proof: whoever holds the energy, the bounds, the
 multipliers recomputes every number here without a solver.
 
 The gap is g'p - min over allowed q of g'q, g the gradient at p, and bounds E(p) - E* from above.
-Group bounds are priced with their multipliers, which leaves a minimum over bounds and the sum
+Rows are priced with their multipliers, which leaves a minimum over bounds and the sum
 alone: cheapest tasks first, exact. For the best multipliers that is the Frank-Wolfe gap of the
 linear programme; for any others it is larger, never smaller, so nothing rests on the tolerance of
 a programme's solver.
@@ -29,7 +29,7 @@ from mishran.types import Array, Certificate
 @dataclass(frozen=True, eq=False)
 class Multipliers:
     """Prices in units of the energy per weight. Stationary: Sp - u = simplex + lower - upper
-    + sum over groups of (floor - cap), all but `simplex` >= 0."""
+    + sum over rows of (floor - cap) a, all but `simplex` >= 0."""
 
     lower: Array
     upper: Array
@@ -42,7 +42,7 @@ def certify(
     energy: Energy, constraints: Constraints, p: Array, multipliers: Multipliers, method: str
 ) -> Certificate:
     """The proof for p, good or bad. A multiplier of the wrong sign counts as 0 and as residual."""
-    prices, slack = _group_prices(constraints, p, multipliers.floors, multipliers.caps)
+    prices, slack = _row_prices(constraints, p, multipliers.floors, multipliers.caps)
     bounds = np.maximum(multipliers.lower, 0.0) - np.maximum(multipliers.upper, 0.0)
     residual = energy.gradient(p) - multipliers.simplex - bounds - prices
     wrong = [multipliers.lower, multipliers.upper]
@@ -72,17 +72,17 @@ def relative_gradient(energy: Energy, p: Array) -> Array:
     return np.asarray(out - out.mean())
 
 
-def _group_prices(
+def _row_prices(
     constraints: Constraints, p: Array, floors: Mapping[str, float], caps: Mapping[str, float]
 ) -> tuple[Array, float]:
-    """(n,) price of every task through its groups, and what slack of priced bounds costs."""
+    """(n,) price of every task through the rows, and what slack of priced bounds costs."""
     prices, slack = np.zeros(len(p)), 0.0
-    for name, index in constraints.groups.items():
-        total = p[index].sum()
+    for name, row in constraints.rows.items():
+        total = row @ p
         floor, cap = max(0.0, floors.get(name, 0.0)), max(0.0, caps.get(name, 0.0))
-        prices[index] += floor - cap
-        slack += floor * max(0.0, total - constraints.floors.get(name, 0.0))
-        slack += cap * max(0.0, constraints.caps.get(name, 1.0) - total)
+        prices += (floor - cap) * row
+        slack += floor * max(0.0, total - constraints.floors[name]) if floor else 0.0
+        slack += cap * max(0.0, constraints.caps[name] - total) if cap else 0.0
     return prices, float(slack)
 
 

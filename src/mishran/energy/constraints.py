@@ -1,8 +1,9 @@
-"""Which mixtures are allowed: a smallest and largest share per task and per named group.
+"""Which mixtures are allowed: bounds per task, sums over named groups, general rows low <= a'p <= high.
 
 Every task has 0 <= lower <= p <= upper <= 1; a group bounds the sum of its tasks (a language quota:
-"Hindi at least 25 %"). Groups may overlap. `constraints` refuses what no mixture satisfies and says
-which bound it is and what would do.
+"Hindi at least 25 %") and may overlap others. A general row bounds any weighted sum: tokens per
+drawn row, or a group's share of the tokens, (1_group - share) tokens'p >= 0. `constraints` refuses
+what no mixture satisfies and says which bounds conflict and what would do.
 """
 
 from __future__ import annotations
@@ -24,40 +25,47 @@ class Constraints:
     """Bounds on tasks and sums over groups; weights sum to 1 besides.
 
     lower, upper: (n,) in [0, 1].
-    groups: name -> indices of its tasks, only groups that have a floor or cap.
-    floors, caps: group name -> smallest and largest sum.
+    rows: name -> (n,) coefficients a; 0 and 1 for a group. Only rows that have a floor or cap.
+    floors, caps: row name -> smallest and largest a'p.
     limited: tasks whose upper bound is how many rows they have, not a cap that somebody chose.
     """
 
     names: tuple[str, ...]
     lower: Array
     upper: Array
-    groups: dict[str, np.ndarray]
+    rows: dict[str, Array]
     floors: dict[str, float]
     caps: dict[str, float]
     limited: tuple[str, ...] = ()
 
     @property
-    def group_matrix(self) -> Array:
-        """(number of groups, n) of 0 and 1, in the order of `groups`."""
-        out = np.zeros((len(self.groups), len(self.names)))
-        for row, index in enumerate(self.groups.values()):
-            out[row, index] = 1.0
-        return out
+    def row_matrix(self) -> Array:
+        """(number of rows, n) coefficients, in the order of `rows`."""
+        return np.array(list(self.rows.values())).reshape(len(self.rows), len(self.names))
 
     @property
-    def group_bounds(self) -> tuple[Array, Array]:
-        """Smallest and largest sum per group; 0 and 1 where there is none."""
-        low = np.array([self.floors.get(name, 0.0) for name in self.groups])
-        high = np.array([self.caps.get(name, 1.0) for name in self.groups])
+    def row_bounds(self) -> tuple[Array, Array]:
+        """Smallest and largest a'p per row; -inf and inf where there is none."""
+        low = np.array([self.floors.get(name, -np.inf) for name in self.rows])
+        high = np.array([self.caps.get(name, np.inf) for name in self.rows])
         return low, high
 
     def violation(self, p: Array) -> float:
         """Largest violation of the sum, a bound or a group sum, in weight."""
-        low, high = self.group_bounds
-        sums = self.group_matrix @ p
+        low, high = self.row_bounds
+        sums = self.row_matrix @ p
         over = np.concatenate([self.lower - p, p - self.upper, low - sums, sums - high])
         return float(max(np.max(over, initial=0.0), abs(p.sum() - 1.0)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Row:
+    """low <= sum_i values_i p_i <= high; a task that is not named has the value 0."""
+
+    values: Mapping[str, float]
+    low: float = -np.inf
+    high: float = np.inf
 
 
 def simplex(names: Sequence[str]) -> Constraints:
@@ -72,6 +80,7 @@ def constraints(
     floors: Mapping[str, float] | None = None,
     caps: Mapping[str, float] | None = None,
     row_limits: Array | None = None,
+    rows: Mapping[str, Row] | None = None,
 ) -> Constraints:
     """Bounds from what a person writes, checked to be possible.
 
@@ -81,10 +90,12 @@ def constraints(
         floors, caps: group or task name -> smallest or largest share, in [0, 1].
         row_limits: (n,) largest share that the rows of each task allow
             (epochs x rows / rows of the budget); more than 1 means no limit.
+        rows: name -> general row, in any units.
 
     Raises:
         ConfigError: a name that is no group and no task (the nearest is named), a share outside
-            [0, 1], a group that is also a task, an empty group.
+            [0, 1], a group that is also a task, an empty group, a row whose name is taken, with a
+            number that is not finite or with a bound below the other.
         InfeasibleError: no mixture satisfies all bounds.
     """
     names, groups = tuple(names), dict(groups or {})
@@ -130,8 +141,35 @@ def constraints(
         limited = tuple(names[i] for i in np.flatnonzero(row_limits < upper))
         upper = np.minimum(upper, row_limits)
     used = {g: index for g, index in members.items() if any(g in b for b in bounds.values())}
-    out = Constraints(names, lower, upper, used, bounds["floors"], bounds["caps"], limited)
+    sums = {g: np.bincount(index, minlength=n).astype(float) for g, index in used.items()}
+    for name, row in (rows or {}).items():
+        sums[name] = _coefficients(name, row, names, [*members, *names])
+        bounds["floors"] |= {name: float(row.low)} if row.low > -np.inf else {}
+        bounds["caps"] |= {name: float(row.high)} if row.high < np.inf else {}
+    out = Constraints(names, lower, upper, sums, bounds["floors"], bounds["caps"], limited)
     check_feasible(out)
+    return out
+
+
+def _coefficients(name: str, row: Row, names: tuple[str, ...], taken: Sequence[str]) -> Array:
+    """(n,) values of a general row, checked."""
+    where = f"row {name}"
+    if name in taken:
+        raise ConfigError(
+            expected="a name of its own for the row",
+            found=f"{name!r}, which is a group or task",
+            where=where,
+            fix="rename the row",
+        )
+    out = np.zeros(len(names))
+    out[positions(row.values, names, where)] = list(row.values.values())
+    if not np.isfinite(out).all() or np.isnan([row.low, row.high]).any() or row.low > row.high:
+        raise ConfigError(
+            expected="finite values and a lower bound that is at most the upper one",
+            found=f"{row.low:g} <= {row.high:g}" if np.isfinite(out).all() else "a value that is not",
+            where=where,
+            fix="write numbers, the smaller bound as the lower one",
+        )
     return out
 
 
@@ -145,7 +183,7 @@ def check_feasible(constraints: Constraints) -> None:
     """
     lower, upper = constraints.lower, constraints.upper
     fits = (lower <= upper).all() and lower.sum() <= 1 + 1e-12 and upper.sum() >= 1 - 1e-12
-    if fits and not constraints.groups:
+    if fits and not constraints.rows:
         return
     if _lowest(constraints, np.zeros(len(lower))) is not None:
         return
@@ -244,8 +282,8 @@ def _chosen(constraints: Constraints, kind: str) -> dict[str, float]:
 def _without(constraints: Constraints, kind: str, name: str) -> tuple[Constraints, Array]:
     """The constraints without one bound, and the (n,) indicator of what it bounded."""
     row = np.zeros(len(constraints.names))
-    if name in constraints.groups:
-        row[constraints.groups[name]] = 1.0
+    if name in constraints.rows:
+        row = constraints.rows[name]
         bounds = constraints.floors if kind == "floor" else constraints.caps
         kept = {key: share for key, share in bounds.items() if key != name}
         if kind == "floor":
@@ -261,13 +299,15 @@ def _lowest(constraints: Constraints, cost: Array, total: bool = True) -> float 
     """Smallest cost'p over the allowed p, None when there is none; sum p <= 1 without `total`."""
     from scipy.optimize import linprog  # 0.3 s to import, and most solutions need none
 
-    matrix = constraints.group_matrix
-    low, high = constraints.group_bounds
+    matrix = constraints.row_matrix
+    low, high = constraints.row_bounds
     ones = np.ones((1, len(constraints.names)))
+    sides = np.concatenate([-low, high, [] if total else [1.0]])
+    finite = np.isfinite(sides)
     result = linprog(
         cost,
-        A_ub=np.vstack([-matrix, matrix, *([] if total else [ones])]),
-        b_ub=np.concatenate([-low, high, [] if total else [1.0]]),
+        A_ub=np.vstack([-matrix, matrix, *([] if total else [ones])])[finite],
+        b_ub=sides[finite],
         A_eq=ones if total else None,
         b_eq=[1.0] if total else None,
         bounds=np.column_stack([constraints.lower, constraints.upper]),

@@ -20,12 +20,13 @@ from mishran.energy.tangent import centred, rounding
 from mishran.types import Array
 
 PRIMAL = 1e-12
+FAR = 1e30  # no bound, in DAQP
 EQUALITY = 5  # DAQP's code for a row that holds with equality
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """min 1/2 p'Hp + c'p, H and c of size about 1; rows: 1'p = 1 first, then the groups.
+    """min 1/2 p'Hp + c'p, H and c of size about 1; rows: 1'p = 1 first, then those of the constraints.
 
     low, high: bounds of tasks, then of rows. flat: curvature at or below this is rounding.
     """
@@ -54,11 +55,11 @@ def normalise(energy: Energy, constraints: Constraints) -> Problem:
     hessian = centred(energy.matrix)
     linear = relative_gradient(energy, np.full(len(energy.names), 1.0 / len(energy.names)))
     unit = max(energy.scale, float(np.ptp(linear))) or 1.0
-    low, high = constraints.group_bounds
+    low, high = constraints.row_bounds
     return Problem(
         hessian=hessian / unit,
         linear=linear / unit,
-        rows=np.vstack([np.ones(len(linear)), constraints.group_matrix]),
+        rows=np.vstack([np.ones(len(linear)), constraints.row_matrix]),
         low=np.concatenate([constraints.lower, [1.0], low]),
         high=np.concatenate([constraints.upper, [1.0], high]),
         unit=unit,
@@ -128,12 +129,13 @@ def _daqp(
 ) -> tuple[Array, Array] | None:
     """Weights and prices of all bounds, tasks first: positive at lower ones, negative at upper."""
     equal = problem.low == problem.high
+    high, low = np.clip(problem.high, -FAR, FAR), np.clip(problem.low, -FAR, FAR)
     p, _, flag, info = daqp.solve(
         hessian,
         linear.copy(),
         problem.rows.copy(),
-        problem.high.copy(),
-        problem.low.copy(),
+        high,
+        low,
         np.where(equal, EQUALITY, 0).astype(np.int32),
         primal_tol=tolerance,
         dual_tol=tolerance,

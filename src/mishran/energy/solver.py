@@ -143,7 +143,7 @@ def _multipliers(
         above = np.min(reduced[room & (p == constraints.lower)], initial=np.inf)
         prices = prices + np.eye(len(prices))[0] * np.clip(0.0, below, max(below, above))
     reduced = (gradient - rows.T @ prices) * problem.unit
-    names = list(constraints.groups)
+    names = list(constraints.rows)
     groups = {
         names[row - 1]: float(price * problem.unit)
         for row, price in zip(np.flatnonzero(active.binding), prices, strict=True)
@@ -172,12 +172,12 @@ def _is_unique(problem: Problem, constraints: Constraints, p: Array, prices: Mul
         & (prices.upper <= priced)
         & (constraints.lower < constraints.upper)
     )
-    low, high = constraints.group_bounds
+    low, high = constraints.row_bounds
     sums = problem.rows[1:] @ p
     strict = np.array(
         [
             prices.floors.get(g, 0.0) > priced or prices.caps.get(g, 0.0) > priced or l == h
-            for g, l, h in zip(constraints.groups, low, high, strict=True)
+            for g, l, h in zip(constraints.rows, low, high, strict=True)
         ],
         dtype=bool,
     )
