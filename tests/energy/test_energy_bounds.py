@@ -10,14 +10,20 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from mishran.energy import Constraints, Energy, check_feasible, constraints, simplex, solve
+from mishran.energy.constraints import EpochLimit, Row
 from mishran.errors import ConfigError, InfeasibleError
 
 NAMES = names_of(6)
 GROUPS = {"hindi": ["task0", "task1"], "english": ["task2", "task3"], "nobody": []}
 
 
+def epochs(*shares: float, most: float = 1.0) -> EpochLimit:
+    """At most so many epochs of these shares of the budget."""
+    return EpochLimit(most, 1000 * np.array(shares), 1000)
+
+
 def test_task_keys_become_bounds_and_group_keys_sums() -> None:
-    limits = np.array([1.0, 0.2, 5.0, 1.0, 1.0, 0.3])
+    limits = epochs(1.0, 0.2, 5.0, 1.0, 1.0, 0.3)
     box = constraints(
         NAMES, GROUPS, {"hindi": 0.25, "task4": 0.1}, {"hindi": 0.5, "task5": 0.4}, limits
     )
@@ -66,23 +72,24 @@ def test_task_keys_become_bounds_and_group_keys_sums() -> None:
             {},
             None,
             InfeasibleError,
-            "task0 = 0.8, task1 = 0.8, task2 = 0.8; multiply every floor by 0.4166",
+            "floors.task0 = 0.8, floors.task1 = 0.8, which need 1.6 in all; multiply every floor by "
+            "0.4166$",
         ),
         (
             {"hindi": 0.5},
             {},
-            np.array([0.1, 0.1, 1, 1, 1, 1]),
+            epochs(0.1, 0.1, 1, 1, 1, 1),
             InfeasibleError,
-            "found floors.hindi = 0.5 beside the rows of task0, task1; the largest feasible floor "
-            r"for hindi is 0.2 \(or raise max_epochs for task0, task1\)",
+            r"found floors.hindi = 0.5, max_epochs = 1 \(rows of task0, task1\); the largest "
+            "feasible floor for hindi is 0.2, or the smallest feasible max_epochs is 2.5",
         ),
         (
             {},
             {},
-            np.full(6, 0.1),
+            epochs(*[0.1] * 6),
             InfeasibleError,
-            "caps that allow 0.6 in all with the rows of task0, task1, task2, ...; raise caps "
-            "until they allow 1",
+            r"max_epochs = 1 \(rows of task0, task1, task2 and 3 more\), which allow 0.6 in all; "
+            "the smallest feasible max_epochs is 1.67",
         ),
     ],
 )
@@ -117,6 +124,52 @@ def test_the_remedy_named_is_one(floors: dict[str, float], caps: dict[str, float
             constraints(NAMES, GROUPS, floors, changed)
             with pytest.raises(InfeasibleError):
                 constraints(NAMES, GROUPS, floors, further)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "words"),
+    [
+        ("hindi", Row({"task0": 1}, 0), "rows.hindi: expected a name of its own for the row"),
+        ("task3", Row({"task0": 1}, 0), "found 'task3', which is a group, a task or another row"),
+        ("cost", Row({"tsk0": 1}, 0), "rows.cost: .* did you mean 'task0'?"),
+        ("cost", Row({"task0": np.inf}, 0), "rows.cost: expected finite values .* found inf"),
+        ("cost", Row({"task0": 1}), "at least one finite bound, found bounds -inf and inf"),
+        ("cost", Row({"task0": 1}, np.nan, 1), "at least one finite bound, found bounds nan and 1"),
+        ("cost", Row({"task0": 1}, 2, 1), "a lower bound that is at most the upper one, found 2"),
+        (
+            "cost",
+            Row({"task0": 1}, 0, per={"task0": 1}, field="quotas.x"),
+            "quotas.x: expected a positive number per row of every task, found 0 for task1",
+        ),
+    ],
+)
+def test_rows_that_are_none(name: str, row: Row, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        constraints(NAMES, GROUPS, {"hindi": 0.1}, rows={name: row})
+
+
+def test_a_ratio_is_a_row_for_each_of_its_bounds() -> None:
+    """Hindi rows are long: half of the rows are more than half of the tokens."""
+    tokens = dict(zip(NAMES, [300.0, 200, 100, 100, 100, 100], strict=True))
+    hindi = {name: tokens[name] for name in NAMES[:2]}
+    box = constraints(NAMES, rows={"hindi tokens": Row(hindi, 0.4, 0.5, per=tokens)})
+    assert list(box.rows) == ["hindi tokens", "hindi tokens (max)"]
+    assert (box.floors, box.caps) == ({"hindi tokens": 0.0}, {"hindi tokens (max)": 0.0})
+    affinity = affinity_of(matrix_of("kernel", 6, np.random.default_rng(4)))
+    count = np.array(list(tokens.values()))
+    for values, share in (({"task0": 1, "task1": 1}, 0.5), ({"task2": 1.0}, 0.4)):
+        energy = Energy.given(affinity, {**dict.fromkeys(NAMES, 0.0), **values}, 10.0)
+        p = solve(energy, box).weights
+        assert box.violation(p) <= 1e-9
+        assert p[:2] @ count[:2] / (p @ count) == pytest.approx(share, abs=1e-9)
+
+
+def test_a_task_with_a_cap_and_too_few_rows_keeps_both() -> None:
+    box = constraints(NAMES, caps={"task0": 0.3}, epochs=epochs(0.2, 1, 1, 1, 1, 1))
+    assert box.limited == ("task0",) and box.written.caps == {"task0": 0.3}
+    assert box.upper[0] == 0.2
+    box = constraints(NAMES, caps={"task0": 0.1}, epochs=epochs(0.2, 1, 1, 1, 1, 1))
+    assert box.limited == () and box.upper[0] == 0.1
 
 
 def test_groups_must_be_about_tasks() -> None:

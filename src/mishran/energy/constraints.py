@@ -2,21 +2,83 @@
 
 Every task has 0 <= lower <= p <= upper <= 1; a group bounds the sum of its tasks (a language quota:
 "Hindi at least 25 %") and may overlap others. A general row bounds any weighted sum: tokens per
-drawn row, or a group's share of the tokens, (1_group - share) tokens'p >= 0. `constraints` refuses
-what no mixture satisfies and says which bounds conflict and what would do.
+drawn row, or a ratio such as a group's share of the tokens, which is the row
+(values - bound * per)'p >= 0. `constraints` refuses what no mixture satisfies; `infeasible` says
+which bounds conflict and what would do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 
 from mishran.energy.names import positions, unknown
-from mishran.errors import ConfigError, InfeasibleError
+from mishran.errors import ConfigError
 from mishran.types import Array
+
+SLACK = 1e-12  # of a sum of shares: rounding
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Row:
+    """low <= sum_i values_i p_i <= high; a task that is not named has the value 0.
+
+    per: with these, one positive value for every task, the ratio values'p / per'p is bounded.
+    field: how a person wrote the row, `limits.cost`, for messages.
+    """
+
+    values: Mapping[str, float]
+    low: float = -np.inf
+    high: float = np.inf
+    per: Mapping[str, float] | None = None
+    field: str = ""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EpochLimit:
+    """No task is repeated more than max_epochs times: p_i budget <= floor(max_epochs rows_i).
+
+    rows: (n,) rows that each task has. budget: rows of the mixture.
+    """
+
+    max_epochs: float
+    rows: Array
+    budget: int
+
+    def shares(self, max_epochs: float | None = None) -> Array:
+        """(n,) largest share per task, for this or another number of epochs; may exceed 1."""
+        epochs = self.max_epochs if max_epochs is None else max_epochs
+        return np.floor(np.minimum(epochs * self.rows, 2.0**53)) / self.budget
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ratio:
+    """values'p / per'p against a bound; both (n,), per > 0."""
+
+    values: Array
+    per: Array
+    bound: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Written:
+    """How people wrote the bounds, so that a message can say what to type.
+
+    fields: row name -> its field. ratios: row name -> the ratio behind a row. epochs: what limits
+    the tasks in `Constraints.limited`. caps: those of them that have a cap too -> that cap.
+    """
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    ratios: Mapping[str, Ratio] = field(default_factory=dict)
+    epochs: EpochLimit | None = None
+    caps: Mapping[str, float] = field(default_factory=dict)
 
 
 @final
@@ -28,6 +90,7 @@ class Constraints:
     rows: name -> (n,) coefficients a; 0 and 1 for a group. Only rows that have a floor or cap.
     floors, caps: row name -> smallest and largest a'p.
     limited: tasks whose upper bound is how many rows they have, not a cap that somebody chose.
+    written: the same in the words of whoever wrote it.
     """
 
     names: tuple[str, ...]
@@ -37,6 +100,7 @@ class Constraints:
     floors: dict[str, float]
     caps: dict[str, float]
     limited: tuple[str, ...] = ()
+    written: Written = Written()
 
     @property
     def row_matrix(self) -> Array:
@@ -58,16 +122,6 @@ class Constraints:
         return float(max(np.max(over, initial=0.0), abs(p.sum() - 1.0)))
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Row:
-    """low <= sum_i values_i p_i <= high; a task that is not named has the value 0."""
-
-    values: Mapping[str, float]
-    low: float = -np.inf
-    high: float = np.inf
-
-
 def simplex(names: Sequence[str]) -> Constraints:
     """No bounds beside p >= 0 and sum 1."""
     n = len(names)
@@ -79,7 +133,7 @@ def constraints(
     groups: Mapping[str, Sequence[str]] | None = None,
     floors: Mapping[str, float] | None = None,
     caps: Mapping[str, float] | None = None,
-    row_limits: Array | None = None,
+    epochs: EpochLimit | None = None,
     rows: Mapping[str, Row] | None = None,
 ) -> Constraints:
     """Bounds from what a person writes, checked to be possible.
@@ -88,14 +142,15 @@ def constraints(
         names: all tasks.
         groups: group name -> names of its tasks.
         floors, caps: group or task name -> smallest or largest share, in [0, 1].
-        row_limits: (n,) largest share that the rows of each task allow
-            (epochs x rows / rows of the budget); more than 1 means no limit.
-        rows: name -> general row, in any units.
+        epochs: how often the rows of a task may be repeated within a budget.
+        rows: name -> general row, in any units. The row of an upper bound on a ratio is called
+            "NAME (max)", as its coefficients are others than those of the lower one.
 
     Raises:
         ConfigError: a name that is no group and no task (the nearest is named), a share outside
             [0, 1], a group that is also a task, an empty group, a row whose name is taken, with a
-            number that is not finite or with a bound below the other.
+            number that is not finite, with a bound below the other or with none, or a ratio per
+            something that is not positive.
         InfeasibleError: no mixture satisfies all bounds.
     """
     names, groups = tuple(names), dict(groups or {})
@@ -137,75 +192,96 @@ def constraints(
             else:
                 bounds[kind][key] = float(share)
     limited: tuple[str, ...] = ()
-    if row_limits is not None:
-        limited = tuple(names[i] for i in np.flatnonzero(row_limits < upper))
-        upper = np.minimum(upper, row_limits)
+    chosen: dict[str, float] = {}
+    if epochs is not None:
+        shares = epochs.shares()
+        limited = tuple(names[i] for i in np.flatnonzero(shares < upper))
+        chosen = {t: float(upper[names.index(t)]) for t in limited if t in (caps or {})}
+        upper = np.minimum(upper, shares)
     used = {g: index for g, index in members.items() if any(g in b for b in bounds.values())}
     sums = {g: np.bincount(index, minlength=n).astype(float) for g, index in used.items()}
+    fields: dict[str, str] = {}
+    ratios: dict[str, Ratio] = {}
     for name, row in (rows or {}).items():
-        sums[name] = _coefficients(name, row, names, [*members, *names])
-        bounds["floors"] |= {name: float(row.low)} if row.low > -np.inf else {}
-        bounds["caps"] |= {name: float(row.high)} if row.high < np.inf else {}
-    out = Constraints(names, lower, upper, sums, bounds["floors"], bounds["caps"], limited)
+        values, per = _coefficients(name, row, names, [*members, *names, *sums])
+        for kind, bound in (("floors", float(row.low)), ("caps", float(row.high))):
+            if not np.isfinite(bound):
+                continue
+            key = f"{name} (max)" if per is not None and kind == "caps" else name
+            fields[key] = row.field or f"rows.{name}"
+            if per is None:
+                sums[key], bounds[kind][key] = values, bound
+            else:
+                sums[key], bounds[kind][key] = values - bound * per, 0.0
+                ratios[key] = Ratio(values, per, bound)
+    written = Written(fields, ratios, epochs, chosen)
+    out = Constraints(names, lower, upper, sums, bounds["floors"], bounds["caps"], limited, written)
     check_feasible(out)
     return out
 
 
-def _coefficients(name: str, row: Row, names: tuple[str, ...], taken: Sequence[str]) -> Array:
-    """(n,) values of a general row, checked."""
-    where = f"row {name}"
+def _coefficients(
+    name: str, row: Row, names: tuple[str, ...], taken: Sequence[str]
+) -> tuple[Array, Array | None]:
+    """(n,) values of a general row, and what they are divided by, checked."""
+    where = row.field or f"rows.{name}"
     if name in taken:
         raise ConfigError(
             expected="a name of its own for the row",
-            found=f"{name!r}, which is a group or task",
+            found=f"{name!r}, which is a group, a task or another row",
             where=where,
             fix="rename the row",
         )
-    out = np.zeros(len(names))
-    out[positions(row.values, names, where)] = list(row.values.values())
-    if not np.isfinite(out).all() or np.isnan([row.low, row.high]).any() or row.low > row.high:
+    values = np.zeros(len(names))
+    values[positions(row.values, names, where)] = list(row.values.values())
+    ends = np.array([row.low, row.high])
+    if not np.isfinite(values).all() or np.isnan(ends).any() or not np.isfinite(ends).any():
         raise ConfigError(
-            expected="finite values and a lower bound that is at most the upper one",
-            found=f"{row.low:g} <= {row.high:g}" if np.isfinite(out).all() else "a value that is not",
+            expected="finite values and at least one finite bound",
+            found=f"bounds {row.low:g} and {row.high:g}"
+            if np.isfinite(values).all()
+            else f"{values[~np.isfinite(values)][0]:g}",
             where=where,
-            fix="write numbers, the smaller bound as the lower one",
+            fix="write numbers",
         )
-    return out
+    if row.low > row.high:
+        raise ConfigError(
+            expected="a lower bound that is at most the upper one",
+            found=f"{row.low:g} and {row.high:g}",
+            where=where,
+            fix="write the smaller one as the lower bound",
+        )
+    if row.per is None:
+        return values, None
+    per = np.zeros(len(names))
+    per[positions(row.per, names, where)] = list(row.per.values())
+    if not (np.isfinite(per) & (per > 0)).all():
+        wrong = int(np.argmin(np.isfinite(per) & (per > 0)))
+        raise ConfigError(
+            expected="a positive number per row of every task",
+            found=f"{per[wrong]:g} for {names[wrong]}",
+            where=where,
+            fix=f"give {names[wrong]} a positive number, or leave the task out",
+        )
+    return values, per
 
 
 def check_feasible(constraints: Constraints) -> None:
     """Nothing if some mixture satisfies all bounds.
 
     Raises:
-        InfeasibleError: it names every bound that, changed alone, would make the others possible,
-            and its largest (or smallest) feasible value; when no single one would, the factor by
-            which all floors must shrink, or what the caps add up to.
+        InfeasibleError: it names a smallest set of bounds that exclude each other, and for each
+            how far it alone would have to move.
     """
     lower, upper = constraints.lower, constraints.upper
-    fits = (lower <= upper).all() and lower.sum() <= 1 + 1e-12 and upper.sum() >= 1 - 1e-12
+    fits = (lower <= upper).all() and lower.sum() <= 1 + SLACK and upper.sum() >= 1 - SLACK
     if fits and not constraints.rows:
         return
-    if _lowest(constraints, np.zeros(len(lower))) is not None:
-        return
-    remedies, culprits = [], []
-    for kind, sign in (("floor", -1.0), ("cap", 1.0)):
-        for name, share in _chosen(constraints, kind).items():
-            without, row = _without(constraints, kind, name)
-            reach = _lowest(without, sign * row)
-            if reach is not None:
-                word = "largest" if kind == "floor" else "smallest"
-                culprits.append(f"{kind}s.{name} = {share:g}")
-                remedies.append(
-                    f"the {word} feasible {kind} for {name} is {_four_digits(sign * reach, kind):g}"
-                )
-    if not remedies:
-        raise _joint(constraints)
-    raise InfeasibleError(
-        expected="bounds that some mixture satisfies",
-        found=", ".join(culprits[:6]) + _rows(constraints, "beside the rows of"),
-        where="mixture",
-        fix=", or ".join(remedies[:3]) + _rows(constraints, "(or raise max_epochs for", ")"),
-    )
+    from mishran.energy.infeasible import diagnose, refusal  # only a conflict needs them
+
+    conflict = diagnose(constraints)
+    if conflict is not None:
+        raise refusal(conflict)
 
 
 def allowed(constraints: Constraints | None, names: tuple[str, ...]) -> Constraints:
@@ -224,94 +300,3 @@ def allowed(constraints: Constraints | None, names: tuple[str, ...]) -> Constrai
             fix="make them with the names of the affinity",
         )
     return constraints
-
-
-def _joint(constraints: Constraints) -> InfeasibleError:
-    """The error when no single bound is to blame."""
-
-    def scaled(factor: float) -> Constraints:
-        floors = {name: factor * share for name, share in constraints.floors.items()}
-        return replace(constraints, lower=factor * constraints.lower, floors=floors)
-
-    nothing = np.zeros(len(constraints.names))
-    if _lowest(scaled(0.0), nothing) is None:
-        reach = _lowest(scaled(0.0), nothing - 1.0, total=False)
-        return InfeasibleError(
-            expected="caps that leave room for a whole mixture",
-            found=f"caps that allow {-(reach or 0.0):.4g} in all"
-            + _rows(constraints, "with the rows of"),
-            where="mixture.caps",
-            fix="raise caps until they allow 1"
-            + _rows(constraints, "(or raise max_epochs or lower the budget for", ")"),
-        )
-    low, high = 0.0, 1.0
-    while high - low > 1e-5:
-        middle = (low + high) / 2
-        low, high = (low, middle) if _lowest(scaled(middle), nothing) is None else (middle, high)
-    return InfeasibleError(
-        expected="floors that fit together",
-        found=", ".join(f"{n} = {s:g}" for n, s in _chosen(constraints, "floor").items()),
-        where="mixture.floors",
-        fix=f"multiply every floor by {_four_digits(low, 'floor'):g} or raise the caps",
-    )
-
-
-def _four_digits(value: float, kind: str) -> float:
-    """Rounded to the side that stays feasible: floors down, caps up."""
-    scaled = value * 1e4
-    return float(np.floor(scaled + 1e-9) if kind == "floor" else np.ceil(scaled - 1e-9)) / 1e4
-
-
-def _rows(constraints: Constraints, words: str, end: str = "") -> str:
-    shown = ", ".join(constraints.limited[:3]) + (", ..." if len(constraints.limited) > 3 else "")
-    return f" {words} {shown}{end}" if constraints.limited else ""
-
-
-def _chosen(constraints: Constraints, kind: str) -> dict[str, float]:
-    """Floors or caps that somebody wrote, by name of group or task."""
-    floor = kind == "floor"
-    bound, rest = (constraints.lower, 0.0) if floor else (constraints.upper, 1.0)
-    tasks = {
-        name: float(bound[i])
-        for i, name in enumerate(constraints.names)
-        if bound[i] != rest and (floor or name not in constraints.limited)
-    }
-    return {**(constraints.floors if floor else constraints.caps), **tasks}
-
-
-def _without(constraints: Constraints, kind: str, name: str) -> tuple[Constraints, Array]:
-    """The constraints without one bound, and the (n,) indicator of what it bounded."""
-    row = np.zeros(len(constraints.names))
-    if name in constraints.rows:
-        row = constraints.rows[name]
-        bounds = constraints.floors if kind == "floor" else constraints.caps
-        kept = {key: share for key, share in bounds.items() if key != name}
-        if kind == "floor":
-            return replace(constraints, floors=kept), row
-        return replace(constraints, caps=kept), row
-    row[constraints.names.index(name)] = 1.0
-    if kind == "floor":
-        return replace(constraints, lower=np.where(row > 0, 0.0, constraints.lower)), row
-    return replace(constraints, upper=np.where(row > 0, 1.0, constraints.upper)), row
-
-
-def _lowest(constraints: Constraints, cost: Array, total: bool = True) -> float | None:
-    """Smallest cost'p over the allowed p, None when there is none; sum p <= 1 without `total`."""
-    from scipy.optimize import linprog  # 0.3 s to import, and most solutions need none
-
-    matrix = constraints.row_matrix
-    low, high = constraints.row_bounds
-    ones = np.ones((1, len(constraints.names)))
-    sides = np.concatenate([-low, high, [] if total else [1.0]])
-    finite = np.isfinite(sides)
-    result = linprog(
-        cost,
-        A_ub=np.vstack([-matrix, matrix, *([] if total else [ones])])[finite],
-        b_ub=sides[finite],
-        A_eq=ones if total else None,
-        b_eq=[1.0] if total else None,
-        bounds=np.column_stack([constraints.lower, constraints.upper]),
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-10},
-    )
-    return float(result.fun) if result.status == 0 else None

@@ -8,19 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from mishran.config import MixtureConfig
+from mishran.energy.constraints import EpochLimit
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.mixture import Budget, quotas
 from mishran.pipeline.facts import TaskFacts
 from mishran.types import Array, Solution
 
 
-def share_limits(
+def epoch_limit(
     settings: MixtureConfig,
     rows: int | None,
     names: Sequence[str],
     facts: Mapping[str, TaskFacts],
-) -> Array | None:
-    """Largest share per task under max_epochs, or None."""
+) -> EpochLimit | None:
+    """What max_epochs means for shares in a budget of so many rows, or None."""
     if settings.max_epochs is None:
         return None
     if settings.budget is None:
@@ -51,7 +52,8 @@ def share_limits(
             where="mixture.budget",
             fix=f"ask for {int(most.sum()):,} rows or fewer, or raise mixture.max_epochs",
         )
-    return most / rows
+    available = np.array([facts[n].train_rows for n in names], dtype=np.float64)
+    return EpochLimit(settings.max_epochs, available, rows)
 
 
 def capacity(

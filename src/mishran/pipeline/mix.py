@@ -29,7 +29,7 @@ from mishran.energy import solve as minimise
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file
-from mishran.pipeline.budget import rows_for_tokens, rows_of, share_limits
+from mishran.pipeline.budget import rows_for_tokens, rows_of, epoch_limit
 from mishran.pipeline.facts import TaskFacts, groups_of
 from mishran.types import Affinity, Array, Repair, Solution
 
@@ -122,7 +122,7 @@ def check_settings(settings: MixtureConfig, facts: Sequence[TaskFacts]) -> None:
     names = tuple(f.name for f in facts if not f.eval_only)
     by_name = {f.name: f for f in facts}
     n, budget = len(names), settings.budget
-    limits = share_limits(settings, budget.rows if budget else None, names, by_name)
+    limits = epoch_limit(settings, budget.rows if budget else None, names, by_name)
     constraints(names, groups_of(facts), settings.floors, settings.caps, limits)
     if settings.solution != "exact":
         _projection(settings)
@@ -266,7 +266,7 @@ def _with_budget(
     """Solve under the epoch caps of a budget, if there are any."""
 
     def solved(rows: int | None) -> tuple[Energy, Solution, Constraints]:
-        limits = share_limits(settings, rows, affinity.names, facts)
+        limits = epoch_limit(settings, rows, affinity.names, facts)
         bounds = constraints(affinity.names, groups, settings.floors, settings.caps, limits)
         energy = _energy(affinity, settings, bounds, gains)
         if settings.solution == "exact":
