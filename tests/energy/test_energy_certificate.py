@@ -243,14 +243,16 @@ def test_no_answer_is_an_error_not_a_guess(monkeypatch: pytest.MonkeyPatch) -> N
     from mishran.energy import kkt, solver
 
     energy = Energy.coverage(affinity_of(np.diag([1.0, 2.0, 4.0])), 0.0)
+    monkeypatch.setattr(solver, "pivot", lambda *a: None)
     monkeypatch.setattr(kkt.daqp, "solve", lambda *a, **k: (np.full(3, np.nan), 0.0, -2, {}))
     with pytest.raises(EnergyError, match=r"duality gap of at most 1e-09 .* found no weights"):
         solve(energy)
     monkeypatch.undo()
+    monkeypatch.setattr(solver, "pivot", lambda *a: None)
 
     def stuck(problem: kkt.Problem, *settings: float) -> kkt.ActiveSet:
         uniform = np.full(3, 1 / 3)
-        return kkt.ActiveSet(uniform, np.empty(0, dtype=int), np.array([True]), np.zeros(1))
+        return kkt.ActiveSet(uniform, np.arange(0), np.array([True]), np.ones(1), np.zeros(1))
 
     monkeypatch.setattr(solver, "find_active_set", stuck)
     with pytest.raises(EnergyError, match=r"found a gap of 0.4"):

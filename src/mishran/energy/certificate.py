@@ -42,22 +42,25 @@ def certify(
     energy: Energy, constraints: Constraints, p: Array, multipliers: Multipliers, method: str
 ) -> Certificate:
     """The proof for p, good or bad. A multiplier of the wrong sign counts as 0 and as residual."""
-    prices, slack = _row_prices(constraints, p, multipliers.floors, multipliers.caps)
-    bounds = np.maximum(multipliers.lower, 0.0) - np.maximum(multipliers.upper, 0.0)
-    residual = energy.gradient(p) - multipliers.simplex - bounds - prices
-    wrong = [multipliers.lower, multipliers.upper]
-    wrong += [np.array(list(m.values())) for m in (multipliers.floors, multipliers.caps)]
-    reduced = relative_gradient(energy, p) - prices
-    cheapest = _cheapest(reduced, constraints)
+    reduced, common = energy.relative_gradient(p)
+    slack = 0.0
+    if constraints.rows:
+        prices, slack = _row_prices(constraints, p, multipliers.floors, multipliers.caps)
+        reduced = reduced - prices
+    lower, upper = np.maximum(multipliers.lower, 0.0), np.maximum(multipliers.upper, 0.0)
+    residual = reduced - lower + upper - (multipliers.simplex - common)
+    wrong = [
+        float(np.minimum.reduce(multipliers.lower)),
+        float(np.minimum.reduce(multipliers.upper)),
+    ]
+    wrong += [*multipliers.floors.values(), *multipliers.caps.values()]
     return Certificate(
         primal_residual=constraints.violation(p),
-        dual_residual=float(
-            max(np.abs(residual).max(), *(np.max(-sign, initial=0.0) for sign in wrong))
-        ),
-        gap=max(0.0, float(reduced @ (p - cheapest)) + slack),
+        dual_residual=max(float(np.maximum.reduce(np.abs(residual))), -min(wrong)),
+        gap=max(0.0, float(reduced @ (p - _cheapest(reduced, constraints))) + slack),
         scale=energy.scale,
-        lower=np.maximum(multipliers.lower, 0.0),
-        upper=np.maximum(multipliers.upper, 0.0),
+        lower=lower,
+        upper=upper,
         simplex=multipliers.simplex,
         floors={name: max(0.0, value) for name, value in multipliers.floors.items()},
         caps={name: max(0.0, value) for name, value in multipliers.caps.items()},
@@ -66,31 +69,36 @@ def certify(
 
 
 def relative_gradient(energy: Energy, p: Array) -> Array:
-    """The gradient up to a constant, which mixtures do not feel: no digits go to a large common
-    part of S."""
-    out = (energy.matrix - energy.matrix[0, 0]) @ p - (energy.unary - energy.unary[0])
-    return np.asarray(out - out.mean())
+    """(n,) the gradient up to a constant, which mixtures do not feel."""
+    return energy.relative_gradient(p)[0]
 
 
 def _row_prices(
     constraints: Constraints, p: Array, floors: Mapping[str, float], caps: Mapping[str, float]
 ) -> tuple[Array, float]:
-    """(n,) price of every task through the rows, and what slack of priced bounds costs."""
+    """(n,) price of every task through the rows, and what slack of priced bounds costs.
+
+    A price on a bound that does not exist counts as 0; the residual shows it.
+    """
     prices, slack = np.zeros(len(p)), 0.0
-    for name, row in constraints.rows.items():
-        total = row @ p
-        floor, cap = max(0.0, floors.get(name, 0.0)), max(0.0, caps.get(name, 0.0))
-        prices += (floor - cap) * row
-        slack += floor * max(0.0, total - constraints.floors[name]) if floor else 0.0
-        slack += cap * max(0.0, constraints.caps[name] - total) if cap else 0.0
-    return prices, float(slack)
+    for paid, bounds, sign in ((floors, constraints.floors, 1.0), (caps, constraints.caps, -1.0)):
+        for name in (name for name in paid if name in bounds):
+            price, row = max(0.0, paid[name]), constraints.rows[name]
+            prices += sign * price * row
+            slack += price * max(0.0, sign * (float(row @ p) - bounds[name]))
+    return prices, slack
 
 
 def _cheapest(cost: Array, constraints: Constraints) -> Array:
     """argmin of cost'q over lower <= q <= upper, 1'q = 1: lower bounds, then cheapest first."""
+    cheapest = cost.argmin()
+    left = 1.0 - float(np.add.reduce(constraints.lower))
+    if constraints.lower[cheapest] + left <= constraints.upper[cheapest]:
+        q = constraints.lower.copy()
+        q[cheapest] += left
+        return q
     order = np.argsort(cost, kind="stable")
     room = (constraints.upper - constraints.lower)[order]
-    left = 1.0 - constraints.lower.sum()
     before = np.concatenate([[0.0], np.cumsum(room)[:-1]])
     q = constraints.lower.copy()
     q[order] += np.clip(left - before, 0.0, room)

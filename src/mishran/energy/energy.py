@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isfinite
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mishran.energy.matrices import asymmetry, centred, factor, spread
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Affinity, Array
@@ -58,7 +60,7 @@ class Energy:
             "replica_unaries": (len(self.replica_matrices), n),
         }
         for name, shape in shapes.items():
-            array = np.array(getattr(self, name), dtype=np.float64)
+            array = _own(self.__dict__[name])
             if array.shape != shape:
                 raise EnergyError(
                     expected=f"{name} of shape {shape} for {n} tasks",
@@ -66,7 +68,7 @@ class Energy:
                     where="energy",
                     fix="build it from one affinity and one number per task",
                 )
-            if not np.isfinite(array).all():
+            if array.size and not isfinite(_largest(array)):
                 at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise EnergyError(
                     expected=f"finite numbers in {name}",
@@ -78,9 +80,8 @@ class Energy:
             object.__setattr__(self, name, array)
         if n == 0:
             raise EnergyError(expected="at least one task", found="none", fix="add a task")
-        off = np.abs(self.matrix - self.matrix.T)
-        if off.max() > SYMMETRY * np.abs(self.matrix).max():
-            i, j = (int(k) for k in np.unravel_index(off.argmax(), off.shape))
+        off, (i, j) = asymmetry(self.matrix)
+        if off > SYMMETRY * _largest(self.matrix):
             raise EnergyError(
                 expected="a symmetric matrix",
                 found=f"{self.matrix[i, j]!r} for ({self.names[i]}, {self.names[j]}) but "
@@ -210,12 +211,56 @@ class Energy:
 
         Source: derived; D does not change with S -> S + b 11' or u -> u + b 1.
         """
-        centred = self.matrix - self.matrix[0, 0]
-        diagonal = np.diag(centred)
-        spread = float((diagonal[:, None] + diagonal[None, :] - 2 * centred).max())
-        size = spread + float(np.ptp(self.unary))
-        largest = max(float(np.abs(self.matrix).max()), float(np.abs(self.unary).max()))
+        wide = self._spread if self.relative is self.matrix else spread(self.relative)
+        size = wide + float(np.ptp(self.unary))
+        largest = max(_largest(self.matrix), _largest(self.unary))
         return size if size > 8 * np.finfo(float).eps * largest else 0.0
+
+    @cached_property
+    def relative(self) -> Array:
+        """(n, n) S less its first entry where that is large: no digits go to a common part, which
+        mixtures do not feel."""
+        far = _largest(self.matrix) > 4 * self._spread
+        return self.matrix - self.matrix[0, 0] if far else self.matrix
+
+    @cached_property
+    def _spread(self) -> float:
+        return spread(self.matrix)
+
+    @cached_property
+    def row_means(self) -> Array:
+        """(n,) row means of `relative`."""
+        return np.asarray(self.relative @ np.full(len(self.names), 1.0 / len(self.names)))
+
+    @cached_property
+    def rounding(self) -> float:
+        """What eigenvalues of S on the tangent may be off by in float64.
+
+        Measured: on singular and on repaired matrices, n = 2 to 300, errors stay below half of this.
+        """
+        floats = np.finfo(float)
+        size = 8 * floats.eps * (len(self.names) + 16) * _largest(self.relative)
+        return max(float(size), float(floats.tiny))
+
+    @cached_property
+    def centred(self) -> Array:
+        """(n, n) S with rows and columns centred, and its mean curvature along 1 too.
+
+        1/2 p'Sp - u'p and 1/2 p'Cp - (u - row_means)'p differ by a constant on mixtures.
+        """
+        return centred(self.relative, self.row_means)
+
+    @cached_property
+    def factor(self) -> Array | None:
+        """Cholesky factor of `centred`, the proof that E is convex on mixtures; None when a curvature
+        is negative by more than rounding."""
+        return factor(self.centred, self.rounding)
+
+    @cached_property
+    def slope(self) -> Array:
+        """(n,) c such that 1/2 p'Cp + c'p is E on mixtures up to a constant, C `centred`."""
+        out = self.row_means - self.unary
+        return np.asarray(out - np.add.reduce(out) / len(out))
 
     def value(self, p: ArrayLike) -> float:
         """E(p)."""
@@ -225,6 +270,15 @@ class Energy:
     def gradient(self, p: ArrayLike) -> Array:
         """(n,) S p - u."""
         return np.asarray(self.matrix @ np.asarray(p, dtype=np.float64) - self.unary)
+
+    def relative_gradient(self, p: Array) -> tuple[Array, float]:
+        """The gradient less its mean, and that mean: on mixtures only the first counts, and no
+        digits of it go to a large common part of S."""
+        out = self.relative @ p
+        out -= self.unary
+        mean = float(np.add.reduce(out)) / len(out)
+        first = 0.0 if self.relative is self.matrix else float(self.matrix[0, 0] * p.sum())
+        return out - mean, mean + first
 
     def replica(self, b: int) -> Energy:
         """The energy measured on the b-th resampling of the probes."""
@@ -263,3 +317,16 @@ class Energy:
             parameters={**self.parameters, "ridge": float(rho)},
             ridge=self.ridge + amount,
         )
+
+
+def _own(values: Any) -> Array:
+    """A float64 array that nobody else can write to; a copy unless it is one already."""
+    own = isinstance(values, np.ndarray) and values.flags.owndata and not values.flags.writeable
+    return np.asarray(values, np.float64) if own else np.array(values, np.float64, order="C")
+
+
+def _largest(array: Array) -> float:
+    """Largest absolute entry, NaN if there is one; 0 for none."""
+    if array.size == 0:
+        return 0.0
+    return max(float(np.maximum.reduce(array, None)), -float(np.minimum.reduce(array, None)))

@@ -42,11 +42,16 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class ActiveSet:
-    """Which tasks are off their bounds, which rows bind, and the rows' multipliers by DAQP."""
+    """Which tasks are off their bounds and which rows bind (the sum first).
+
+    free: indices. binding: (rows,) bool. target: (rows,) what a binding row is held at. prices:
+    (rows,) multipliers, or a first guess of them.
+    """
 
     p: Array
     free: np.ndarray
     binding: np.ndarray
+    target: Array
     prices: Array
 
 
@@ -81,6 +86,7 @@ def find_active_set(problem: Problem, ridge: float, tolerance: float) -> ActiveS
         p=np.where(binding[:n], at_bound, p),
         free=np.flatnonzero(~binding[:n]),
         binding=binding[n:],
+        target=np.where(prices < 0, problem.high, problem.low)[n:],
         prices=prices[n:],
     )
 
@@ -94,7 +100,7 @@ def stationary(problem: Problem, active: ActiveSet) -> Array | None:
     p = active.p.copy()
     if len(free):
         rows = problem.rows[active.binding]
-        target = np.where(active.prices < 0, problem.high[n:], problem.low[n:])[active.binding]
+        target = active.target[active.binding]
         inverse, basis = split(rows[:, free])
         p[free] = 0.0
         for _ in range(2):

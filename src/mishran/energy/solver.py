@@ -1,31 +1,31 @@
 """`solve`: the mixture of least energy, exactly, with its certificate.
 
-Convex energy over the simplex, bounds and group sums, for 1 to a few hundred tasks in milliseconds:
+Convex energy over the simplex, bounds and rows, for 1 to a few thousand tasks:
 
 1. Repair: negative curvature on the tangent is dealt with as asked, and recorded.
-2. Normalise: rows and columns centred (adds linear terms only), divided by the scale.
-3. Find the active bounds: DAQP, a dual active-set method, on the problem plus 1e-10 / 2 ||p||^2.
-   That term makes singular problems definite and, in its limit, picks the optimum of least norm, so
-   exact twins get equal weights.
-4. Polish: with the active bounds known the problem without that term is linear; it is solved in an
-   orthonormal basis with iterative refinement, directions without curvature left at least norm.
-5. Certify from scratch. A gap above 1e-9 of the scale after all fall-backs is an error.
-
-PIQP, the other permissive choice, is an interior-point method: it stops near the middle of a face
-of optima, from where active bounds must be guessed.
+2. Find what binds by block pivoting, `active_set`, our own; where its rounds run out by DAQP, a dual
+   active-set method, and the certificate says which. Both solve the problem plus 1e-10 / 2 ||p||^2
+   where it is singular: that makes it definite and picks, in the limit, the optimum of least norm,
+   so exact twins get equal weights.
+3. Polish: with what binds known the problem without that term is linear. Where curvature leaves no
+   doubt iterative refinement solves it, elsewhere an eigenbasis of the free tasks, directions
+   without curvature left at least norm.
+4. Certify from scratch. A gap above 1e-9 of the scale after all fall-backs is an error.
 
 Source: DAQP: Arnstroem, Bemporad, Axehill, "A dual active-set solver for embedded quadratic
 programming using recursive LDL' updates", IEEE TAC 67 (2022); least norm as the limit of the ridge:
-Tikhonov; constants measured on the 500 instances of tests/energy.
+Tikhonov; constants measured on the instances of tests/energy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from mishran.energy.certificate import Multipliers, certify, relative_gradient
+from mishran.energy.active_set import Pivoted, pivot
+from mishran.energy.certificate import Multipliers, certify
 from mishran.energy.constraints import Constraints, allowed, check_feasible
 from mishran.energy.energy import Energy
 from mishran.energy.kkt import (
@@ -35,10 +35,10 @@ from mishran.energy.kkt import (
     find_active_set,
     nearest,
     normalise,
-    split,
     stationary,
 )
 from mishran.energy.tangent import RepairMode, repair_tangent
+from mishran.energy.unique import FLAT, is_unique
 from mishran.errors import EnergyError
 from mishran.types import Array, Certificate, Solution
 
@@ -54,11 +54,13 @@ ATTEMPTS = (
     (1e-8, 1e-8),
     (1e-7, 1e-7),
 )
-FLAT = 1e-9
 
 
 def solve(
-    energy: Energy, constraints: Constraints | None = None, repair: RepairMode = "shift"
+    energy: Energy,
+    constraints: Constraints | None = None,
+    repair: RepairMode = "shift",
+    warm: Array | None = None,
 ) -> Solution:
     """The mixture of least energy; the one of least norm where several are.
 
@@ -66,6 +68,7 @@ def solve(
         energy: what to minimise.
         constraints: bounds; the bare simplex when None.
         repair: "shift", "nearest" or "refuse", for negative curvature on the tangent.
+        warm: (n,) weights near the solution, of a similar problem say; where the search starts.
 
     Raises:
         EnergyError: negative curvature and repair="refuse", or no weights found whose gap is within
@@ -74,50 +77,95 @@ def solve(
     """
     box = allowed(constraints, energy.names)
     convex, repaired = repair_tangent(energy, repair)
-    p, certificate, unique = minimise(convex, box)
-    after, before = convex.value(p), energy.value(p)
+    p, certificate, unique = minimise(convex, box, warm)
+    gain, redundancy = float(energy.unary @ p), float(p @ (energy.matrix @ p)) / 2
+    before = redundancy - gain
+    after = before if repaired is None else convex.value(p)
     return Solution(
         names=energy.names,
         weights=p,
         energy=after,
         energy_unrepaired=before,
-        representativeness=float(energy.unary @ p),
-        diversity=float(-0.5 * p @ energy.matrix @ p),
+        representativeness=gain,
+        diversity=-redundancy,
         certificate=certificate,
         unique=unique,
         repairs=() if repaired is None else (replace(repaired, energy_cost=before - after),),
     )
 
 
-def minimise(energy: Energy, constraints: Constraints) -> tuple[Array, Certificate, bool]:
+def minimise(
+    energy: Energy, constraints: Constraints, warm: Array | None = None
+) -> tuple[Array, Certificate, bool]:
     """Weights, certificate and uniqueness for an energy that is convex on the tangent.
 
     Raises:
         EnergyError, InfeasibleError: as `solve`.
     """
-    problem = normalise(energy, constraints)
+    unit = max(energy.scale, float(np.ptp(energy.slope))) or 1.0
     # Where the slope dwarfs D nothing below its own rounding can be certified.
-    limit = max(TOLERANCE * energy.scale, 64 * np.finfo(float).eps * problem.unit)
+    limit = max(TOLERANCE * energy.scale, 64 * np.finfo(float).eps * unit)
+    found = pivot(energy, constraints, unit, warm)
+    if found is not None and found.curved:
+        out = _certified(energy, constraints, found, limit, unit)
+        if out is not None:
+            return out
+    return _general(energy, constraints, limit, found)
+
+
+def _certified(
+    energy: Energy, constraints: Constraints, found: Pivoted, limit: float, unit: float
+) -> tuple[Array, Certificate, bool] | None:
+    """The answer where the free tasks leave no doubt; None when the proof is not good enough."""
+    p, free = found.p, found.free
+    reduced, common = energy.relative_gradient(p)
+    floors: dict[str, float] = {}
+    caps: dict[str, float] = {}
+    for name, price in zip(constraints.rows, found.prices[1:], strict=True):
+        reduced = reduced - price * constraints.rows[name] if price else reduced
+        if price > 0:
+            floors[name] = float(price)
+        elif price < 0:
+            caps[name] = float(-price)
+    simplex = float(np.add.reduce(reduced[free])) / np.count_nonzero(free)
+    reduced = np.where(free, 0.0, reduced - simplex)
+    prices = Multipliers(
+        lower=np.where(p == constraints.lower, np.maximum(reduced, 0.0), 0.0),
+        upper=np.where(p == constraints.upper, np.maximum(-reduced, 0.0), 0.0),
+        simplex=simplex + common,
+        floors=floors,
+        caps=caps,
+    )
+    certificate = certify(energy, constraints, p, prices, f"active set, {found.rounds} rounds")
+    if certificate.gap > limit / 100 or certificate.primal_residual > PRIMAL:
+        return None
+    if (np.abs(reduced)[~free] > FLAT * unit).all() and not constraints.rows:
+        return p, certificate, True
+    return p, certificate, is_unique(normalise(energy, constraints), constraints, p, prices)
+
+
+def _general(
+    energy: Energy, constraints: Constraints, limit: float, found: Pivoted | None
+) -> tuple[Array, Certificate, bool]:
+    """The answer by eigenbasis from our own active set, or else by DAQP."""
+    problem = normalise(energy, constraints)
     best: tuple[Array, Certificate, Multipliers] | None = None
-    for ridge, tolerance in ATTEMPTS:
-        active = find_active_set(problem, ridge, tolerance)
-        if active is None:
-            continue
+    for active, name in _active_sets(problem, found):
         for polished in (True, False):
             p = stationary(problem, active) if polished else nearest(problem, active.p)
             if p is None or constraints.violation(p) > PRIMAL:
                 continue
             prices = _multipliers(problem, energy, constraints, p, active)
-            method = f"DAQP, ridge {ridge:.0e}" + (", polished" if polished else "")
+            method = name + (", polished" if polished else "")
             certificate = certify(energy, constraints, p, prices, method)
             if polished and certificate.gap <= limit / 100:
-                return p, certificate, _is_unique(problem, constraints, p, prices)
+                return p, certificate, is_unique(problem, constraints, p, prices)
             if best is None or certificate.gap < best[1].gap:
                 best = p, certificate, prices
     if best is None:
         check_feasible(constraints)
     elif best[1].gap <= limit:
-        return best[0], best[1], _is_unique(problem, constraints, best[0], best[2])
+        return best[0], best[1], is_unique(problem, constraints, best[0], best[2])
     raise EnergyError(
         expected=f"a duality gap of at most {TOLERANCE:g} of the energy's scale {energy.scale:.3g}",
         found="no weights" if best is None else f"a gap of {best[1].gap:.3g}",
@@ -126,11 +174,28 @@ def minimise(energy: Energy, constraints: Constraints) -> tuple[Array, Certifica
     )
 
 
+def _active_sets(problem: Problem, found: Pivoted | None) -> Iterator[tuple[ActiveSet, str]]:
+    """What may bind, the likeliest first, and who says so."""
+    if found is not None:
+        active = ActiveSet(
+            p=found.p,
+            free=np.flatnonzero(found.free),
+            binding=found.held,
+            target=problem.rows @ found.p,
+            prices=found.prices / problem.unit,
+        )
+        yield active, f"active set, {found.rounds} rounds"
+    for ridge, tolerance in ATTEMPTS:
+        by_daqp = find_active_set(problem, ridge, tolerance)
+        if by_daqp is not None:
+            yield by_daqp, f"DAQP, ridge {ridge:.0e}"
+
+
 def _multipliers(
     problem: Problem, energy: Energy, constraints: Constraints, p: Array, active: ActiveSet
 ) -> Multipliers:
     """Prices of sum and groups by least squares on the free tasks, starting from DAQP's."""
-    relative = relative_gradient(energy, p)
+    relative, common = energy.relative_gradient(p)
     gradient = relative / problem.unit
     rows, prices = problem.rows[active.binding], active.prices[active.binding]
     if len(active.free):
@@ -149,60 +214,10 @@ def _multipliers(
         for row, price in zip(np.flatnonzero(active.binding), prices, strict=True)
         if row > 0
     }
-    common = float((energy.gradient(p) - relative).mean())
     return Multipliers(
         lower=np.where(p == constraints.lower, np.maximum(reduced, 0.0), 0.0),
         upper=np.where(p == constraints.upper, np.maximum(-reduced, 0.0), 0.0),
         simplex=float(prices[0] * problem.unit) + common,
-        floors={name: v for name, v in groups.items() if v > 0},
-        caps={name: -v for name, v in groups.items() if v < 0},
+        floors={name: v for name, v in groups.items() if v > 0 and name in constraints.floors},
+        caps={name: -v for name, v in groups.items() if v < 0 and name in constraints.caps},
     )
-
-
-def _is_unique(problem: Problem, constraints: Constraints, p: Array, prices: Multipliers) -> bool:
-    """No direction leads from p to another optimum.
-
-    All optima have the same active multipliers, so only tasks and groups without a price can move,
-    and only along directions without curvature. Where some of those tasks sit on a bound, a linear
-    programme in a generic direction tells whether the bound lets them.
-    """
-    priced = FLAT * problem.unit
-    movable = np.flatnonzero(
-        (prices.lower <= priced)
-        & (prices.upper <= priced)
-        & (constraints.lower < constraints.upper)
-    )
-    low, high = constraints.row_bounds
-    sums = problem.rows[1:] @ p
-    strict = np.array(
-        [
-            prices.floors.get(g, 0.0) > priced or prices.caps.get(g, 0.0) > priced or l == h
-            for g, l, h in zip(constraints.rows, low, high, strict=True)
-        ],
-        dtype=bool,
-    )
-    rows = problem.rows[np.concatenate([[True], strict])][:, movable]
-    _, basis = split(rows) if len(movable) else (None, np.empty((0, 0)))
-    values, vectors = np.linalg.eigh(basis.T @ problem.hessian[np.ix_(movable, movable)] @ basis)
-    flat = basis @ vectors[:, values <= problem.flat]
-    if flat.shape[1] == 0:
-        return True
-    groups = problem.rows[1:][:, movable]
-    at = p[movable]
-    walls = [
-        -flat[at - constraints.lower[movable] <= FLAT],
-        flat[constraints.upper[movable] - at <= FLAT],
-        -(groups @ flat)[~strict & (sums - low <= FLAT)],
-        (groups @ flat)[~strict & (high - sums <= FLAT)],
-    ]
-    wall = np.vstack(walls)
-    if not len(wall):
-        return False
-    from scipy.optimize import linprog
-
-    generic = np.sin(np.arange(1.0, flat.shape[1] + 1.0) ** 2)
-    reach = [
-        -linprog(sign * generic, A_ub=wall, b_ub=np.zeros(len(wall)), bounds=(-1, 1)).fun
-        for sign in (1.0, -1.0)
-    ]
-    return bool(max(reach) < 1e-6)
