@@ -1,7 +1,7 @@
 """The YAML schema of `mix.yaml`: strict, complete, and saved resolved with every run.
 
 A field that does not exist is an error that names the nearest one. Paths are relative to the file.
-Defaults live here and nowhere else.
+Defaults live here and in `config_mixture`, nowhere else.
 """
 
 from __future__ import annotations
@@ -10,40 +10,36 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mishran.config_errors import FieldProblem, duplicate_key, shown, translate
+from mishran.config_fields import Number, Positive, Settings, Share, Whole
+from mishran.config_mixture import (
+    BudgetConfig,
+    LimitConfig,
+    MixtureConfig,
+    QuotaConfig,
+    UnaryConfig,
+)
 from mishran.errors import ConfigError
 from mishran.places import check_name, expand
 
-
-def _not_boolean(value: Any) -> Any:
-    """YAML reads yes, no, on and off as booleans, and Python counts those as 1 and 0."""
-    if isinstance(value, bool):
-        raise FieldProblem("a number", str(value).lower(), "write a number")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_not_boolean)]
-Whole = Annotated[int, BeforeValidator(_not_boolean)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Positive = Annotated[Number, Field(gt=0)]
-Sized = Annotated[Number, Field(ge=-1e12, le=1e12)]  # beyond, rounding is all that is left
-
-
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+__all__ = [
+    "BudgetConfig",
+    "FitConfig",
+    "LimitConfig",
+    "MixtureConfig",
+    "ProbeConfig",
+    "QuotaConfig",
+    "SpecialistConfig",
+    "TaskConfig",
+    "UnaryConfig",
+    "parse_config",
+    "read_config",
+]
 
 
-class TaskConfig(_Config):
+class TaskConfig(Settings):
     """A named set of prompt/answer examples.
 
     path: `.jsonl`, `.jsonl.gz`, `.json`, `.parquet`, a folder written by `datasets.save_to_disk`,
@@ -103,7 +99,7 @@ class TaskConfig(_Config):
         return self
 
 
-class SpecialistConfig(_Config):
+class SpecialistConfig(Settings):
     """One LoRA adapter per task, all with the same recipe.
 
     tokens: training tokens per task (prompt and answer, without padding); short tasks are repeated.
@@ -147,7 +143,7 @@ class SpecialistConfig(_Config):
         return None if self.epochs is not None else (self.tokens or 50_000)
 
 
-class ProbeConfig(_Config):
+class ProbeConfig(Settings):
     """The pool that every specialist and the base answer.
 
     per_task: held-out examples of each task. answer_tokens: longest answer prefix whose
@@ -161,124 +157,7 @@ class ProbeConfig(_Config):
     splits: Annotated[tuple[Literal["valid", "test"], ...], Field(min_length=1)] = ("valid",)
 
 
-class UnaryConfig(_Config):
-    """The linear term of the energy.
-
-    coverage: (t/n) S 1. target: strength times the mean similarity to the target tasks. utility:
-    strength times the gain (base minus specialist nats per answer token) on the target tasks, by
-    default on each task's own probes. given: strength times values, a number per task.
-    """
-
-    kind: Literal["coverage", "target", "utility", "given"] = "coverage"
-    targets: tuple[str, ...] = ()
-    values: dict[str, Sized] | None = None
-    strength: Sized = 1.0
-
-    @model_validator(mode="after")
-    def _needs(self) -> UnaryConfig:
-        used = {
-            "coverage": (),
-            "target": ("targets", "strength"),
-            "utility": ("targets", "strength"),
-            "given": ("values", "strength"),
-        }[self.kind]
-        usual = {"targets": (), "values": None, "strength": 1.0}
-        given = (field for field, value in usual.items() if getattr(self, field) != value)
-        idle = next((field for field in given if field not in used), None)
-        if idle is not None:
-            fix = "remove it, or give kind: target, utility or given"
-            raise FieldProblem(f"nothing that the unary {self.kind} does not use", idle, fix)
-        if self.kind == "target" and not self.targets:
-            raise FieldProblem("targets for the unary target", "none", "add targets: [task, ...]")
-        if self.kind == "given" and not self.values:
-            raise FieldProblem(
-                "values for the unary given", "none", "add values: {task: number, ...}"
-            )
-        return self
-
-
-class BudgetConfig(_Config):
-    """Size of the training set: rows or tokens, one of them."""
-
-    rows: Annotated[Whole, Field(ge=1, le=10**15)] | None = None
-    tokens: Annotated[Whole, Field(ge=1, le=10**15)] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> BudgetConfig:
-        if (self.rows is None) == (self.tokens is None):
-            found = "neither" if self.rows is None else "both"
-            raise FieldProblem("rows or tokens", found, "give one of them, for example rows: 25000")
-        return self
-
-
-class MixtureConfig(_Config):
-    """How the affinity becomes a mixture.
-
-    affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, or the path of a CSV matrix. t: the one dial
-    of coverage; 1 is uniform, 0 least redundant. effective_tasks: a wished number of effective
-    tasks instead of t, on the side t < 1 ("diverse") or t > 1 ("central"). floors, caps: smallest
-    and largest share of a group or task. max_epochs: no task is repeated more often in the budget.
-    ridge: pull towards uniform, in units of the energy's scale D; recorded. repair: what to do with
-    an affinity that is not positive semi-definite on the tangent. solution: exact, or the paper's
-    closed form with clip or projection, for comparison. replicas: bootstrap replicas over probes
-    for the intervals, at least 20; 0 turns them off.
-    """
-
-    method: Literal["taskpgm"] = "taskpgm"
-    affinity: str = "jsd"
-    t: Annotated[Number, Field(ge=0, le=1e6)] | None = None
-    effective_tasks: Positive | None = None
-    side: Literal["diverse", "central"] = "diverse"
-    unary: UnaryConfig = UnaryConfig()
-    floors: dict[str, Share] = {}
-    caps: dict[str, Share] = {}
-    ridge: Annotated[Number, Field(ge=0, le=1e6)] = 0.0
-    repair: Literal["shift", "nearest", "refuse"] = "shift"
-    solution: Literal["exact", "paper-clip", "paper-project"] = "exact"
-    budget: BudgetConfig | None = None
-    max_epochs: Positive | None = None
-    replicas: Annotated[Whole, Field(ge=0, le=100_000)] = 200
-
-    @field_validator("replicas")
-    @classmethod
-    def _enough(cls, replicas: int) -> int:
-        if 0 < replicas < 20:  # of fewer, a 95 % interval is hardly more than their range
-            raise FieldProblem("at least 20 replicas, or 0", str(replicas), "the default is 200")
-        return replicas
-
-    @field_validator("affinity")
-    @classmethod
-    def _alias(cls, affinity: str) -> str:
-        return "pmi-mean" if affinity == "pmi" else affinity
-
-    @model_validator(mode="after")
-    def _dials(self) -> MixtureConfig:
-        if self.t is not None and self.effective_tasks is not None:
-            raise FieldProblem("t or effective_tasks", "both", "remove one of them")
-        if self.unary.kind != "coverage" and (
-            self.t is not None or self.effective_tasks is not None
-        ):
-            dial = "t" if self.t is not None else "effective_tasks"
-            raise FieldProblem(
-                "t and effective_tasks only with the unary coverage",
-                f"{dial} with the unary {self.unary.kind}",
-                f"remove {dial} (unary.strength is the dial there)",
-            )
-        if self.side != "diverse" and self.effective_tasks is None:
-            raise FieldProblem(
-                "effective_tasks beside side, which chooses between its two solutions",
-                "side alone",
-                "add effective_tasks: 12, say, or write t: 1.5 for central tasks",
-            )
-        return self
-
-    @property
-    def resolved_t(self) -> float:
-        """t, 0.6 unless given (the value of the worked example; docs/guide/first-mixture.md)."""
-        return 0.6 if self.t is None else self.t
-
-
-class FitConfig(_Config):
+class FitConfig(Settings):
     """`mix.yaml`.
 
     model: local folder of a causal LM, or a hub name with --online. tasks: a list, or a folder of
@@ -380,7 +259,7 @@ def read_config(path: Path) -> FitConfig:
 
 
 def parse_config(
-    data: Any, where: str, model: type[_Config] = FitConfig, text: str | None = None
+    data: Any, where: str, model: type[Settings] = FitConfig, text: str | None = None
 ) -> Any:
     """Validate a mapping against a schema; errors name the field, the value and the nearest name.
 

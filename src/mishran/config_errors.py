@@ -154,7 +154,7 @@ def _plain(problem: Any) -> tuple[int | str, ...]:
     loc = problem["loc"]
     if problem["type"] == "string_type" and loc[-1:] == ("str",):
         loc = loc[:-1]
-    tag = re.compile(r"\[key\]$|(tuple|function-\w+)\[")
+    tag = re.compile(r"\[key\]$|(tuple|dict|literal|function-\w+)\[")
     return tuple(part for part in loc if isinstance(part, int) or not tag.match(part))
 
 

@@ -139,7 +139,7 @@ def test_the_remedy_named_is_one(floors: dict[str, float], caps: dict[str, float
         (
             "cost",
             Row({"task0": 1}, 0, per={"task0": 1}, field="quotas.x"),
-            "quotas.x: expected a positive number per row of every task, found 0 for task1",
+            "mixture.quotas.x: expected a positive number per row of every task, found 0 for task1",
         ),
     ],
 )

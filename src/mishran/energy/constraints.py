@@ -37,6 +37,15 @@ class Row:
     per: Mapping[str, float] | None = None
     field: str = ""
 
+    def as_dict(self) -> dict[str, object]:
+        """What a record of it holds; bounds that there are."""
+        ends = {"min": self.low, "max": self.high}
+        return {
+            "values": dict(self.values),
+            **({} if self.per is None else {"per": dict(self.per)}),
+            **{end: float(bound) for end, bound in ends.items() if np.isfinite(bound)},
+        }
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -224,7 +233,7 @@ def _coefficients(
     name: str, row: Row, names: tuple[str, ...], taken: Sequence[str]
 ) -> tuple[Array, Array | None]:
     """(n,) values of a general row, and what they are divided by, checked."""
-    where = row.field or f"rows.{name}"
+    where = f"mixture.{row.field}" if row.field else f"rows.{name}"
     if name in taken:
         raise ConfigError(
             expected="a name of its own for the row",

@@ -298,7 +298,7 @@ def _fewest_epochs(system: System, k: int, kept: frozenset[int]) -> float | None
         low, high = high, 2.0 * high
         if high > 1e12:
             return None
-    digits = STEPS - int(np.floor(np.log10(high)))
+    digits = STEPS - int(np.floor(np.log10(low)))
     bottom, top = int(np.floor(low * 10.0**digits)), int(np.ceil(high * 10.0**digits))
     while top - bottom > 1:
         middle = (bottom + top) // 2

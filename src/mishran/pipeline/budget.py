@@ -1,4 +1,4 @@
-"""A budget in rows or tokens: epoch caps as bounds on shares, and weights as integer rows."""
+"""What depends on the sizes of tasks: epoch caps, quotas and limits as bounds; weights as rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from mishran.config import MixtureConfig
-from mishran.energy.constraints import EpochLimit
+from mishran.energy.constraints import EpochLimit, Row
+from mishran.energy.names import unknown
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.mixture import Budget, quotas
 from mishran.pipeline.facts import TaskFacts
@@ -54,6 +55,67 @@ def epoch_limit(
         )
     available = np.array([facts[n].train_rows for n in names], dtype=np.float64)
     return EpochLimit(settings.max_epochs, available, rows)
+
+
+def bound_rows(
+    settings: MixtureConfig,
+    names: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    facts: Mapping[str, TaskFacts],
+) -> dict[str, Row]:
+    """Quotas and limits as rows; a quota on hindi is the row "hindi tokens".
+
+    Tokens of a quota are divided by their largest number per row, which changes no share and leaves
+    coefficients of about 1.
+
+    Raises:
+        ConfigError: a group that is unknown or empty, or tokens without the sizes of the tasks.
+    """
+    out = {}
+    for name, quota in settings.quotas.items():
+        where = f"mixture.quotas.{name}"
+        if name not in groups and name not in names:
+            raise unknown(name, [*groups, *names], where, kind="group or task")
+        members = [name] if name in names else groups[name]
+        if not members:
+            raise ConfigError(
+                expected="a group with at least one task in the mixture",
+                found="none",
+                where=where,
+                fix=f"give a task the group {name}, or remove the quota",
+            )
+        tokens = _tokens(names, facts, where)
+        largest = max(tokens.values())
+        per = {task: count / largest for task, count in tokens.items()}
+        out[f"{name} tokens"] = Row(
+            {task: per[task] for task in members},
+            -np.inf if quota.min is None else quota.min,
+            np.inf if quota.max is None else quota.max,
+            per,
+            f"quotas.{name}",
+        )
+    for name, limit in settings.limits.items():
+        field = f"limits.{name}"
+        values = limit.values
+        out[name] = Row(
+            _tokens(names, facts, f"mixture.{field}") if values == "tokens" else values,
+            -np.inf if limit.min is None else limit.min,
+            np.inf if limit.max is None else limit.max,
+            field=field,
+        )
+    return out
+
+
+def _tokens(names: Sequence[str], facts: Mapping[str, TaskFacts], where: str) -> dict[str, float]:
+    """Mean tokens per row of every task."""
+    if any(name not in facts for name in names):
+        raise ConfigError(
+            expected="the sizes of the tasks, to count tokens",
+            found="a bare matrix",
+            where=where,
+            fix="solve a run that `mishran fit` made, or give a limit with a number per task",
+        )
+    return {name: facts[name].mean_tokens for name in names}
 
 
 def capacity(

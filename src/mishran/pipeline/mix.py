@@ -26,10 +26,11 @@ from mishran.energy import (
     weight_intervals,
 )
 from mishran.energy import solve as minimise
+from mishran.energy.constraints import Row
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file
-from mishran.pipeline.budget import rows_for_tokens, rows_of, epoch_limit
+from mishran.pipeline.budget import bound_rows, epoch_limit, rows_for_tokens, rows_of
 from mishran.pipeline.facts import TaskFacts, groups_of
 from mishran.types import Affinity, Array, Repair, Solution
 
@@ -123,7 +124,9 @@ def check_settings(settings: MixtureConfig, facts: Sequence[TaskFacts]) -> None:
     by_name = {f.name: f for f in facts}
     n, budget = len(names), settings.budget
     limits = epoch_limit(settings, budget.rows if budget else None, names, by_name)
-    constraints(names, groups_of(facts), settings.floors, settings.caps, limits)
+    groups = groups_of(facts)
+    rows = bound_rows(settings, names, groups, by_name)
+    constraints(names, groups, settings.floors, settings.caps, limits, rows)
     if settings.solution != "exact":
         _projection(settings)
     wanted = settings.effective_tasks
@@ -148,6 +151,7 @@ def solve(
     floors: Mapping[str, float] | None = None,
     caps: Mapping[str, float] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
+    rows: Mapping[str, Row] | None = None,
     repair: RepairMode = "shift",
 ) -> Mixture:
     """The mixture that minimises an energy, with intervals when the energy has replicas.
@@ -155,12 +159,13 @@ def solve(
     Args:
         floors, caps: smallest and largest share of a group or task.
         groups: group -> its tasks.
+        rows: name -> general row, low <= values'p <= high.
         repair: what to do with an energy that is not convex: shift, nearest or refuse.
 
     Raises:
         ConfigError, InfeasibleError, EnergyError: what is impossible, and what would do.
     """
-    bounds = constraints(energy.names, groups, floors, caps)
+    bounds = constraints(energy.names, groups, floors, caps, rows=rows)
     return _mixture(
         energy,
         minimise(energy, bounds, repair),
@@ -170,6 +175,7 @@ def solve(
             **energy.parameters,
             "floors": dict(floors or {}),
             "caps": dict(caps or {}),
+            **({"rows": {name: row.as_dict() for name, row in rows.items()}} if rows else {}),
             "repair": repair,
         },
         groups=groups or {},
@@ -264,10 +270,11 @@ def _with_budget(
     gains: Gains | None,
 ) -> tuple[Energy, Solution, Constraints, Budget | None]:
     """Solve under the epoch caps of a budget, if there are any."""
+    extra = bound_rows(settings, affinity.names, groups, facts)
 
     def solved(rows: int | None) -> tuple[Energy, Solution, Constraints]:
         limits = epoch_limit(settings, rows, affinity.names, facts)
-        bounds = constraints(affinity.names, groups, settings.floors, settings.caps, limits)
+        bounds = constraints(affinity.names, groups, settings.floors, settings.caps, limits, extra)
         energy = _energy(affinity, settings, bounds, gains)
         if settings.solution == "exact":
             return energy, minimise(energy, bounds, settings.repair), bounds
@@ -297,11 +304,12 @@ def _with_budget(
 
 
 def _projection(settings: MixtureConfig) -> Literal["clip", "project"]:
-    if settings.floors or settings.caps or settings.max_epochs is not None:
+    bounds = [*settings.floors, *settings.caps, *settings.quotas, *settings.limits]
+    if bounds or settings.max_epochs is not None:
         raise ConfigError(
-            expected="no floors, caps or max_epochs beside the paper's closed form, "
+            expected="no floors, caps, quotas, limits or max_epochs beside the paper's closed form, "
             "which knows the simplex only",
-            found=", ".join([*settings.floors, *settings.caps] or ["max_epochs"]),
+            found=", ".join(bounds or ["max_epochs"]),
             where="mixture.solution",
             fix="use solution: exact, or remove them",
         )
@@ -354,6 +362,11 @@ def _parameters(
         "caps": dict(settings.caps),
         "repair": settings.repair,
         "groups": {g: list(tasks) for g, tasks in groups.items()},
+        **{
+            kind: {name: bound.model_dump(exclude_none=True) for name, bound in bounds.items()}
+            for kind, bounds in (("quotas", settings.quotas), ("limits", settings.limits))
+            if bounds
+        },
         **(
             {"effective_tasks_wanted": settings.effective_tasks, "side": settings.side}
             if settings.effective_tasks is not None
