@@ -1,0 +1,191 @@
+"""`mixture:` of a configuration: the energy, its bounds and the budget."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mishran.config_errors import FieldProblem, shown
+from mishran.config_fields import Number, Positive, Settings, Share, Sized, Whole
+from mishran.places import check_name
+
+
+class UnaryConfig(Settings):
+    """The linear term of the energy.
+
+    coverage: (t/n) S 1. target: strength times the mean similarity to the target tasks. utility:
+    strength times the gain (base minus specialist nats per answer token) on the target tasks, by
+    default on each task's own probes. given: strength times values, a number per task.
+    """
+
+    kind: Literal["coverage", "target", "utility", "given"] = "coverage"
+    targets: tuple[str, ...] = ()
+    values: dict[str, Sized] | None = None
+    strength: Sized = 1.0
+
+    @model_validator(mode="after")
+    def _needs(self) -> UnaryConfig:
+        used = {
+            "coverage": (),
+            "target": ("targets", "strength"),
+            "utility": ("targets", "strength"),
+            "given": ("values", "strength"),
+        }[self.kind]
+        usual = {"targets": (), "values": None, "strength": 1.0}
+        given = (field for field, value in usual.items() if getattr(self, field) != value)
+        idle = next((field for field in given if field not in used), None)
+        if idle is not None:
+            fix = "remove it, or give kind: target, utility or given"
+            raise FieldProblem(f"nothing that the unary {self.kind} does not use", idle, fix)
+        if self.kind == "target" and not self.targets:
+            raise FieldProblem("targets for the unary target", "none", "add targets: [task, ...]")
+        if self.kind == "given" and not self.values:
+            raise FieldProblem(
+                "values for the unary given", "none", "add values: {task: number, ...}"
+            )
+        return self
+
+
+class BudgetConfig(Settings):
+    """Size of the training set: rows or tokens, one of them."""
+
+    rows: Annotated[Whole, Field(ge=1, le=10**15)] | None = None
+    tokens: Annotated[Whole, Field(ge=1, le=10**15)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> BudgetConfig:
+        if (self.rows is None) == (self.tokens is None):
+            found = "neither" if self.rows is None else "both"
+            raise FieldProblem("rows or tokens", found, "give one of them, for example rows: 25000")
+        return self
+
+
+def _check_order(low: float | None, high: float | None) -> None:
+    if low is None and high is None:
+        raise FieldProblem("min, max or both", "neither", "add min: ... or max: ...")
+    if low is not None and high is not None and low > high:
+        raise FieldProblem(
+            "a min that is at most max",
+            f"min {low:g} and max {high:g}",
+            "write the smaller one as min",
+        )
+
+
+class QuotaConfig(Settings):
+    """A bound on a group, in its unit: the group's share of the tokens of the mixture.
+
+    unit: tokens. min, max: smallest and largest share.
+    """
+
+    unit: Literal["tokens"]
+    min: Share | None = None
+    max: Share | None = None
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        _check_order(self.min, self.max)
+        return self
+
+
+class LimitConfig(Settings):
+    """min <= sum of values times shares <= max, in any unit.
+
+    values: a number per task, 0 for tasks that are left out; or tokens, the mean tokens per row.
+    """
+
+    values: dict[str, Sized] | Literal["tokens"]
+    min: Sized | None = None
+    max: Sized | None = None
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        _check_order(self.min, self.max)
+        return self
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _known(cls, values: Any) -> Any:
+        if values == "tokens" or (isinstance(values, dict) and values):
+            return values
+        found = "an empty mapping" if values == {} else shown(values)
+        raise FieldProblem(
+            "a number per task, or tokens", found, "write {task: number, ...} or tokens"
+        )
+
+
+class MixtureConfig(Settings):
+    """How the affinity becomes a mixture.
+
+    affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, or the path of a CSV matrix. t: the one dial
+    of coverage; 1 is uniform, 0 least redundant. effective_tasks: a wished number of effective
+    tasks instead of t, on the side t < 1 ("diverse") or t > 1 ("central"). floors, caps: smallest
+    and largest share of a group or task. quotas: the same of a group's tokens. limits: bounds on any
+    weighted sum of the shares. max_epochs: no task is repeated more often in the budget.
+    ridge: pull towards uniform, in units of the energy's scale D; recorded. repair: what to do with
+    an affinity that is not positive semi-definite on the tangent. solution: exact, or the paper's
+    closed form with clip or projection, for comparison. replicas: bootstrap replicas over probes
+    for the intervals, at least 20; 0 turns them off.
+    """
+
+    method: Literal["taskpgm"] = "taskpgm"
+    affinity: str = "jsd"
+    t: Annotated[Number, Field(ge=0, le=1e6)] | None = None
+    effective_tasks: Positive | None = None
+    side: Literal["diverse", "central"] = "diverse"
+    unary: UnaryConfig = UnaryConfig()
+    floors: dict[str, Share] = Field(default_factory=dict)
+    caps: dict[str, Share] = Field(default_factory=dict)
+    quotas: dict[str, QuotaConfig] = Field(default_factory=dict)
+    limits: dict[str, LimitConfig] = Field(default_factory=dict)
+    ridge: Annotated[Number, Field(ge=0, le=1e6)] = 0.0
+    repair: Literal["shift", "nearest", "refuse"] = "shift"
+    solution: Literal["exact", "paper-clip", "paper-project"] = "exact"
+    budget: BudgetConfig | None = None
+    max_epochs: Positive | None = None
+    replicas: Annotated[Whole, Field(ge=0, le=100_000)] = 200
+
+    @field_validator("replicas")
+    @classmethod
+    def _enough(cls, replicas: int) -> int:
+        if 0 < replicas < 20:  # of fewer, a 95 % interval is hardly more than their range
+            raise FieldProblem("at least 20 replicas, or 0", str(replicas), "the default is 200")
+        return replicas
+
+    @field_validator("affinity")
+    @classmethod
+    def _alias(cls, affinity: str) -> str:
+        return "pmi-mean" if affinity == "pmi" else affinity
+
+    @field_validator("limits")
+    @classmethod
+    def _named(cls, limits: dict[str, LimitConfig]) -> dict[str, LimitConfig]:
+        for name in limits:
+            check_name(name)
+        return limits
+
+    @model_validator(mode="after")
+    def _dials(self) -> MixtureConfig:
+        if self.t is not None and self.effective_tasks is not None:
+            raise FieldProblem("t or effective_tasks", "both", "remove one of them")
+        if self.unary.kind != "coverage" and (
+            self.t is not None or self.effective_tasks is not None
+        ):
+            dial = "t" if self.t is not None else "effective_tasks"
+            raise FieldProblem(
+                "t and effective_tasks only with the unary coverage",
+                f"{dial} with the unary {self.unary.kind}",
+                f"remove {dial} (unary.strength is the dial there)",
+            )
+        if self.side != "diverse" and self.effective_tasks is None:
+            raise FieldProblem(
+                "effective_tasks beside side, which chooses between its two solutions",
+                "side alone",
+                "add effective_tasks: 12, say, or write t: 1.5 for central tasks",
+            )
+        return self
+
+    @property
+    def resolved_t(self) -> float:
+        """t, 0.6 unless given (the value of the worked example; docs/guide/first-mixture.md)."""
+        return 0.6 if self.t is None else self.t
