@@ -29,12 +29,14 @@ class TaskShare(_File):
     weight: share of the training rows, in [0, 1]. low, high: 95 % bootstrap interval of the weight.
     rows: integer rows for the budget. epochs: rows / training rows the task has.
     tokens: rows times the mean tokens per row, rounded. available_rows: training rows the task has.
+    selected: share of the bootstrap replicas in which it gets any weight.
     """
 
     name: str
     weight: float
     low: float | None = None
     high: float | None = None
+    selected: float | None = None
     rows: int | None = None
     epochs: float | None = None
     tokens: int | None = None
@@ -63,6 +65,50 @@ class RepairFile(_File):
     amount: float
     detail: str
     energy_cost: float | None = None
+
+
+class SelectionFile(_File):
+    """How at most `max_tasks` tasks were chosen, as `mishran.energy.Selection`.
+
+    gap: what a better set could gain at most, in energy; proven: that is nothing. ended_by: what
+    ended the search.
+    """
+
+    max_tasks: int
+    chosen: tuple[str, ...]
+    value: float
+    upper_bound: float
+    gap: float
+    relative_gap: float
+    proven: bool
+    single: str | None
+    single_value: float | None
+    greedy_value: float
+    found_by: str
+    lazy: bool
+    lazy_why: str
+    gamma_measured: float | None
+    gamma_theory: float | None
+    guarantee: float
+    vacuous: bool
+    guarantee_in_words: str
+    nodes: int
+    ended_by: str
+
+
+class RobustFile(_File):
+    """What a robust mixture guards against, as `mishran.energy.RobustSolution`.
+
+    objective: its regret (worst, or mean plus deviations). plain_objective: that of the mixture
+    which is not robust. carrying: replicas against which it is optimal.
+    """
+
+    mode: str
+    kappa: float
+    objective: float
+    plain_objective: float
+    relative_gap: float
+    carrying: int
 
 
 class Budget(_File):
@@ -96,6 +142,8 @@ class Mixture(_File):
     repairs: tuple[RepairFile, ...] = ()
     warnings: tuple[str, ...] = ()
     budget: Budget | None = None
+    selection: SelectionFile | None = None
+    robust: RobustFile | None = None
     inputs: dict[str, str] = {}
     versions: dict[str, str] = {}
 

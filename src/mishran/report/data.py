@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from mishran.explanation import Explanation
 from mishran.mixture import Mixture
 from mishran.types import Affinity, Array
 
@@ -132,7 +133,7 @@ class ReportData:
     order.
 
     t_values: (k,) ascending and t_weights: (k, n), the solved mixture at each; both None for
-    unaries that have no t. t_chosen: the t of this mixture. specialists, curves, base: empty or
+    unaries that have no t. Between explanation.path.t the weights are straight lines. t_chosen: the t of this mixture. specialists, curves, base: empty or
     None when the mixture was solved from a matrix alone. Groups are those of `mixture.tasks`.
     """
 
@@ -147,6 +148,7 @@ class ReportData:
     curves: tuple[Curve, ...] = ()
     findings: tuple[Finding, ...] = ()
     base: BaseFacts | None = None
+    explanation: Explanation | None = None
 
     def __post_init__(self) -> None:
         names = self.names
