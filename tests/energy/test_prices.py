@@ -20,7 +20,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mishran.energy import Constraints, Energy, constraints, solve
-from mishran.energy.constraints import Row
+from mishran.energy.constraints import EpochLimit, Row
 from mishran.energy.prices import Price, entry_prices, shadow_prices
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Affinity
@@ -84,12 +84,15 @@ def test_a_group_by_hand() -> None:
 
 
 def test_epochs_are_called_epochs() -> None:
-    box = constraints(FOUR, row_limits=np.array([2.0, 0.1, 2.0, 2.0]))
+    epochs = EpochLimit(2.0, np.array([200.0, 5.0, 200.0, 200.0]), budget=100)
+    box = constraints(FOUR, epochs=epochs)
     price = only(identity(), box)
     assert (price.name, price.kind) == ("Tamil", "epochs")
     assert price.sentence == (
         "the epoch limit of Tamil, 10 %, costs 0.015 energy; without it Tamil would get 25 %"
     )
+    box = constraints(FOUR, caps={"Tamil": 0.2}, epochs=epochs)
+    assert only(identity(), box).sentence.endswith("without it Tamil would get 20 %")
 
 
 def test_a_row_in_its_own_unit() -> None:
@@ -107,6 +110,36 @@ def test_a_row_in_its_own_unit() -> None:
     assert only(identity(), box).sentence == (
         "the floor of 300 on tokens costs 0.025 energy; without it tokens would be 250"
     )
+
+
+def test_a_share_of_the_tokens() -> None:
+    """Half of the tokens from Hindi and Tamil, whose rows are short."""
+    tokens = dict(zip(FOUR, (100.0, 100.0, 300.0, 300.0), strict=True))
+    indic = {"Hindi": 100.0, "Tamil": 100.0}
+    box = constraints(FOUR, rows={"indic tokens": Row(indic, low=0.5, per=tokens)})
+    # Hindi and Tamil .375 each: three rows of them weigh as much as one of the others.
+    price = only(identity(), box)
+    assert (price.name, price.kind, price.bound, price.is_share) == (
+        "indic tokens",
+        "floor",
+        0.5,
+        True,
+    )
+    assert price.cost == pytest.approx(0.5 * (2 * 0.375**2 + 2 * 0.125**2 - 0.25), abs=1e-12)
+    assert price.sentence == (
+        "the indic tokens floor of 50 % costs 0.031 energy; without it indic tokens would get 25 %"
+    )
+    before = solve(identity(), box).energy
+    loose = constraints(FOUR, rows={"indic tokens": Row(indic, low=0.5 - 1e-6, per=tokens)})
+    slope = (before - solve(identity(), loose).energy) / 1e-6
+    assert price.multiplier == pytest.approx(slope, rel=1e-4)
+    box = constraints(FOUR, rows={"indic tokens": Row(indic, high=0.2, per=tokens)})
+    assert only(identity(), box).sentence.startswith("the indic tokens cap of 20 % costs ")
+    cost = dict(zip(FOUR, (1.0, 2.0, 2.0, 3.0), strict=True))
+    box = constraints(FOUR, rows={"cost per token": Row(cost, high=0.009, per=tokens)})
+    sentence = only(identity(), box).sentence
+    assert sentence.startswith("the cap of 0.009 on cost per token costs ")
+    assert sentence.endswith("; without it cost per token would be 0.01")
 
 
 def test_close_numbers_get_the_digits_that_tell_them_apart() -> None:

@@ -76,7 +76,7 @@ def redundancy_clusters(affinity: Affinity, threshold: float = CUT) -> tuple[Clu
         )
     names = affinity.names
     order = sorted(range(len(names)), key=lambda i: names[i])
-    distance = squared_distances(affinity.matrix)[np.ix_(order, order)]
+    distance = squared_distances(affinity.matrix[np.ix_(order, order)])
     original = _originals(distance, float(np.abs(affinity.matrix).max()))
     distinct = np.flatnonzero(original == np.arange(len(order)))
     apart = distance[np.ix_(distinct, distinct)]

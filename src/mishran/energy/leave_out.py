@@ -139,16 +139,19 @@ def left_out_at(optimum: Optimum, i: int, drop: Drop = "weight") -> LeftOut:
     box, p, names = optimum.box, optimum.p, optimum.given.names
     if drop == "weight" and p[i] == 0.0:
         return LeftOut(names[i], names, p, p, 0.0)
+    if len(p) == 1:
+        return LeftOut(names[i], names, p, None, None, "there is no other task")
+    if box.lower[i] > 0:
+        floor = f"its own floor of {100 * box.lower[i]:.3g} % keeps it in"
+        return LeftOut(names[i], names, p, None, None, floor)
     upper = box.upper.copy()
     upper[i] = 0.0
+    energy = _forget(optimum, i) if drop == "task" else optimum.energy
     try:
-        if box.lower[i] > 0 or len(p) == 1:
-            raise InfeasibleError(expected="", found="", fix="")
-        q = optimum.again(
-            replace(box, upper=upper), _forget(optimum, i) if drop == "task" else optimum.energy
-        )
+        q = optimum.again(replace(box, upper=upper), energy)
     except InfeasibleError:
-        return LeftOut(names[i], names, p, None, None, _reason(box, i))
+        least = f"the other bounds leave it at least {100 * _least(box, i):.3g} %"
+        return LeftOut(names[i], names, p, None, None, least)
     return LeftOut(names[i], names, p, q, max(0.0, -optimum.saved(q)))
 
 
@@ -184,18 +187,14 @@ def _forget(optimum: Optimum, i: int) -> Energy:
     return replace(optimum.energy, unary=unary)
 
 
-def _reason(box: Constraints, i: int) -> str:
-    """Why task i keeps some weight, with the least it can have."""
-    if len(box.names) == 1:
-        return "there is no other task"
-    if box.lower[i] > 0:
-        return f"its own floor of {100 * box.lower[i]:.3g} % keeps it in"
+def _least(box: Constraints, i: int) -> float:
+    """The smallest weight that task i can have."""
     from scipy.optimize import linprog
 
     low, high = box.row_bounds
     sides = np.concatenate([-low, high])
     finite = np.isfinite(sides)
-    least = linprog(
+    result = linprog(
         np.eye(len(box.names))[i],
         A_ub=np.vstack([-box.row_matrix, box.row_matrix])[finite],
         b_ub=sides[finite],
@@ -204,4 +203,4 @@ def _reason(box: Constraints, i: int) -> str:
         bounds=np.column_stack([box.lower, box.upper]),
         method="highs",
     )
-    return f"the other bounds leave it at least {100 * least.fun:.3g} %"
+    return float(result.fun)

@@ -16,7 +16,6 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from mishran.energy.certificate import relative_gradient
 from mishran.energy.constraints import Constraints, allowed
 from mishran.energy.energy import Energy
 from mishran.energy.solver import minimise
@@ -108,7 +107,7 @@ class Optimum:
     @cached_property
     def gradient(self) -> Array:
         """(n,) slope of the energy, up to a constant that mixtures do not feel."""
-        return relative_gradient(self.energy, self.p)
+        return self.energy.relative_gradient(self.p)[0]
 
     @cached_property
     def multipliers(self) -> tuple[Array, dict[str, float]] | None:
@@ -126,12 +125,12 @@ class Optimum:
 
     def saved(self, q: Array) -> float:
         """E(p) - E(q), exact to the rounding of the difference and not of E."""
-        return float(relative_gradient(self.energy, (self.p + q) / 2) @ (self.p - q))
+        return float(self.energy.relative_gradient((self.p + q) / 2)[0] @ (self.p - q))
 
     def again(self, box: Constraints, energy: Energy | None = None) -> Array:
-        """(n,) optimal weights within other bounds, or of another energy.
+        """(n,) optimal weights within other bounds, or of another energy; the search starts from p.
 
         Raises:
             EnergyError, InfeasibleError: as `solve`.
         """
-        return minimise(energy or self.energy, box)[0]
+        return minimise(energy or self.energy, box, self.p)[0]

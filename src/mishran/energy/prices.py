@@ -20,7 +20,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from mishran.energy.constraints import Constraints
+from mishran.energy.constraints import Constraints, Ratio
 from mishran.energy.energy import Energy
 from mishran.energy.optimum import TIGHT, Optimum
 from mishran.energy.tangent import RepairMode
@@ -29,6 +29,7 @@ from mishran.types import Array, Solution
 BoundKind = Literal["floor", "cap", "epochs"]
 PRICED = 1e-9  # of the scale: a smaller multiplier is none
 MOVED = 1e-9
+ROUNDING = 1e-14
 SHOWN = 3
 
 
@@ -39,9 +40,9 @@ class Price:
 
     name: of the task, group or row. kind: "floor" and "cap" for what somebody chose, "epochs" for
     how often the rows of a task may be repeated.
-    bound: the value it holds the sum at. is_share: that sum is a share of the mixture; otherwise it
-    is a row's a'p in its own unit.
-    multiplier: energy saved per unit by loosening it a little, >= 0.
+    bound: the value it holds the sum at. is_share: that sum is a share of the mixture or of its
+    tokens, say; otherwise it is a row's a'p, or a ratio of two, in its own unit.
+    multiplier: energy saved per unit of the bound by loosening it a little, >= 0.
     cost: optimal energy with it minus without it, all other bounds kept, >= 0.
     without: what the sum would be without it.
     gains, losses: the tasks whose weight would change most without it, and by how much (at most 3).
@@ -73,7 +74,8 @@ class Price:
                 f"{subject} costs nothing by itself; "
                 f"without it {self.name} would still {verb} {free}"
             )
-        return f"{subject} costs {self.cost:.2g} energy; without it {self.name} would {verb} {free}"
+        cost = f"{self.cost:.2g} energy" if self.cost else "nothing"
+        return f"{subject} costs {cost}; without it {self.name} would {verb} {free}"
 
 
 def shadow_prices(
@@ -85,7 +87,7 @@ def shadow_prices(
     """What every binding floor, cap, epoch limit and row costs, dearest first.
 
     A bound that is slack, or only just touched, has no price and is left out. S is repaired once.
-    An epoch limit is taken away whole; a cap that it hides is not known and so not put back.
+    Without its epoch limit a task still has its cap.
 
     Raises:
         ConfigError: solution or constraints of other tasks.
@@ -146,7 +148,8 @@ def entries_at(optimum: Optimum) -> dict[str, float]:
 class _Bound:
     """A tight bound that was chosen: side 1 for a'p >= value, -1 for a'p <= value.
 
-    certified: its multiplier in the certificate, one of all that are possible.
+    value: of a'p. certified: its multiplier in the certificate, one of all that are possible.
+    ratio: what the row was made from, when it bounds values'p / per'p.
     """
 
     name: str
@@ -156,16 +159,27 @@ class _Bound:
     side: int
     task: int | None
     certified: float
+    ratio: Ratio | None = None
 
     @property
     def is_share(self) -> bool:
-        return bool(np.isin(self.row, (0.0, 1.0)).all())
+        """Of the mixture, or of what `per` counts."""
+        if self.ratio is None:
+            return bool(np.isin(self.row, (0.0, 1.0)).all())
+        values, per = self.ratio.values, self.ratio.per
+        return bool(((values == 0) | (values == per)).all())
+
+    def total(self, p: Array) -> float:
+        """What the bound is on."""
+        if self.ratio is None:
+            return float(self.row @ p)
+        return float(self.ratio.values @ p) / float(self.ratio.per @ p)
 
 
 def _tight(optimum: Optimum) -> list[_Bound]:
     box, p, proof = optimum.box, optimum.p, optimum.certificate
     out = []
-    unit = np.eye(len(p))
+    unit, ratios = np.eye(len(p)), box.written.ratios
     for i, name in enumerate(box.names):
         if box.lower[i] > 0 and p[i] - box.lower[i] <= TIGHT:
             floor, price = float(box.lower[i]), float(proof.lower[i])
@@ -177,17 +191,20 @@ def _tight(optimum: Optimum) -> list[_Bound]:
     for name, row in box.rows.items():
         if name in optimum.at_floor:
             price = proof.floors.get(name, 0.0)
-            out.append(_Bound(name, "floor", box.floors[name], row, 1, None, price))
+            floor = box.floors[name]
+            out.append(_Bound(name, "floor", floor, row, 1, None, price, ratios.get(name)))
         if name in optimum.at_cap:
             price = proof.caps.get(name, 0.0)
-            out.append(_Bound(name, "cap", box.caps[name], row, -1, None, price))
+            cap = box.caps[name]
+            out.append(_Bound(name, "cap", cap, row, -1, None, price, ratios.get(name)))
     return out
 
 
 def _without(box: Constraints, bound: _Bound) -> Constraints:
     if bound.task is not None:
         changed = box.lower.copy() if bound.side > 0 else box.upper.copy()
-        changed[bound.task] = 0.0 if bound.side > 0 else 1.0
+        cap = box.written.caps.get(bound.name, 1.0) if bound.kind == "epochs" else 1.0
+        changed[bound.task] = 0.0 if bound.side > 0 else cap
         return replace(box, lower=changed) if bound.side > 0 else replace(box, upper=changed)
     floors, caps = dict(box.floors), dict(box.caps)
     (floors if bound.side > 0 else caps).pop(bound.name)
@@ -197,17 +214,18 @@ def _without(box: Constraints, bound: _Bound) -> Constraints:
 
 def _price(optimum: Optimum, bound: _Bound, multiplier: float) -> Price:
     q = optimum.again(_without(optimum.box, bound))
-    change = q - optimum.p
+    change, saved = q - optimum.p, optimum.saved(q)
     order = np.argsort(change, kind="stable")
     names = optimum.given.names
+    ratio = bound.ratio
     return Price(
-        name=bound.name,
+        name=bound.name if ratio is None else bound.name.removesuffix(" (max)"),
         kind=bound.kind,
-        bound=bound.value,
+        bound=bound.value if ratio is None else ratio.bound,
         is_share=bound.is_share,
-        multiplier=multiplier,
-        cost=max(0.0, optimum.saved(q)),
-        without=float(bound.row @ q),
+        multiplier=multiplier if ratio is None else multiplier * float(ratio.per @ optimum.p),
+        cost=saved if saved > ROUNDING * optimum.energy.scale else 0.0,
+        without=bound.total(q),
         gains=tuple((names[i], float(change[i])) for i in order[::-1][:SHOWN] if change[i] > MOVED),
         losses=tuple((names[i], float(change[i])) for i in order[:SHOWN] if change[i] < -MOVED),
     )
