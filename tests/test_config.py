@@ -209,6 +209,8 @@ def test_every_schema_refuses_an_unknown_key(place):
     inner = data
     for name in place:
         inner = inner["tasks"][0] if name == "tasks" else inner.setdefault(name, {})
+    if place[-1:] in (("quotas",), ("limits",)):
+        inner = inner.setdefault("some", {})
     inner["zzzzzz"] = 1
     text = text_of(data)
     assert "found unknown field 'zzzzzz'; remove it" in text
@@ -294,6 +296,57 @@ def test_schemas_are_frozen():
         (
             {"mixture": {"caps": {"str": 250}}},
             "mixture.caps.str: expected at most 1, found 250; use at most 1",
+        ),
+        (
+            {"mixture": {"quotas": {"hindi": {"unit": "tokens", "min": 25}}}},
+            "mixture.quotas.hindi.min: expected at most 1, found 25; write 0.25 for 25 %",
+        ),
+        (
+            {"mixture": {"quotas": {"hindi": {"unit": "bytes", "min": 0.2}}}},
+            "mixture.quotas.hindi.unit: expected one of 'tokens', found 'bytes'; did you mean "
+            "'tokens'?",
+        ),
+        (
+            {"mixture": {"quotas": {"hindi": {"min": 0.2}}}},
+            "mixture.quotas.hindi.unit: expected field 'unit', found nothing; add unit: ...",
+        ),
+        (
+            {"mixture": {"quotas": {"hindi": 0.2}}},
+            "mixture.quotas.hindi: expected a mapping of fields, found 0.2; write {unit: ...}; the "
+            "fields are unit, min, max",
+        ),
+        (
+            {"mixture": {"quotas": {"hindi": {"unit": "tokens"}}}},
+            "mixture.quotas.hindi: expected min, max or both, found neither; add min: ... or max: "
+            "...",
+        ),
+        (
+            {"mixture": {"limits": {"cost": {"values": "tokens", "min": 4, "max": 3}}}},
+            "mixture.limits.cost: expected a min that is at most max, found min 4 and max 3; write "
+            "the smaller one as min",
+        ),
+        (
+            {"mixture": {"limits": {"cost": {"values": "token", "max": 3}}}},
+            "mixture.limits.cost.values: expected a number per task, or tokens, found 'token'; "
+            "write {task: number, ...} or tokens",
+        ),
+        (
+            {"mixture": {"limits": {"cost": {"values": {}, "max": 3}}}},
+            "mixture.limits.cost.values: expected a number per task, or tokens, found an empty "
+            "mapping; write {task: number, ...} or tokens",
+        ),
+        (
+            {"mixture": {"limits": {"cost": {"values": {"a": "x"}, "max": 3}}}},
+            "mixture.limits.cost.values.a: expected a number, found 'x'; write a number",
+        ),
+        (
+            {"mixture": {"limits": {"cost": {"values": {"a": 1}, "max": "x"}}}},
+            "mixture.limits.cost.max: expected a number, found 'x'; write a number",
+        ),
+        (
+            {"mixture": {"limits": {"a cost": {"values": {"a": 1}, "max": 1}}}},
+            "mixture.limits: expected a name of letters, digits, '_', '.', '+' or '-', beginning "
+            "with a letter or digit, of at most 200 bytes, found 'a cost'; rename it",
         ),
         (
             {"mixture": {"floors": {"hindi": True}}},

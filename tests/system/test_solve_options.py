@@ -124,3 +124,79 @@ def test_out_never_replaces_what_it_is_computed_from(run, matrix, refuses):
 def test_options_that_cannot_be(matrix, refuses, argv, words):
     line = refuses("solve", matrix, *argv)
     assert all(word in line for word in words), line
+
+
+def share_of_tokens(found: Mixture, run: Path, group: str) -> float:
+    facts = {f["name"]: f for f in json.loads((run / "tasks.json").read_text())}
+    tokens = {t.name: t.weight * facts[t.name]["mean_tokens"] for t in found.tasks}
+    inside = sum(tokens[t.name] for t in found.tasks if group in t.groups)
+    return inside / sum(tokens.values())
+
+
+def test_quotas_and_limits_of_a_run(run, solved, refuses):
+    free = solved(run)
+    least = share_of_tokens(free, run, "skills") + 0.1
+    found = solved(run, "--quota", f"skills={least:.3f}")
+    assert share_of_tokens(found, run, "skills") == pytest.approx(round(least, 3), abs=1e-9)
+    assert found.certificate.floors["skills tokens"] > 0
+    assert found.parameters["quotas"] == {"skills": {"unit": "tokens", "min": round(least, 3)}}
+    assert "quotas" not in free.parameters and "limits" not in free.parameters
+    facts = {f["name"]: f["mean_tokens"] for f in json.loads((run / "tasks.json").read_text())}
+    mean = sum(t.weight * facts[t.name] for t in free.tasks)
+    found = solved(run, "--limit", f"length: tokens <= {mean - 0.5}")
+    assert sum(t.weight * facts[t.name] for t in found.tasks) == pytest.approx(mean - 0.5)
+    assert found.certificate.caps["length"] > 0
+    bounds = ["--floor", "hindi=0", "--quota", "skills=0.9", "--quota", "facts=0.2"]
+    line = refuses("solve", run, *bounds)
+    assert "quotas.skills.min = 0.9, quotas.facts.min = 0.2" in line
+    assert "quotas.skills.min is 0.8, or the largest feasible quotas.facts.min is 0.1" in line
+    line = refuses("solve", run, "--limit", "cots: off")
+    assert "expected a limit that the run has, found 'cots'" in line
+    assert "'skils'; did you mean 'skills'?" in refuses("solve", run, "--quota", "skils=0.9")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (
+            ["--quota", "a=0.2"],
+            "mixture.quotas.a: expected the sizes of the tasks, to count tokens, found a bare "
+            "matrix; solve a run that `mishran fit` made, or give a limit with a number per task",
+        ),
+        (
+            ["--limit", "cost: 3*a + 5*bb <= 4"],
+            "mixture.limits.cost: expected the name of a task (a, b, c), found 'bb'; did you mean "
+            "'b'?",
+        ),
+        (
+            ["--limit", "cost: 3*a + 3*b + 3*c <= 2"],
+            "mixture: expected bounds that some mixture satisfies, found limits.cost.max = 2; the "
+            "smallest feasible limits.cost.max is 3",
+        ),
+        (
+            ["--limit", "a: b <= 0.5"],
+            "mixture.limits.a: expected a name of its own for the row, found 'a', which is a "
+            "group, a task or another row; rename the row",
+        ),
+        (
+            ["--limit", "cost: off"],
+            "--limit cost: expected NAME: off with a run directory only, found a matrix, {matrix}, "
+            "which has no limits; leave it out",
+        ),
+        (
+            ["--limit", "cost: a <= 0.5", "--solution", "paper-clip"],
+            "mixture.solution: expected no floors, caps, quotas, limits or max_epochs beside the "
+            "paper's closed form, which knows the simplex only, found cost; use solution: exact, "
+            "or remove them",
+        ),
+    ],
+)
+def test_bounds_that_a_matrix_cannot_have(matrix, refuses, argv, line):
+    said = refuses("solve", matrix, *argv)
+    assert said.strip() == "mishran: " + line.replace("{matrix}", str(matrix))
+
+
+def test_a_limit_on_a_matrix(matrix, solved):
+    found = solved(matrix, "--limit", "cost: 3*a + 5*b <= 1", "--t", 1)
+    assert 3 * found.weights["a"] + 5 * found.weights["b"] == pytest.approx(1)
+    assert found.certificate.caps["cost"] > 0

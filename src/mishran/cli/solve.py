@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from mishran.cli.bounds import LIMIT, QUOTA, limits, quotas
 from mishran.cli.ui import Bars, out
 from mishran.config import MixtureConfig, parse_config
 from mishran.errors import ConfigError
@@ -21,6 +22,8 @@ Examples:
   mishran solve matrix.csv --t 0.6 --group hindi=a,b --floor hindi=0.3 --json
 
   mishran solve matrix.csv --target xnli_hi --strength 0.5
+
+  mishran solve runs/mix --quota 'hindi<=0.5' --limit 'cost: 3*facts + 5*exam <= 4'
 """
 
 
@@ -55,6 +58,12 @@ def solve(
     ),
     cap: list[str] = typer.Option(
         [], "--cap", help="NAME=SHARE of a group or task; 1 takes it away."
+    ),
+    quota: list[str] = typer.Option(
+        [], "--quota", help=f"{QUOTA}: a group's share of the tokens; a run."
+    ),
+    limit: list[str] = typer.Option(
+        [], "--limit", help=f"{LIMIT}: a bound on a weighted sum of the shares."
     ),
     group: list[str] = typer.Option([], "--group", help="NAME=TASK,TASK; for a bare matrix."),
     rows: int | None = typer.Option(None, "--rows", help="Budget in rows."),
@@ -91,6 +100,10 @@ def solve(
         changes["floors"] = _shares(floor, "--floor")
     if cap:
         changes["caps"] = _shares(cap, "--cap")
+    if quota:
+        changes["quotas"] = quotas(quota)
+    if limit:
+        changes["limits"] = limits(limit)
     if rows is not None or tokens is not None:
         given = {"rows": rows, "tokens": tokens}
         changes["budget"] = {key: value for key, value in given.items() if value is not None}
@@ -166,6 +179,14 @@ def _solve_matrix(
             found=f"a matrix, {source}",
             where="--affinity",
             fix="leave it out: the matrix is the affinity",
+        )
+    off = [name for name, limit in changes.get("limits", {}).items() if limit is None]
+    if off:
+        raise ConfigError(
+            expected="NAME: off with a run directory only",
+            found=f"a matrix, {source}, which has no limits",
+            where=f"--limit {off[0]}",
+            fix="leave it out",
         )
     settings: MixtureConfig = parse_config(changes, "options", MixtureConfig)
     affinity = read_matrix(source)

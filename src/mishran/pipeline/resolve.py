@@ -32,6 +32,7 @@ def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
 
     t, effective_tasks and a unary other than coverage exclude each other: the new one wins. Floors
     and caps are changed one by one; a floor of 0 or a cap of 1 takes away the one that was there.
+    So are quotas and limits, see `_merged`.
     """
     data = settings.model_dump(mode="json")
     for bound, nothing in (("floors", 0.0), ("caps", 1.0)):
@@ -40,8 +41,44 @@ def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
         data[bound] = {k: v for k, v in {**old, **new}.items() if k not in gone}
     if {"t", "effective_tasks", "unary"} & changes.keys():
         data.update(t=None, effective_tasks=None, side="diverse", unary={"kind": "coverage"})
-    others = {k: v for k, v in changes.items() if k not in ("floors", "caps")}
+    for kind in ("quotas", "limits"):
+        data[kind] = _merged(data[kind], changes.get(kind, {}))
+    merged = ("floors", "caps", "quotas", "limits")
+    others = {k: v for k, v in changes.items() if k not in merged}
     return parse_config({**data, **others}, "options", MixtureConfig)
+
+
+def _merged(
+    old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any] | None]
+) -> dict[str, dict[str, Any]]:
+    """Quotas or limits with what is new: bound by bound where the sum is the same.
+
+    A smallest quota of 0 and a largest of 1 take away the bound that was there, None the limit.
+    """
+    out = dict(old)
+    for name, change in new.items():
+        if change is None:
+            if name not in out:
+                raise ConfigError(
+                    expected="a limit that the run has",
+                    found=repr(name),
+                    where="--limit",
+                    fix=f"its limits: {', '.join(old) or 'none'}",
+                )
+            del out[name]
+            continue
+        before = out.get(name, {})
+        same = all(before.get(key) == change.get(key) for key in ("unit", "values"))
+        one = {**before, **change} if same else dict(change)
+        if "unit" in one:
+            idle = {"min": 0.0, "max": 1.0}
+            gone = [k for k, bound in idle.items() if one.get(k) == bound and k in before]
+            one = {k: v for k, v in one.items() if k not in gone}
+        if one.get("min") is None and one.get("max") is None:
+            out.pop(name, None)
+        else:
+            out[name] = one
+    return out
 
 
 def resolve_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixture:
