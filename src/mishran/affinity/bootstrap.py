@@ -1,11 +1,14 @@
 """Resampling of probe examples within each task, as weights: one matrix product per table.
 
 Which examples of a task were probed is chance; which tasks are probed is not. So every replica
-draws, for each task by itself, as many examples as it has, with replacement, and counts them. The
-draws of a task depend on the seed, the task's name and its examples in order of their ids alone:
-they are the same in every process, for every order of tasks and rows, and when another task joins.
+draws, for each task by itself, one example fewer than it has, with replacement, and counts them:
+m - 1 draws give means the variance s^2 / m that the mean of m examples has, m draws only (m - 1)/m
+of it. Intervals cover less than they say without that (docs/results/intervals.md). The draws of a
+task depend on the seed, the task's name and its examples in order of their ids alone: they are the
+same in every process, for every order of tasks and rows, and when another task joins.
 
-Source: stratified bootstrap, Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 8.
+Source: stratified bootstrap, Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 8;
+m - 1 draws: Rao and Wu, "Resampling inference with complex survey data", JASA 83 (1988).
 """
 
 from __future__ import annotations
@@ -35,9 +38,13 @@ def task_generator(task: str, seed: int) -> np.random.Generator:
 
 
 def resampled_means(num_probes: int, replicas: int, rng: np.random.Generator) -> Array:
-    """(B, num_probes) weights, each row the counts of one resampling divided by their sum."""
+    """(B, num_probes) weights, each row the counts of one resampling divided by their sum.
+
+    A single probe has the weight 1 in all: its noise cannot be told.
+    """
+    draws = max(1, num_probes - 1)
     even = np.full(num_probes, 1.0 / num_probes)
-    return np.asarray(rng.multinomial(num_probes, even, size=replicas) / num_probes)
+    return np.asarray(rng.multinomial(draws, even, size=replicas) / draws)
 
 
 def bootstrap_weights(
