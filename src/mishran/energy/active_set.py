@@ -14,13 +14,14 @@ linear complementarity problems", Computers & OR 21 (1994); the single exchanges
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import final
 
 import numpy as np
 
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
-from mishran.energy.matrices import lapack
+from mishran.energy.matrices import EPS, lapack
 from mishran.types import Array
 
 ROUNDS = 80
@@ -29,7 +30,7 @@ RIDGE = 1e-10  # of the unit: makes singular blocks definite; refinement takes i
 NEAR = 1e-12  # weights this close are equal
 CURVED = 1e-7  # of the unit: curvature from which refinement is exact
 REFINEMENTS = 4
-EPS = float(np.finfo(float).eps)
+_GENERIC = np.sin(np.arange(1.0, 1025.0) ** 2)  # a start for inverse iteration, no symmetry in it
 
 
 @final
@@ -60,36 +61,42 @@ def pivot(
     """
     lower, upper = constraints.lower, constraints.upper
     rows, low, high = bordered(constraints)
-    sizes, equal, room = np.abs(rows).max(axis=1), low == high, lower < upper
+    many = len(rows) > 1
     # What the other tasks leave bounds a task by itself.
-    capped = upper < 1.0 - lower.sum() + lower - NEAR
-    caps, many = bool(capped.any()), len(rows) > 1
-    least, most = lower - NEAR, np.where(capped, upper + NEAR, np.inf)
-    steep = max(energy.rounding, 16 * EPS * unit)
-    whole = energy.factor
-    ridge = 0.0 if whole is not None and least_pivot(whole) >= CURVED * unit else RIDGE * unit
-    slope = energy.slope
-    free, top = room, np.zeros(len(lower), bool)
-    side = np.where(equal, 1, 0)  # -1 held at its low, 1 at its high, 0 not binding
+    capped = upper < lower + (1.0 - NEAR - float(np.add.reduce(lower)))
+    caps = bool(np.logical_or.reduce(capped))
+    least, most = lower - NEAR, np.where(capped, upper + NEAR, np.inf) if caps else upper
+    room = lower < upper
+    sizes, equal = np.abs(rows).max(axis=1) if many else high, low == high
+    form = energy.form
+    steep = max(form.rounding, 16 * EPS * unit)
+    solid = form.factor is not None and least_pivot(form.factor) >= CURVED * unit
+    ridge = 0.0 if solid else RIDGE * unit
+    free, top = room, room ^ room
+    side = equal.astype(np.int8)  # -1 held at its low, 1 at its high, 0 not binding
     if warm is not None:
         top = capped & (warm >= upper - NEAR)
         free = room & (warm > lower + NEAR) & ~top
         value = rows @ warm
         side[~equal & (value <= low + NEAR * sizes)] = -1
         side[~equal & (value >= high - NEAR * sizes)] = 1
+    held, active, target = equal, rows, high
     fewest, patience = len(free) + len(side) + 1, PATIENCE
     for number in range(1, ROUNDS + 1):
-        held = side != 0
-        fixed = np.where(free, 0.0, np.where(top, upper, lower) if caps else lower)
-        system = _System.of(energy, free, rows[held] if many else rows, ridge)
+        if many:
+            held = side != 0
+            active, target = rows[held], np.where(side < 0, low, high)[held]
+        fixed = (~free) * (np.where(top, upper, lower) if caps else lower)
+        system = _System.of(energy, free, fixed, active, target, ridge)
         if system is None:
             return None
-        target = np.where(side < 0, low, high)[held] if many else high
-        pull = energy.centred @ fixed + slope if fixed.any() else slope
-        p, prices, reduced = system.solve(fixed, pull, target)
-        enter = np.where(top, reduced > steep, reduced < -steep) if caps else reduced < -steep
-        above = p > most if caps else False
-        wrong = np.where(free, (p < least) | above, enter) & room
+        p, prices, reduced = system.p, system.prices, system.reduced
+        if caps:
+            leave = (p < least) | (p > most)
+            wrong = np.where(free, leave, np.where(top, reduced > steep, reduced < -steep))
+        else:
+            wrong = np.where(free, p < least, reduced < -steep)
+        wrong &= room
         count = int(np.count_nonzero(wrong))
         if many:
             value, paid = rows @ p, np.zeros(len(side))
@@ -101,10 +108,11 @@ def pivot(
         if count == 0:
             curved = system.curvature() >= CURVED * unit
             if curved:
-                p, prices = system.refine(p, prices, reduced, target, steep)
+                p, prices = system.refined(steep / 16)
             paid = np.zeros(len(side))
             paid[held] = prices
-            return Pivoted(np.clip(p, lower, upper), free, held, paid, curved, number)
+            p = np.minimum(np.maximum(p, lower), upper)
+            return Pivoted(p, free, held, paid, curved, number)
         fewest, patience = (count, PATIENCE) if count < fewest else (fewest, patience - 1)
         if patience < 0:
             if many and strange.any():
@@ -113,7 +121,7 @@ def pivot(
             else:
                 wrong[: np.flatnonzero(wrong)[-1]] = False
         if caps:
-            top = np.where(wrong, above, top)
+            top = np.where(wrong, p > most, top)
         free = free ^ wrong
         if many:
             side[strange] = np.where(short, -1, np.where(over, 1, 0))[strange]
@@ -130,69 +138,90 @@ def bordered(constraints: Constraints) -> tuple[Array, Array, Array]:
     return rows, np.concatenate([[1.0], low]), np.concatenate([[1.0], high])
 
 
-@dataclass(frozen=True, eq=False)
 class _System:
-    """The KKT system of some free tasks and binding rows, its block of S factored.
+    """The KKT system of some free tasks and binding rows: its block of S factored, and solved.
 
-    free: indices of the tasks. rows: (k, n). inside: (k, free) of them.
+    p: weights with the rows at their target and the tasks that are not free as they were fixed.
+    prices: of the rows. reduced: (n,) slope less what the rows are worth, 0 on free tasks.
     """
 
-    energy: Energy
-    free: np.ndarray
-    rows: Array
-    inside: Array
-    factor: Array
+    __slots__ = ("energy", "factor", "free", "inside", "p", "prices", "reduced", "rows", "target")
+
+    def __init__(
+        self, energy: Energy, free: np.ndarray, factor: Array, rows: Array, target: Array
+    ) -> None:
+        self.energy, self.free, self.factor = energy, free, factor
+        self.rows, self.target, self.inside = rows, target, rows.take(free, 1)
 
     @classmethod
-    def of(cls, energy: Energy, free: np.ndarray, rows: Array, ridge: float) -> _System | None:
-        """None where nothing is free or the block has no factor."""
-        index = free.nonzero()[0]
+    def of(
+        cls,
+        energy: Energy,
+        free: np.ndarray,
+        fixed: Array,
+        rows: Array,
+        target: Array,
+        ridge: float,
+    ) -> _System | None:
+        """None where nothing is free or the block has no factor.
+
+        Args:
+            free: (n,) bool. fixed: (n,) weights of the others. rows, target: (k, n) and (k,).
+        """
+        index, form = free.nonzero()[0], energy.form
         if len(index) == 0:
             return None
-        if len(index) == len(free) and ridge == 0.0 and energy.factor is not None:
-            return cls(energy, index, rows, rows, energy.factor)
-        block = energy.centred.take(index, 0).take(index, 1)
-        if ridge:
-            block.ravel()[:: len(index) + 1] += ridge
-        factor, failed = lapack().dpotrf(block.T, lower=1, clean=0, overwrite_a=1)
-        return None if failed else cls(energy, index, rows, rows.take(index, 1), factor)
+        factor = form.factor
+        if len(index) < len(free) or ridge or factor is None:
+            block = form.centred.take(index, 0).take(index, 1)
+            if ridge:
+                block.ravel()[:: len(index) + 1] += ridge
+            factor, failed = lapack().dpotrf(block.T, lower=1, clean=0, overwrite_a=1)
+            if failed:
+                return None
+        out = cls(energy, index, factor, rows, target)
+        slope, missing = energy.slope, target
+        if np.count_nonzero(fixed):
+            slope, missing = form.centred @ fixed + slope, target - rows @ fixed
+        out._move(fixed, slope, missing)
+        return out
 
-    def solve(self, p: Array, slope: Array, target: Array) -> tuple[Array, Array, Array]:
-        """From p, where the slope is given, to where it is what the rows are worth on free tasks.
-
-        Returns weights, prices of the rows and the slope less what they are worth.
-        """
-        right = np.concatenate([-slope.take(self.free)[None], self.inside])
-        solved = lapack().dpotrs(self.factor, right.T, lower=1, overwrite_b=1)[0]
-        seen = self.inside @ solved
-        missing = target - self.rows @ p - seen[:, 0]
-        one = len(missing) == 1
-        prices = missing / seen[0, 1] if one else np.linalg.lstsq(seen[:, 1:], missing)[0]
-        out = p.copy()
-        out[self.free] += solved[:, 0] + solved[:, 1:] @ prices
-        after = self.energy.centred @ out
-        after += self.energy.slope
-        return out, prices, after - prices @ self.rows
-
-    def refine(
-        self, p: Array, prices: Array, reduced: Array, target: Array, enough: float
-    ) -> tuple[Array, Array]:
+    def refined(self, enough: float) -> tuple[Array, Array]:
         """Weights and prices after iterative refinement, which takes the ridge out again."""
         for _ in range(REFINEMENTS):
-            if np.abs(reduced[self.free]).max() <= enough / 16:
+            if float(np.maximum.reduce(np.abs(self.reduced.take(self.free)))) <= enough:
                 break
-            slope = reduced + prices @ self.rows
-            p, prices, reduced = self.solve(p, slope, target)
-        return p, prices
+            slope = self.reduced + self.prices @ self.rows
+            self._move(self.p, slope, self.target - self.rows @ self.p)
+        return self.p, self.prices
 
     def curvature(self) -> float:
         """About the smallest eigenvalue of the free block, by inverse iteration."""
-        x = np.sin(np.arange(1.0, len(self.free) + 1.0) ** 2)
-        size = float(np.sqrt(x @ x))
-        for _ in range(4):
-            x = lapack().dpotrs(self.factor, x / size, lower=1, overwrite_b=1)[0]
-            size = float(np.sqrt(x @ x))
+        x, size = _GENERIC[: len(self.free)], 1.0
+        if len(x) < len(self.free):
+            x = np.resize(x, len(self.free))
+        for _ in range(3):
+            x, _ = lapack().dpotrs(self.factor, x / size, lower=1, overwrite_b=1)
+            size = sqrt(x.dot(x))
         return 1.0 / size
+
+    def _move(self, p: Array, slope: Array, missing: Array) -> None:
+        """From p with its slope to where the slope is what the rows are worth on free tasks."""
+        right = np.concatenate((slope.take(self.free)[None], self.inside))
+        solved, _ = lapack().dpotrs(self.factor, right.T, lower=1, overwrite_b=1)
+        seen = self.inside @ solved
+        if len(missing) == 1:
+            price = (missing[0] + seen[0, 0]) / seen[0, 1]
+            step, self.prices = solved[:, 1] * price, np.array([price])
+        else:
+            self.prices = np.linalg.lstsq(seen[:, 1:], missing + seen[:, 0])[0]
+            step = solved[:, 1:] @ self.prices
+        step -= solved[:, 0]
+        self.p = p.copy()
+        self.p[self.free] += step
+        self.reduced = self.energy.form.centred.dot(self.p)
+        self.reduced += self.energy.slope
+        self.reduced -= self.prices.dot(self.rows)
 
 
 def least_pivot(factor: Array) -> float:

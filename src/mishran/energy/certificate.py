@@ -43,25 +43,24 @@ def certify(
 ) -> Certificate:
     """The proof for p, good or bad. A multiplier of the wrong sign counts as 0 and as residual."""
     reduced, common = energy.relative_gradient(p)
-    slack = 0.0
+    slack, simplex = 0.0, multipliers.simplex
     if constraints.rows:
         prices, slack = _row_prices(constraints, p, multipliers.floors, multipliers.caps)
         reduced = reduced - prices
     lower, upper = np.maximum(multipliers.lower, 0.0), np.maximum(multipliers.upper, 0.0)
-    residual = reduced - lower + upper - (multipliers.simplex - common)
-    wrong = [
-        float(np.minimum.reduce(multipliers.lower)),
-        float(np.minimum.reduce(multipliers.upper)),
-    ]
-    wrong += [*multipliers.floors.values(), *multipliers.caps.values()]
+    residual = reduced - lower
+    residual += upper
+    residual -= simplex - common
+    wrong = [*multipliers.floors.values(), *multipliers.caps.values()]
+    wrong += [np.minimum.reduce(multipliers.lower), np.minimum.reduce(multipliers.upper)]
     return Certificate(
         primal_residual=constraints.violation(p),
-        dual_residual=max(float(np.maximum.reduce(np.abs(residual))), -min(wrong)),
+        dual_residual=float(max(np.maximum.reduce(np.abs(residual)), -min(wrong))),
         gap=max(0.0, float(reduced @ (p - _cheapest(reduced, constraints))) + slack),
         scale=energy.scale,
         lower=lower,
         upper=upper,
-        simplex=multipliers.simplex,
+        simplex=simplex,
         floors={name: max(0.0, value) for name, value in multipliers.floors.items()},
         caps={name: max(0.0, value) for name, value in multipliers.caps.items()},
         method=method,

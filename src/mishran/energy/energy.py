@@ -20,7 +20,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mishran.energy.matrices import asymmetry, centred, factor, spread
+from mishran.energy.matrices import EPS, Form, asymmetry, size_of, spread
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Affinity, Array
@@ -50,6 +50,7 @@ class Energy:
     replica_unaries: Array
     parameters: dict[str, Any] = field(default_factory=dict)
     ridge: float = 0.0
+    _largest: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -59,6 +60,7 @@ class Energy:
             "replica_matrices": (len(self.replica_unaries), n, n),
             "replica_unaries": (len(self.replica_matrices), n),
         }
+        largest: dict[str, float] = {}
         for name, shape in shapes.items():
             array = _own(self.__dict__[name])
             if array.shape != shape:
@@ -68,7 +70,8 @@ class Energy:
                     where="energy",
                     fix="build it from one affinity and one number per task",
                 )
-            if array.size and not isfinite(_largest(array)):
+            largest[name] = size_of(array)
+            if not isfinite(largest[name]):
                 at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise EnergyError(
                     expected=f"finite numbers in {name}",
@@ -81,7 +84,7 @@ class Energy:
         if n == 0:
             raise EnergyError(expected="at least one task", found="none", fix="add a task")
         off, (i, j) = asymmetry(self.matrix)
-        if off > SYMMETRY * _largest(self.matrix):
+        if off > SYMMETRY * largest["matrix"]:
             raise EnergyError(
                 expected="a symmetric matrix",
                 found=f"{self.matrix[i, j]!r} for ({self.names[i]}, {self.names[j]}) but "
@@ -89,6 +92,7 @@ class Energy:
                 where="energy",
                 fix="average the two, (S + S') / 2, if that is what you mean",
             )
+        object.__setattr__(self, "_largest", largest["matrix"])
 
     @classmethod
     def coverage(cls, affinity: Affinity, t: float) -> Energy:
@@ -211,56 +215,25 @@ class Energy:
 
         Source: derived; D does not change with S -> S + b 11' or u -> u + b 1.
         """
-        wide = self._spread if self.relative is self.matrix else spread(self.relative)
-        size = wide + float(np.ptp(self.unary))
-        largest = max(_largest(self.matrix), _largest(self.unary))
-        return size if size > 8 * np.finfo(float).eps * largest else 0.0
-
-    @cached_property
-    def relative(self) -> Array:
-        """(n, n) S less its first entry where that is large: no digits go to a common part, which
-        mixtures do not feel."""
-        far = _largest(self.matrix) > 4 * self._spread
-        return self.matrix - self.matrix[0, 0] if far else self.matrix
+        size = self._spread + float(np.maximum.reduce(self.unary) - np.minimum.reduce(self.unary))
+        largest = max(self._largest, size_of(self.unary))
+        return size if size > 8 * EPS * largest else 0.0
 
     @cached_property
     def _spread(self) -> float:
         return spread(self.matrix)
 
     @cached_property
-    def row_means(self) -> Array:
-        """(n,) row means of `relative`."""
-        return np.asarray(self.relative @ np.full(len(self.names), 1.0 / len(self.names)))
-
-    @cached_property
-    def rounding(self) -> float:
-        """What eigenvalues of S on the tangent may be off by in float64.
-
-        Measured: on singular and on repaired matrices, n = 2 to 300, errors stay below half of this.
-        """
-        floats = np.finfo(float)
-        size = 8 * floats.eps * (len(self.names) + 16) * _largest(self.relative)
-        return max(float(size), float(floats.tiny))
-
-    @cached_property
-    def centred(self) -> Array:
-        """(n, n) S with rows and columns centred, and its mean curvature along 1 too.
-
-        1/2 p'Sp - u'p and 1/2 p'Cp - (u - row_means)'p differ by a constant on mixtures.
-        """
-        return centred(self.relative, self.row_means)
-
-    @cached_property
-    def factor(self) -> Array | None:
-        """Cholesky factor of `centred`, the proof that E is convex on mixtures; None when a curvature
-        is negative by more than rounding."""
-        return factor(self.centred, self.rounding)
+    def form(self) -> Form:
+        """S as mixtures feel it, with the proof that it is convex or not."""
+        return Form.of(self.matrix, self._largest, self._spread)
 
     @cached_property
     def slope(self) -> Array:
-        """(n,) c such that 1/2 p'Cp + c'p is E on mixtures up to a constant, C `centred`."""
-        out = self.row_means - self.unary
-        return np.asarray(out - np.add.reduce(out) / len(out))
+        """(n,) c such that 1/2 p'Cp + c'p is E on mixtures up to a constant, C the centred S."""
+        out = self.form.row_means - self.unary
+        out -= float(np.add.reduce(out)) / len(out)
+        return np.asarray(out)
 
     def value(self, p: ArrayLike) -> float:
         """E(p)."""
@@ -274,11 +247,11 @@ class Energy:
     def relative_gradient(self, p: Array) -> tuple[Array, float]:
         """The gradient less its mean, and that mean: on mixtures only the first counts, and no
         digits of it go to a large common part of S."""
-        out = self.relative @ p
+        out = self.form.relative @ p
         out -= self.unary
         mean = float(np.add.reduce(out)) / len(out)
-        first = 0.0 if self.relative is self.matrix else float(self.matrix[0, 0] * p.sum())
-        return out - mean, mean + first
+        out -= mean
+        return out, mean + self.form.offset * float(np.add.reduce(p))
 
     def replica(self, b: int) -> Energy:
         """The energy measured on the b-th resampling of the probes."""
@@ -323,10 +296,3 @@ def _own(values: Any) -> Array:
     """A float64 array that nobody else can write to; a copy unless it is one already."""
     own = isinstance(values, np.ndarray) and values.flags.owndata and not values.flags.writeable
     return np.asarray(values, np.float64) if own else np.array(values, np.float64, order="C")
-
-
-def _largest(array: Array) -> float:
-    """Largest absolute entry, NaN if there is one; 0 for none."""
-    if array.size == 0:
-        return 0.0
-    return max(float(np.maximum.reduce(array, None)), -float(np.minimum.reduce(array, None)))

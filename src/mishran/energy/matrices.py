@@ -7,14 +7,16 @@ are found tile by tile, in the cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from mishran.types import Array
 
 TILE = 128
+EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
 def asymmetry(matrix: Array) -> tuple[float, tuple[int, int]]:
@@ -46,30 +48,51 @@ def spread(matrix: Array) -> float:
     return 2 * largest
 
 
-def centred(matrix: Array, row_means: Array) -> Array:
-    """PSP + c 11'/n, P = I - 11'/n, c the mean curvature of PSP; PSP's products on the tangent.
+@dataclass(frozen=True, eq=False)
+class Form:
+    """1/2 p'Sp as mixtures feel it.
 
-    The second term changes nothing for vectors that sum to 0 and makes the matrix definite where
-    PSP is so there.
+    relative: S less its first entry (`offset`) where that is large, so that no digits go to a common
+    part. row_means: (n,) of it. rounding: what eigenvalues on the tangent may be off by; measured on
+    singular and on repaired matrices, n = 2 to 300: errors stay below half of this. centred: PSP +
+    c 11'/n with P = I - 11'/n and c the mean curvature of PSP, the same as S for vectors that sum to 0
+    and definite where S is so for these. factor: lower Cholesky factor of that, the proof that
+    1/2 p'Sp is convex on mixtures; None where a curvature is negative by more than rounding. Entries
+    above its diagonal are not part of it.
     """
-    n = len(matrix)
-    mean = float(np.add.reduce(row_means)) / n
-    along = max(float(np.add.reduce(matrix.diagonal())) / n - mean, 0.0)
-    half = row_means - (mean + along / n) / 2
-    out = matrix - half
-    out -= half[:, None]
-    return np.asarray(out)
+
+    relative: Array
+    offset: float
+    row_means: Array
+    rounding: float
+    centred: Array
+    factor: Array | None
+
+    @classmethod
+    def of(cls, matrix: Array, largest: float, wide: float) -> Form:
+        """Args: largest: absolute entry of the matrix. wide: its `spread`."""
+        n = len(matrix)
+        offset = float(matrix[0, 0]) if largest > 4 * wide else 0.0
+        relative = matrix - offset if offset else matrix
+        size = size_of(relative) if offset else largest
+        rounding = max(8 * EPS * (n + 16) * size, TINY)
+        row_means = relative @ np.full(n, 1.0 / n)
+        mean = float(np.add.reduce(row_means)) / n
+        along = max(float(np.add.reduce(relative.diagonal())) / n - mean, 0.0)
+        half = row_means - (mean + along / n) / 2
+        centred = relative - half
+        centred -= half[:, None]
+        shifted = np.array(centred)
+        shifted.ravel()[:: n + 1] += rounding
+        factor, failed = lapack().dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)
+        return cls(relative, offset, row_means, rounding, centred, None if failed else factor)
 
 
-def factor(matrix: Array, shift: float) -> Array | None:
-    """Lower Cholesky factor of a symmetric matrix plus shift I; None if that is not definite.
-
-    Entries above the diagonal are not part of the factor.
-    """
-    shifted = np.array(matrix)
-    shifted.ravel()[:: len(matrix) + 1] += shift
-    out, failed = lapack().dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)
-    return None if failed else cast(Array, out)
+def size_of(array: Array) -> float:
+    """Largest absolute entry, NaN if there is one; 0 for none."""
+    if array.size == 0:
+        return 0.0
+    return max(float(np.maximum.reduce(array, None)), -float(np.minimum.reduce(array, None)))
 
 
 @cache

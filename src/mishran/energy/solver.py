@@ -37,6 +37,7 @@ from mishran.energy.kkt import (
     normalise,
     stationary,
 )
+from mishran.energy.matrices import EPS
 from mishran.energy.tangent import RepairMode, repair_tangent
 from mishran.energy.unique import FLAT, is_unique
 from mishran.errors import EnergyError
@@ -102,9 +103,10 @@ def minimise(
     Raises:
         EnergyError, InfeasibleError: as `solve`.
     """
-    unit = max(energy.scale, float(np.ptp(energy.slope))) or 1.0
+    slope = energy.slope
+    unit = max(energy.scale, float(np.maximum.reduce(slope) - np.minimum.reduce(slope))) or 1.0
     # Where the slope dwarfs D nothing below its own rounding can be certified.
-    limit = max(TOLERANCE * energy.scale, 64 * np.finfo(float).eps * unit)
+    limit = max(TOLERANCE * energy.scale, 64 * EPS * unit)
     found = pivot(energy, constraints, unit, warm)
     if found is not None and found.curved:
         out = _certified(energy, constraints, found, limit, unit)
@@ -117,7 +119,7 @@ def _certified(
     energy: Energy, constraints: Constraints, found: Pivoted, limit: float, unit: float
 ) -> tuple[Array, Certificate, bool] | None:
     """The answer where the free tasks leave no doubt; None when the proof is not good enough."""
-    p, free = found.p, found.free
+    p = found.p
     reduced, common = energy.relative_gradient(p)
     floors: dict[str, float] = {}
     caps: dict[str, float] = {}
@@ -127,11 +129,13 @@ def _certified(
             floors[name] = float(price)
         elif price < 0:
             caps[name] = float(-price)
-    simplex = float(np.add.reduce(reduced[free])) / np.count_nonzero(free)
-    reduced = np.where(free, 0.0, reduced - simplex)
+    on = found.free.nonzero()[0]
+    simplex = float(np.add.reduce(reduced.take(on))) / len(on)
+    reduced = reduced - simplex
+    reduced[on] = 0.0
     prices = Multipliers(
-        lower=np.where(p == constraints.lower, np.maximum(reduced, 0.0), 0.0),
-        upper=np.where(p == constraints.upper, np.maximum(-reduced, 0.0), 0.0),
+        lower=np.maximum(reduced, 0.0) * (p == constraints.lower),
+        upper=np.maximum(-reduced, 0.0) * (p == constraints.upper),
         simplex=simplex + common,
         floors=floors,
         caps=caps,
@@ -139,7 +143,7 @@ def _certified(
     certificate = certify(energy, constraints, p, prices, f"active set, {found.rounds} rounds")
     if certificate.gap > limit / 100 or certificate.primal_residual > PRIMAL:
         return None
-    if (np.abs(reduced)[~free] > FLAT * unit).all() and not constraints.rows:
+    if not constraints.rows and np.count_nonzero(np.abs(reduced) <= FLAT * unit) == len(on):
         return p, certificate, True
     return p, certificate, is_unique(normalise(energy, constraints), constraints, p, prices)
 

@@ -80,7 +80,7 @@ def repair_tangent(energy: Energy, mode: RepairMode = "shift") -> tuple[Energy, 
     n = len(energy.names)
     if n == 1:
         return energy, None
-    if energy.ridge == 0.0 and energy.factor is not None:
+    if energy.ridge == 0.0 and energy.form.factor is not None:
         return energy, None
     measured = tangent_matrix(energy.matrix) - energy.ridge * np.eye(n - 1)
     values, vectors = np.linalg.eigh(measured)
