@@ -121,7 +121,8 @@ def made(*args: Any, **kwargs: Any) -> Constraints:
     """The constraints although nothing satisfies them."""
     seen: list[Constraints] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["mishran.energy.constraints"], "check_feasible", seen.append)
+        module = sys.modules["mishran.energy.constraints"]
+        patch.setattr(module, "check_feasible", lambda box, explain: seen.append(box))
         constraints(*args, **kwargs)
     return seen[0]
 
@@ -299,6 +300,21 @@ def test_a_conflict_of_changed_bounds_is_found_too() -> None:
     check_feasible(replace(box, upper=upper))
     with pytest.raises(InfeasibleError, match=r"caps.task0 = 0, .* and 12 more, which allow 0.99"):
         check_feasible(closed)
+
+
+def test_a_trial_is_refused_without_a_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mishran.energy import infeasible
+
+    monkeypatch.setattr(infeasible, "diagnose", lambda _: pytest.fail("diagnosed"))
+    few = {"few": TASKS[:5]}
+    constraints(TASKS, few, {"few": 0.1}, explain=False)
+    for floors in ({"task0": 0.9, "task1": 0.2}, {"few": 0.9, "task9": 0.2}):
+        with pytest.raises(InfeasibleError) as caught:
+            constraints(TASKS, few, floors, explain=False)
+        assert str(caught.value) == (
+            "mixture: expected bounds that some mixture satisfies, found bounds that exclude each "
+            "other; change one of them"
+        )
 
 
 def test_the_same_bounds_give_the_same_conflict() -> None:

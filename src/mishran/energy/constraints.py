@@ -16,7 +16,7 @@ from typing import final
 import numpy as np
 
 from mishran.energy.names import positions, unknown
-from mishran.errors import ConfigError
+from mishran.errors import ConfigError, InfeasibleError
 from mishran.types import Array
 
 SLACK = 1e-12  # of a sum of shares: rounding
@@ -144,6 +144,7 @@ def constraints(
     caps: Mapping[str, float] | None = None,
     epochs: EpochLimit | None = None,
     rows: Mapping[str, Row] | None = None,
+    explain: bool = True,
 ) -> Constraints:
     """Bounds from what a person writes, checked to be possible.
 
@@ -154,6 +155,7 @@ def constraints(
         epochs: how often the rows of a task may be repeated within a budget.
         rows: name -> general row, in any units. The row of an upper bound on a ratio is called
             "NAME (max)", as its coefficients are others than those of the lower one.
+        explain: whether an InfeasibleError says which bounds conflict; for trials it need not.
 
     Raises:
         ConfigError: a name that is no group and no task (the nearest is named), a share outside
@@ -225,7 +227,7 @@ def constraints(
                 ratios[key] = Ratio(values, per, bound)
     written = Written(fields, ratios, epochs, chosen)
     out = Constraints(names, lower, upper, sums, bounds["floors"], bounds["caps"], limited, written)
-    check_feasible(out)
+    check_feasible(out, explain)
     return out
 
 
@@ -275,22 +277,28 @@ def _coefficients(
     return values, per
 
 
-def check_feasible(constraints: Constraints) -> None:
+def check_feasible(constraints: Constraints, explain: bool = True) -> None:
     """Nothing if some mixture satisfies all bounds.
 
     Raises:
         InfeasibleError: it names a smallest set of bounds that exclude each other, and for each
-            how far it alone would have to move.
+            how far it alone would have to move; without `explain` it says nothing of that.
     """
     lower, upper = constraints.lower, constraints.upper
     fits = (lower <= upper).all() and lower.sum() <= 1 + SLACK and upper.sum() >= 1 - SLACK
     if fits and not constraints.rows:
         return
-    from mishran.energy.infeasible import diagnose, refusal  # only a conflict needs them
+    from mishran.energy.infeasible import diagnose, feasible, refusal  # a conflict needs them
 
-    conflict = diagnose(constraints)
-    if conflict is not None:
+    if explain and (conflict := diagnose(constraints)) is not None:
         raise refusal(conflict)
+    if not explain and not feasible(constraints):
+        raise InfeasibleError(
+            expected="bounds that some mixture satisfies",
+            found="bounds that exclude each other",
+            where="mixture",
+            fix="change one of them",
+        )
 
 
 def allowed(constraints: Constraints | None, names: tuple[str, ...]) -> Constraints:

@@ -68,6 +68,12 @@ class Conflict:
     shrink: float | None = None
 
 
+def feasible(constraints: Constraints) -> bool:
+    """Whether some mixture satisfies all bounds; one linear programme where there are rows."""
+    system = System(constraints, tuple(written_bounds(constraints)))
+    return system.feasible(system.everything)
+
+
 def diagnose(constraints: Constraints) -> Conflict | None:
     """A smallest set of bounds that exclude each other; None where some mixture satisfies all.
 

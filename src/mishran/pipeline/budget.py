@@ -143,14 +143,12 @@ def rows_for_tokens(
     Raises:
         InfeasibleError: what all rows that are allowed amount to is less.
     """
-    refusal: list[InfeasibleError] = []
 
     def missing(rows: int) -> float:
         """Tokens short of the budget; negative when over it, or when so many rows are refused."""
         try:
             return wanted - rows * float(weights_at(rows) @ tokens)
-        except InfeasibleError as error:
-            refusal[:] = [error]
+        except InfeasibleError:
             return -math.inf
 
     low = high = guess
@@ -164,7 +162,7 @@ def rows_for_tokens(
         low, high = (middle, high) if missing(middle) >= 0 else (low, middle)
     under, over = missing(low), missing(high)
     if under == -math.inf:
-        raise refusal[-1]
+        return low  # so few rows are refused too; solving with them says why
     if over == -math.inf and under > float(tokens.max()):
         most = wanted - under
         raise InfeasibleError(

@@ -272,9 +272,11 @@ def _with_budget(
     """Solve under the epoch caps of a budget, if there are any."""
     extra = bound_rows(settings, affinity.names, groups, facts)
 
-    def solved(rows: int | None) -> tuple[Energy, Solution, Constraints]:
+    def solved(rows: int | None, explain: bool = True) -> tuple[Energy, Solution, Constraints]:
         limits = epoch_limit(settings, rows, affinity.names, facts)
-        bounds = constraints(affinity.names, groups, settings.floors, settings.caps, limits, extra)
+        bounds = constraints(
+            affinity.names, groups, settings.floors, settings.caps, limits, extra, explain
+        )
         energy = _energy(affinity, settings, bounds, gains)
         if settings.solution == "exact":
             return energy, minimise(energy, bounds, settings.repair), bounds
@@ -298,7 +300,9 @@ def _with_budget(
     free = solved(None)
     rows = max(1, round((wanted.tokens or 0) / float(free[1].weights @ tokens)))
     if settings.max_epochs is not None:
-        rows = rows_for_tokens(wanted.tokens or 0, rows, tokens, lambda r: solved(r)[1].weights)
+        rows = rows_for_tokens(
+            wanted.tokens or 0, rows, tokens, lambda r: solved(r, explain=False)[1].weights
+        )
         free = solved(rows)
     return *free, Budget(rows=rows, tokens=wanted.tokens, max_epochs=settings.max_epochs)
 
