@@ -15,10 +15,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from mishran.energy.certificate import Multipliers, certify, relative_gradient
+from mishran.energy.certificate import relative_gradient
 from mishran.energy.constraints import simplex
 from mishran.energy.energy import Energy
-from mishran.energy.solver import solve
+from mishran.energy.solver import judged, solve
 from mishran.energy.tangent import (
     RepairMode,
     repair_tangent,
@@ -55,21 +55,11 @@ def paper_solution(
     used, shift = (energy, None) if needed is None else _paper_shift(energy)
     signed = closed_form(used)
     p = _clip(signed) if projection == "clip" else project_to_simplex(signed)
-    gradient = judge.gradient(p)
-    level = float(gradient @ p)
-    above = np.where(p == 0, np.maximum(gradient - level, 0.0), 0.0)
-    prices = Multipliers(lower=above, upper=np.zeros(len(p)), simplex=level)
-    after, before = judge.value(p), energy.value(p)
-    return Solution(
-        names=energy.names,
-        weights=p,
-        energy=after,
-        energy_unrepaired=before,
-        representativeness=float(energy.unary @ p),
-        diversity=float(-0.5 * p @ energy.matrix @ p),
-        certificate=certify(judge, simplex(energy.names), p, prices, f"paper, {projection}"),
-        unique=True,
-        repairs=() if shift is None else (replace(shift, energy_cost=before - used.value(p)),),
+    found = judged(energy, simplex(energy.names), p, f"paper, {projection}", repair)
+    cost = found.energy_unrepaired - used.value(p)
+    return replace(
+        found,
+        repairs=() if shift is None else (replace(shift, energy_cost=cost),),
         warnings=(_lost(judge, signed, p, exact, projection),),
     )
 

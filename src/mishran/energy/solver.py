@@ -95,6 +95,39 @@ def solve(
     )
 
 
+def judged(
+    energy: Energy,
+    constraints: Constraints,
+    p: Array,
+    method: str,
+    repair: RepairMode = "shift",
+) -> Solution:
+    """Weights that something else found, with the certificate of how far from optimal they are.
+
+    Raises:
+        EnergyError: as `solve`.
+    """
+    convex, repaired = repair_tangent(energy, repair)
+    gradient = convex.gradient(p)
+    level = float(gradient @ p)
+    prices = Multipliers(
+        lower=np.where(p == constraints.lower, np.maximum(gradient - level, 0.0), 0.0),
+        upper=np.where(p == constraints.upper, np.maximum(level - gradient, 0.0), 0.0),
+        simplex=level,
+    )
+    after, before = convex.value(p), energy.value(p)
+    return Solution(
+        names=energy.names,
+        weights=p,
+        energy=after,
+        energy_unrepaired=before,
+        representativeness=float(energy.unary @ p),
+        diversity=float(-0.5 * p @ energy.matrix @ p),
+        certificate=certify(convex, constraints, p, prices, method),
+        repairs=() if repaired is None else (replace(repaired, energy_cost=before - after),),
+    )
+
+
 def minimise(
     energy: Energy, constraints: Constraints, warm: Array | None = None
 ) -> tuple[Array, Certificate, bool]:
