@@ -298,6 +298,9 @@ def test_a_conflict_of_changed_bounds_is_found_too() -> None:
     upper = np.where(np.arange(50) < 10, 0.0, box.upper)
     closed = replace(box, upper=np.where(np.arange(50) < 20, 0.0, box.upper))
     check_feasible(replace(box, upper=upper))
+    few = constraints(TASKS, {"few": TASKS[:2]}, {"few": 0.05}, epochs=box.written.epochs)
+    free = replace(few, upper=np.ones(50), floors={"few": 0.5})
+    check_feasible(free)
     with pytest.raises(InfeasibleError, match=r"caps.task0 = 0, .* and 12 more, which allow 0.99"):
         check_feasible(closed)
 

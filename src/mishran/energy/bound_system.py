@@ -137,11 +137,17 @@ class System:
 
 
 def written_bounds(constraints: Constraints) -> Iterable[Bound]:
-    """What somebody wrote: floors, caps (rows first), epochs."""
+    """What somebody wrote: floors, caps (rows first), epochs.
+
+    Other code may have replaced bounds by hand: one that is tighter than what was written counts as
+    a cap, and epochs count only where all bounds keep to them.
+    """
     names, written = constraints.names, constraints.written
     ones = np.ones(len(names))
-    limits = ones if written.epochs is None else written.epochs.shares()
-    limited = set(constraints.limited if written.epochs is not None else ())
+    epochs = written.epochs
+    limits = ones if epochs is None else epochs.shares()
+    epochs = epochs if (constraints.upper <= limits).all() else None
+    limited = set(constraints.limited if epochs is not None else ())
     for kind, of_rows in (("floor", constraints.floors), ("cap", constraints.caps)):
         floor = kind == "floor"
         for name, bound in of_rows.items():
@@ -156,8 +162,8 @@ def written_bounds(constraints: Constraints) -> Iterable[Bound]:
                 bound = written.caps.get(name, 1.0)
             if bound != (0.0 if floor else 1.0):
                 yield Bound(name, "floor" if floor else "cap", bound, f"{kind}s.{name}", i)
-    if written.epochs is not None:
-        yield Bound("max_epochs", "epochs", written.epochs.max_epochs, "max_epochs", share=False)
+    if epochs is not None:
+        yield Bound("max_epochs", "epochs", epochs.max_epochs, "max_epochs", share=False)
 
 
 def possible(lower: Array, upper: Array, rows: Array) -> bool:
