@@ -91,7 +91,7 @@ def robust(
     kappa: float = 1.0,
     repair: RepairMode = "shift",
 ) -> RobustSolution:
-    """The mixture of least robust regret over the energy's replicas.
+    """The mixture of least robust regret over the replicas; one of them where several have it.
 
     Args:
         energy: with replicas; each is repaired for itself, as `weight_intervals` does.
