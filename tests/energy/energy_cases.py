@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from mishran.energy import Constraints, Energy, constraints
+from mishran.energy import Constraints, Energy, Row, constraints
 from mishran.types import Affinity
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=40, database=None)
@@ -81,7 +81,7 @@ def matrix_of(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def some_constraints(kind: str, n: int, rng: np.random.Generator) -> Constraints | None:
-    """Bounds, overlapping groups, both or none; feasible since a random mixture satisfies them."""
+    """Bounds, overlapping groups, both, general rows or none; a random mixture satisfies them."""
     names = names_of(n)
     if kind == "none" or n < 4:
         return None
@@ -103,7 +103,15 @@ def some_constraints(kind: str, n: int, rng: np.random.Generator) -> Constraints
                 floors[f"group{g}"] = total * float(rng.uniform(0.5, 1))
             if g != 0:
                 caps[f"group{g}"] = min(1.0, total * float(rng.uniform(1, 1.5)))
-    return constraints(names, groups, floors, caps)
+    rows: dict[str, Row] = {}
+    if kind == "rows":
+        for r in range(int(rng.integers(1, 4))):
+            values = rng.normal(size=n) * 10.0 ** rng.integers(-2, 4)
+            at, slack = float(values @ inside), np.abs(values).max() * rng.exponential(0.1, 2)
+            low, high = at - slack[0], at + slack[1]
+            kept = (low, np.inf) if r == 0 else (-np.inf, high) if r == 1 else (low, high)
+            rows[f"row{r}"] = Row(dict(zip(names, values.tolist(), strict=True)), *kept)
+    return constraints(names, groups, floors, caps, rows=rows)
 
 
 @dataclass(frozen=True)
