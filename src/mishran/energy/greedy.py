@@ -21,7 +21,7 @@ from mishran.types import Array
 
 TRIPLES = 64  # tested for diminishing returns
 WORTH_TESTING = 4000  # candidates x tasks to add, from which the test costs less than it can save
-SWAPS = 1000
+SOLVES = 5_000  # sets that swapping may try: 1 to 2 s
 
 
 @final
@@ -71,41 +71,57 @@ def grow(evaluate: Evaluator, start: Mask, seed: int, lazy: bool | None = None) 
     return Greedy(tuple(path), best, lazy, why)
 
 
-def swap(evaluate: Evaluator, chosen: Mask) -> tuple[Mask, Best, int]:
-    """Best swap of one task after the other until none helps; adding and dropping count as swaps.
+def swap(evaluate: Evaluator, chosen: Mask, max_solves: int = SOLVES) -> tuple[Mask, Best, int]:
+    """Takes each task out in turn for the best that could stand in, until none helps.
 
+    Adding and dropping count as swaps. Ends early, in the middle, after `max_solves` sets.
     Returns the set, its best mixture and how many moves were made.
     """
     problem = evaluate.problem
     best = _possible(evaluate, chosen)
-    for moves in range(SWAPS):
-        gain, target, found = 0.1 * problem.tolerance, None, best
-        room = chosen.sum() < problem.max_tasks
-        leaving: list[int | None] = [int(i) for i in np.flatnonzero(chosen & ~problem.forced)]
-        for i in [*leaving, *([None] if room else [])]:
-            without = chosen.copy()
-            if i is not None:
-                without[i] = False
-            base = evaluate(without)
-            if base is None:
-                bounds = np.where(problem.usable & ~chosen, np.inf, -np.inf)
-            else:
-                reach = best.value - base.value + evaluate.gains(base)
-                bounds = np.where(problem.usable & ~chosen, reach, -np.inf)
-                if best.value - base.value > gain and problem.complete(without):
-                    gain, target, found = best.value - base.value, without, base
-            for j in np.argsort(-bounds, kind="stable"):
-                if bounds[j] <= gain:
-                    break
-                trial = without.copy()
-                trial[j] = True
-                option = evaluate(trial) if problem.complete(trial) else None
-                if option is not None and best.value - option.value > gain:
-                    gain, target, found = best.value - option.value, trial, option
-        if target is None:
-            return chosen, best, moves
-        chosen, best = target, found
-    return chosen, best, SWAPS
+    limit = evaluate.solves + max_solves
+    moves, since, turn = 0, 0, 0
+    while since <= len(chosen) and evaluate.solves < limit:
+        leaving: int | None = None
+        turn, since = (turn + 1) % (len(chosen) + 1), since + 1
+        if turn < len(chosen):
+            if not chosen[turn] or problem.forced[turn]:
+                continue
+            leaving = turn
+        elif chosen.sum() >= problem.max_tasks:
+            continue
+        found = _best_move(evaluate, chosen, best, leaving)
+        if found is not None:
+            chosen, best = found
+            moves, since = moves + 1, 0
+    return chosen, best, moves
+
+
+def _best_move(
+    evaluate: Evaluator, chosen: Mask, best: Best, leaving: int | None
+) -> tuple[Mask, Best] | None:
+    """The best set with this task dropped and at most one added; None if no better than `best`."""
+    problem = evaluate.problem
+    gain, target = 0.1 * problem.tolerance, None
+    without = chosen.copy()
+    if leaving is not None:
+        without[leaving] = False
+    base = evaluate(without)
+    bounds = np.full(len(chosen), np.inf)
+    if base is not None:
+        bounds = best.value - base.value + evaluate.gains(base)
+        if best.value - base.value > gain and problem.complete(without):
+            gain, target = best.value - base.value, (without, base)
+    bounds = np.where(problem.usable & ~chosen, bounds, -np.inf)
+    for j in np.argsort(-bounds, kind="stable"):
+        if bounds[j] <= gain:
+            break
+        trial = without.copy()
+        trial[j] = True
+        option = evaluate(trial) if problem.complete(trial) else None
+        if option is not None and best.value - option.value > gain:
+            gain, target = best.value - option.value, (trial, option)
+    return target
 
 
 def _possible(evaluate: Evaluator, chosen: Mask) -> Best:

@@ -66,32 +66,46 @@ def relax(problem: Subsets, split: Split, node: Node, start: Array, enough: floa
     if local is None:
         return empty
     p = start[local.tasks]
-    best: tuple[float, Array, Array] | None = None
+    best: tuple[float, Array, Array, Levels] | None = None
     least, least_p = np.inf, p
+    at = local.levels(p)
     for _ in range(ROUNDS):
-        full, _ = local.levels(p)
-        answer = local.programme(full, p)
+        answer = local.programme(at, p)
         if isinstance(answer, int):
             if answer == INFEASIBLE and not possible(local.region):
                 return empty
             break
         p, prices = answer
-        value = local.value(p)
+        at = local.levels(p)
+        value = local.value(p, at)
         if value > least:  # the guess was wrong: the best point on the way there
-            steps = [(least, least_p)]
-            steps += [(local.value(q), q) for q in (least_p + w * (p - least_p) for w in WAY)]
-            value, p = min(steps, key=lambda step: step[0])
+            way = [least_p, *(least_p + step * (p - least_p) for step in WAY)]
+            steps = [(local.value(q, local.levels(q)), i) for i, q in enumerate(way)]
+            value, i = min(steps)
+            p, at = way[i], local.levels(way[i])
         stuck = value >= least - 1e-3 * problem.tolerance
-        bound, _ = local.bound(p, prices)
+        bound, x = local.bound(p, prices, at)
         if best is None or bound > best[0]:
-            best = bound, p, prices
+            best = bound, p, x, at
         if best[0] >= enough or value - best[0] <= 0.01 * problem.tolerance or stuck:
             break
         least, least_p = value, p
     if best is None:
         p = np.full(len(p), 1.0 / len(p))
-        best = 0.0, p, np.zeros(len(local.region.rows))
-    return local.relaxed(best[1], best[2], len(start))
+        at = local.levels(p)
+        bound, x = local.bound(p, np.zeros(len(local.region.rows)), at)
+        best = bound, p, x, at
+    return local.relaxed(*best, len(start))
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """full: (m,) tasks with z = 1. level: (m,) s of every task. blocks: tasks that share a level,
+    with their budget."""
+
+    full: Mask
+    level: Array
+    blocks: list[tuple[Index, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +130,16 @@ class _Local:
     families: tuple[_Family, ...]
     lift: float
 
-    def levels(self, p: Array) -> tuple[Mask, Array]:
-        """(m,) which tasks have z = 1 at p, and the level s of every task."""
+    def levels(self, p: Array) -> Levels:
+        """Which tasks have z = 1 at p, and at which level the others are."""
         full, level = ~self.free, np.zeros(len(p))
-        for block, budget in self.blocks(p):
+        blocks = self.blocks(p)
+        for block, budget in blocks:
             x = self.root[block] * p[block]
-            s, count = _level(x, budget)
+            s, edge = _level(x, budget)
             level[block] = s
-            full[block[np.argsort(-x, kind="stable")[:count]]] = True
-        return full, level
+            full[block[x >= edge]] = True
+        return Levels(full, level, blocks)
 
     def blocks(self, p: Array) -> list[tuple[Index, int]]:
         """Free tasks that share a level, with their budget: a group has its own where it binds."""
@@ -145,14 +160,14 @@ class _Local:
                 waiting.remove(family)
         return [*out, (rest, budget)]
 
-    def programme(self, full: Mask, p: Array) -> tuple[Array, Array] | int:
+    def programme(self, at: Levels, p: Array) -> tuple[Array, Array] | int:
         """Weights and prices of the rows when exactly these tasks have z = 1.
 
         Over few tasks at a time, adding those whose gradient says that they belong.
         """
-        m = len(p)
+        m, full = len(p), at.full
         shared = np.zeros((0, m))
-        for block, budget in self.blocks(p):
+        for block, budget in at.blocks:
             part = block[~full[block]]
             left = budget - (len(block) - len(part))
             if len(part) and left > 0:
@@ -193,21 +208,19 @@ class _Local:
             use[worst[gain[worst] > 1e-11]] = True
         return 0
 
-    def value(self, p: Array) -> float:
+    def value(self, p: Array, at: Levels) -> float:
         """The relaxation at p, an upper bound on its optimum."""
-        full, level = self.levels(p)
-        x = np.where(full, 0.0, self.root * p)
-        return float(0.5 * p @ self.hessian @ p + self.linear @ p + 0.5 * (x @ level - x @ x))
+        x = np.where(at.full, 0.0, self.root * p)
+        return float(0.5 * p @ self.hessian @ p + self.linear @ p + 0.5 * (x @ at.level - x @ x))
 
-    def bound(self, p: Array, prices: Array) -> tuple[float, Array]:
+    def bound(self, p: Array, prices: Array, at: Levels) -> tuple[float, Array]:
         """A lower bound on the node, from p and prices of the rows, and the (m,) x behind it.
 
         A task without weight needs no more x than makes it unattractive; that leaves the bound as
         it is and says how much worse sets with this task are.
         """
-        _, level = self.levels(p)
         own = self.root * p
-        x = np.where(self.free, np.maximum(own, level), 0.0)
+        x = np.where(self.free, np.maximum(own, at.level), 0.0)
         curved = self.hessian @ p
         slope = curved + self.linear - self.root * own
         _, price, reduced = self.region.least(slope + self.root * x, prices)
@@ -230,8 +243,9 @@ class _Local:
         taken[rest[np.argsort(-squares[rest], kind="stable")[:left]]] = True
         return float(squares[taken].sum()), taken
 
-    def relaxed(self, p: Array, prices: Array, n: int) -> Relaxed:
-        bound, x = self.bound(p, prices)
+    def relaxed(self, bound: float, p: Array, x: Array, at: Levels, n: int) -> Relaxed:
+        """The result over all n tasks. A set with a task outside of the largest x must give one of
+        those up; a set without one of those has the next largest instead."""
         squares = x**2
         _, taken = self._top(squares)
         outside = self.free & ~taken
@@ -242,11 +256,10 @@ class _Local:
         dropped[taken] += 0.5 * np.maximum(
             0.0, squares[taken] - np.max(squares[outside], initial=0.0)
         )
-        full, level = self.levels(p)
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(level > 0, self.root * p / level, 0.0)
+            share = np.where(at.level > 0, self.root * p / at.level, 0.0)
         share = np.where(self.root > 0, share, np.minimum(1.0, p))
-        z = np.where(full, 1.0, np.clip(share, 0.0, 1.0)) * ((p > 0) | ~self.free)
+        z = np.where(at.full, 1.0, np.clip(share, 0.0, 1.0)) * ((p > 0) | ~self.free)
         out = np.zeros((4, n))
         out[:, self.tasks] = p, z, np.maximum(chosen, bound), dropped
         return Relaxed(bound, out[0], out[1], out[2], out[3])
@@ -257,7 +270,9 @@ def _local(problem: Subsets, split: Split, node: Node) -> _Local | None:
     chosen, free = node.chosen, node.free
     budget = problem.max_tasks - int(chosen.sum())
     missing = problem.missing(chosen)
-    candidates = [(g.members[free[g.members]], m) for g, m in zip(problem.groups, missing, strict=True)]
+    candidates = [
+        (g.members[free[g.members]], m) for g, m in zip(problem.groups, missing, strict=True)
+    ]
     if budget < 0 or any(m > min(len(c), budget) for c, m in candidates):
         return None
     tasks = np.flatnonzero(chosen | free)
@@ -304,18 +319,18 @@ def _local(problem: Subsets, split: Split, node: Node) -> _Local | None:
     )
 
 
-def _level(x: Array, budget: int) -> tuple[float, int]:
-    """s with sum min(1, x / s) = budget, and how many of the largest x reach it.
+def _level(x: Array, budget: int) -> tuple[float, float]:
+    """s with sum min(1, x / s) = budget, and from which x on min(1, x / s) is 1.
 
-    0 and the number of positive x where those are not more than the budget.
+    s = 0 where there are no more positive x than the budget allows.
     """
-    order = -np.sort(-x)
     if budget <= 0:
-        return 0.0, 0
-    positive = int((order > 0).sum())
-    if positive <= budget:
-        return 0.0, positive
-    after = order.sum() - np.concatenate([[0.0], np.cumsum(order[: budget - 1])])
-    levels = after / (budget - np.arange(budget))
-    count = int(np.argmax(levels >= order[:budget] * (1 - 1e-12)))
-    return float(levels[count]), count
+        return 0.0, np.inf
+    order = np.sort(x)[::-1]
+    if len(order) <= budget or order[budget] <= 0.0:
+        return 0.0, np.nextafter(0.0, 1.0)
+    top = order[:budget]
+    after = order.sum() - np.concatenate(([0.0], np.cumsum(top[:-1])))
+    levels = after / np.arange(budget, 0, -1)
+    count = int(np.argmax(levels >= top * (1 - 1e-12)))
+    return float(levels[count]), float(top[count - 1]) if count else np.inf

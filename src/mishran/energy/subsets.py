@@ -22,7 +22,6 @@ from mishran.energy.certificate import relative_gradient
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
 from mishran.energy.tangent import centred
-from mishran.errors import EnergyError
 from mishran.types import Array
 
 Index = NDArray[np.intp]
@@ -52,7 +51,8 @@ class Subsets:
     hessian, linear: (n, n) and (n,), S centred and its slope, divided by `unit`.
     lower, upper: (n,) share of a task once it is chosen. forced: tasks with a floor, always chosen.
     usable: tasks that may get a share. rows, low, high: low <= rows p <= high.
-    groups: those with a minimum. tolerance: energy below which sets count as equal.
+    least_share: what was asked for; `lower` holds it. groups: those with a minimum.
+    tolerance: energy below which sets count as equal.
     """
 
     names: tuple[str, ...]
@@ -67,6 +67,7 @@ class Subsets:
     forced: Mask
     usable: Mask
     max_tasks: int
+    least_share: float
     groups: tuple[Group, ...]
     tolerance: float
 
@@ -126,6 +127,7 @@ def subsets(
         forced=box.lower > 0.0,
         usable=usable,
         max_tasks=min(max_tasks, n),
+        least_share=least_share,
         groups=tuple(g for g in groups if g.minimum > 0),
         tolerance=max(TOLERANCE * convex.scale / unit, 64 * float(np.finfo(float).eps)),
     )
@@ -299,7 +301,9 @@ class Evaluator:
                 found = best
             if found.gap <= 0.1 * problem.tolerance:
                 return found
-        return self._slowly(tasks, region) if found is None or found.gap > problem.tolerance else found
+        return (
+            self._slowly(tasks, region) if found is None or found.gap > problem.tolerance else found
+        )
 
     def _slowly(self, tasks: Index, region: Region) -> Best | None:
         """By the general solver, for what DAQP alone does not solve well enough."""
