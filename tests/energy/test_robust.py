@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import clarabel
@@ -380,7 +381,7 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         robust(energy, replace(simplex(energy.names), upper=np.full(4, 0.1)))
     with pytest.raises(EnergyError, match=r"mixture\.repair: refuse"):
         robust(noisy("indefinite", 4, 3), repair="refuse")
-    monkeypatch.setattr("mishran.energy.robust.OUTER", 0)
+    monkeypatch.setattr(sys.modules["mishran.energy.robust"], "OUTER", 0)
     with pytest.raises(EnergyError) as failed:
         robust(energy, mode="worst")
     assert str(failed.value).startswith(
