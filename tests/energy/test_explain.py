@@ -146,6 +146,19 @@ def test_bounds_that_keep_a_task_are_named() -> None:
     assert again.reason == "there is no other task"
 
 
+def test_where_nothing_can_leave_that_is_found_at_once() -> None:
+    """Caps that hardly leave room: 38 reasons without 38 searches for the smallest conflict."""
+    energy = Energy.coverage(affinity_of(matrix_of("kernel", 38, np.random.default_rng(2))), 0.8)
+    groups = {"g": list(energy.names[:19])}
+    box = constraints(energy.names, groups, {"g": 0.5}, dict.fromkeys(energy.names, 1 / 38 + 1e-4))
+    solution = solve(energy, box)
+    start = time.perf_counter()
+    found = leave_one_out(energy, box, solution)
+    assert time.perf_counter() - start < 3.0
+    assert all(one.after is None for one in found)
+    assert found[0].reason == "the other bounds leave it at least 2.45 %"
+
+
 @pytest.mark.parametrize("number", range(5, 300, 17))
 def test_never_cheaper_without_a_task(number: int) -> None:
     case = instance(number)
@@ -160,7 +173,9 @@ def test_never_cheaper_without_a_task(number: int) -> None:
         assert one.cost >= 0.0
         if case.box is not None:
             assert case.box.violation(one.after) < 1e-10
-        assert sum(gain for _, gain in one.takers) >= one.weight - 1e-8
+        gains = [gain for _, gain in one.takers]
+        assert sum(gains) >= one.weight - 1e-8
+        assert gains == sorted(gains, reverse=True)
 
 
 # Substitutes
@@ -349,6 +364,14 @@ def test_equal_eigenvalues_have_axes_too(n: int) -> None:
     assert found.shown == pytest.approx(2 / (n - 1))
     noise = 1e-13 * np.random.default_rng(n).normal(size=(n, n))
     close(task_map(affinity_of(np.eye(n) + noise + noise.T)).points, found.points, 1e-6)
+
+
+def test_what_no_plane_can_show_counts_as_not_shown() -> None:
+    """Eigenvalues 3, 1 and -2: negative ones, of an affinity that is no kernel, are not shown."""
+    axes = np.linalg.qr(np.column_stack([np.ones(4), np.arange(12.0).reshape(4, 3) ** 2]))[0][:, 1:]
+    found = task_map(affinity_of((axes * [3.0, 1.0, -2.0]) @ axes.T))
+    assert found.shown == pytest.approx(4 / 6)
+    close(np.linalg.norm(found.points, axis=0), np.sqrt([3.0, 1.0]))
 
 
 def test_nothing_to_show() -> None:

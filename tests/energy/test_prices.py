@@ -333,6 +333,44 @@ def test_entering_where_rows_hold_everything() -> None:
     assert enters(energy, box, "Tamil", 4.51)
 
 
+def test_a_cap_of_everything_holds_nothing() -> None:
+    """It is tight and has no price, and takes no part in the price of entering."""
+    affinity = Affinity(FOUR, np.eye(4), "matrix", np.empty((0, 4, 4)))
+    energy = Energy.utility(affinity, [3.0, 3.0, 0.0, 0.0])
+    box = constraints(
+        FOUR,
+        {"indic": ["Hindi", "Tamil"], "rest": ["English", "code"]},
+        caps={"indic": 1.0},
+        floors={"rest": 0.0},
+    )
+    assert prices(energy, box) == ()
+    found = entry_prices(energy, box, solve(energy, box))
+    assert found == pytest.approx({"English": 2.5, "code": 2.5}, abs=1e-12)
+
+
+def test_units_of_rows_where_several_multipliers_exist() -> None:
+    """As three floors that fill the mixture, one of them written as tokens."""
+    names = FOUR[:3]
+    box = constraints(
+        names,
+        floors={"Tamil": 0.3, "English": 0.2},
+        rows={"tokens": Row({"Hindi": 100.0}, low=50.0)},
+    )
+    found = {price.name: price for price in prices(identity(names), box)}
+    assert found["tokens"].multiplier == pytest.approx(0.003, abs=1e-9)
+    assert found["Tamil"].multiplier == pytest.approx(0.1, abs=1e-7)
+
+
+def test_entering_a_mixture_of_one_task_that_a_row_holds() -> None:
+    """Everything on Hindi, which a floor of 100 % on two tasks allows: p <= 1 takes no part."""
+    names = FOUR[:3]
+    affinity = Affinity(names, np.eye(3), "matrix", np.empty((0, 3, 3)))
+    energy = Energy.utility(affinity, [3.0, 1.0, 0.5])
+    box = constraints(names, {"indic": ["Hindi", "Tamil"]}, floors={"indic": 1.0})
+    found = entry_prices(energy, box, solve(energy, box))
+    assert found == pytest.approx({"Tamil": 1.0, "English": np.inf}, abs=1e-6)
+
+
 def test_tasks_that_cannot_enter() -> None:
     names = FOUR[:3]
     full = constraints(names, floors={"Hindi": 0.6, "Tamil": 0.4})

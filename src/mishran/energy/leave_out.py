@@ -18,6 +18,7 @@ Source: derived.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, final, get_args
 
@@ -144,14 +145,17 @@ def left_out_at(optimum: Optimum, i: int, drop: Drop = "weight") -> LeftOut:
     if box.lower[i] > 0:
         floor = f"its own floor of {100 * box.lower[i]:.3g} % keeps it in"
         return LeftOut(names[i], names, p, None, None, floor)
-    upper = box.upper.copy()
-    upper[i] = 0.0
-    energy = _forget(optimum, i) if drop == "task" else optimum.energy
-    try:
-        q = optimum.again(replace(box, upper=upper), energy)
-    except InfeasibleError:
-        least = f"the other bounds leave it at least {100 * _least(box, i):.3g} %"
-        return LeftOut(names[i], names, p, None, None, least)
+    # Asked first: the solver's own answer to bounds that conflict looks for the smallest conflict.
+    least, q = _least(box, p, i), None
+    if least <= MOVED:
+        upper = box.upper.copy()
+        upper[i] = 0.0
+        energy = _forget(optimum, i) if drop == "task" else optimum.energy
+        with suppress(InfeasibleError):
+            q = optimum.again(replace(box, upper=upper), energy)
+    if q is None:
+        reason = f"the other bounds leave it at least {100 * least:.3g} %"
+        return LeftOut(names[i], names, p, None, None, reason)
     return LeftOut(names[i], names, p, q, max(0.0, -optimum.saved(q)))
 
 
@@ -168,27 +172,30 @@ def substitutes_at(energy: Energy, left: LeftOut, distances: Array, k: int = 3) 
 
 def similarity_distances(energy: Energy) -> Array:
     """(n, n) squared distances of what was measured, without the ridge."""
-    return squared_distances(_measured(energy))
-
-
-def _measured(energy: Energy) -> Array:
     n = len(energy.names)
-    return np.asarray(energy.matrix - energy.ridge * (np.eye(n) - 1.0 / n))
+    return squared_distances(energy.matrix - energy.ridge * (np.eye(n) - 1.0 / n))
 
 
 def _forget(optimum: Optimum, i: int) -> Energy:
-    """The energy with a coverage that does not count task i."""
+    """The energy with a coverage that does not count task i; a ridge adds a constant to the others."""
     given = optimum.given
     if given.parameters.get("unary") != "coverage":
         return optimum.energy
     others = np.ones(len(given.names))
     others[i] = 0.0
-    unary = given.parameters["t"] / (len(others) - 1) * (_measured(given) @ others)
+    unary = given.parameters["t"] / (len(others) - 1) * (given.matrix @ others)
     return replace(optimum.energy, unary=unary)
 
 
-def _least(box: Constraints, i: int) -> float:
-    """The smallest weight that task i can have."""
+def _least(box: Constraints, p: Array, i: int) -> float:
+    """The smallest weight that task i can have; p: allowed weights."""
+    matrix = box.row_matrix
+    alike = (matrix == matrix[:, [i]]).all(axis=0)  # in the same groups: their weight is as good
+    alike[i] = False
+    if float((box.upper - p)[alike].sum()) >= p[i]:
+        return 0.0
+    if not box.rows:
+        return float(max(box.lower[i], 1.0 - (box.upper.sum() - box.upper[i])))
     from scipy.optimize import linprog
 
     low, high = box.row_bounds
@@ -196,11 +203,12 @@ def _least(box: Constraints, i: int) -> float:
     finite = np.isfinite(sides)
     result = linprog(
         np.eye(len(box.names))[i],
-        A_ub=np.vstack([-box.row_matrix, box.row_matrix])[finite],
+        A_ub=np.vstack([-matrix, matrix])[finite],
         b_ub=sides[finite],
         A_eq=np.ones((1, len(box.names))),
         b_eq=[1.0],
         bounds=np.column_stack([box.lower, box.upper]),
         method="highs",
+        options={"primal_feasibility_tolerance": 1e-10},
     )
     return float(result.fun)
