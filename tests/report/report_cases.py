@@ -8,7 +8,25 @@ from dataclasses import replace
 import numpy as np
 
 from mishran.affinity import AffinityDiagnostics
-from mishran.mixture import Budget, CertificateFile, Mixture, TaskShare, quotas
+from mishran.explanation import (
+    ClusterFile,
+    Explanation,
+    MapFile,
+    PairFile,
+    PathFile,
+    PriceFile,
+    TiesFile,
+    WithoutFile,
+)
+from mishran.mixture import (
+    Budget,
+    CertificateFile,
+    Mixture,
+    RobustFile,
+    SelectionFile,
+    TaskShare,
+    quotas,
+)
 from mishran.report.data import (
     BaseFacts,
     Curve,
@@ -201,6 +219,141 @@ def case(n: int = 16, *, seed: int = 0, t: float = 0.6, tasks: tuple = ()) -> Re
         curves=tuple(_curve(name, rng) for name in names),
         base=BaseFacts("base-6m", 32 * n, n, dict.fromkeys(names, 32), 32 * n * 5, 50_000),
     )
+
+
+SELECTION = SelectionFile(
+    max_tasks=10,
+    chosen=("capitals", "antonyms", "xnli_hi"),
+    value=0.2125,
+    upper_bound=0.2131,
+    gap=0.0006,
+    relative_gap=0.0006 / 0.61,
+    proven=False,
+    single="capitals",
+    single_value=0.2005,
+    greedy_value=0.2119,
+    found_by="swaps",
+    lazy=False,
+    lazy_why="naive: too few candidates",
+    gamma_measured=0.83,
+    gamma_theory=0.021,
+    guarantee=0.0123,
+    vacuous=False,
+    guarantee_in_words="greedy reaches at least 0.0123 of f(best) - f(best single task)",
+    nodes=1234,
+    ended_by="node limit",
+)
+ROBUST = RobustFile(
+    mode="worst",
+    kappa=1.0,
+    objective=0.0021,
+    plain_objective=0.0028,
+    relative_gap=2e-12,
+    carrying=7,
+)
+
+
+@functools.cache
+def explained(n: int = 16, **changes) -> ReportData:
+    """`case` with a full explanation, selection frequencies, a selection and a robust mixture.
+
+    Breakpoints are every tenth value of t, and the weights between them straight lines.
+    """
+    data = case(n, **changes)
+    names, weights = data.names, data.mixture.weights
+    order = sorted(names, key=lambda name: -weights[name])
+    matrix = data.affinity.matrix
+    distance = np.add.outer(np.diag(matrix), np.diag(matrix)) - 2 * matrix
+    breaks = range(0, 101, 10)
+    t_weights = np.array(
+        [
+            np.interp(data.t_values, data.t_values[breaks], data.t_weights[breaks, i])
+            for i in range(n)
+        ]
+    ).T
+
+    def without(name: str) -> WithoutFile:
+        i = names.index(name)
+        near = [names[j] for j in np.argsort(distance[i], kind="stable") if j != i][:3]
+        return WithoutFile(
+            name=name,
+            weight=weights[name],
+            cost=0.03 * weights[name],
+            reason="",
+            takers={other: weights[name] / 3 for other in near} if weights[name] > 0 else {},
+            nearest={other: float(distance[i, names.index(other)]) for other in near},
+            entry=None if weights[name] > 0 else 0.001 * (i + 1),
+        )
+
+    rows = [without(name) for name in names]
+    kept = names.index(order[1])
+    rows[kept] = rows[kept].model_copy(
+        update={"cost": None, "takers": {}, "reason": "its own floor of 3 % keeps it in"}
+    )
+    price = PriceFile(
+        name="hindi",
+        kind="floor",
+        bound=0.25,
+        is_share=True,
+        multiplier=0.31,
+        cost=0.012,
+        without=0.17,
+        sentence="the hindi floor of 25 % costs 0.012 energy; without it hindi would get 17 %",
+        gains={order[0]: 0.021},
+        losses={order[1]: -0.034, order[2]: -0.011},
+    )
+    row = price.model_copy(
+        update={
+            "name": "answer_tokens",
+            "kind": "cap",
+            "bound": 40.0,
+            "is_share": False,
+            "cost": 0.0001,
+            "without": 52.5,
+            "sentence": "the cap of 40 on answer_tokens costs 0.0001 energy; without it "
+            "answer_tokens would be 52.5",
+            "gains": {},
+        }
+    )
+    tied = {name: tuple(o for o in order[:4] if o != name) for name in order[:4]}
+    effective = 1 / np.square(t_weights).sum(axis=1)
+    centre = np.eye(n) - 1 / n
+    vectors = np.linalg.eigh(centre @ matrix @ centre)[1]
+    explanation = Explanation(
+        prices=(price, row),
+        without=tuple(rows),
+        clusters=(
+            ClusterFile(
+                tasks=names[:3],
+                driver=(names[0], names[1]),
+                driver_distance=0.11,
+                relative_distance=0.37,
+            ),
+        ),
+        pairs=(PairFile(first=order[0], second=order[1], moved=0.0042),),
+        map=MapFile(
+            points={
+                name: (float(vectors[i, -1]), float(vectors[i, -2])) for i, name in enumerate(names)
+            },
+            shown=0.413,
+        ),
+        ties=TiesFile(share=0.6, tasks=tied),
+        path=PathFile(
+            t=(*map(float, data.t_values[breaks]), 3.5),
+            effective=(*map(float, effective[breaks]), 2.0),
+            jumps=(),
+            diverse=(4.31, float(n)),
+            central=(2.0, float(n)),
+        ),
+    )
+    tasks = tuple(
+        task.model_copy(update={"selected": 1.0 if task.weight > 0 else 0.125})
+        for task in data.mixture.tasks
+    )
+    mixture = data.mixture.model_copy(
+        update={"tasks": tasks, "selection": SELECTION, "robust": ROBUST}
+    )
+    return replace(data, mixture=mixture, t_weights=t_weights, explanation=explanation)
 
 
 def _specialist(task: tuple, rng: np.random.Generator) -> SpecialistRow:

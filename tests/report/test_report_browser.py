@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_cases import case
+from report_cases import case, explained
 
 from mishran.report import find, render_html
 from mishran.report.table import task_rows
@@ -22,6 +22,22 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+LONG = tuple(
+    (
+        f"{'a_task_whose_name_is_as_long_as_sixty_characters_' * 2}"[:57] + f"_{i:02d}",
+        "words",
+        (),
+        900,
+    )
+    for i in range(12)
+)
+UNBROKEN = (("w" * 60, "words", ("g" * 60,), 900), ("v" * 60, "words", ("g" * 60,), 900))
+KINDS = {
+    "plain": case,
+    "explained": explained,
+    "long": lambda n: explained(n, tasks=(*UNBROKEN, *LONG)),
+}
 
 pytestmark = pytest.mark.browser
 
@@ -45,17 +61,24 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Reports by number of tasks, written once: (data, address)."""
+    """Reports by number of tasks and kind, written once: (data, address)."""
     folder, made = tmp_path_factory.mktemp("reports"), {}
 
-    def page(n: int):
-        if n not in made:
-            data = case(n)
-            found = find(data.mixture, data.affinity, data.diagnostics, data.specialists, data.base)
-            path = folder / f"report-{n}.html"
+    def page(n: int, kind: str):
+        if (n, kind) not in made:
+            data = KINDS[kind](n)
+            found = find(
+                data.mixture,
+                data.affinity,
+                data.diagnostics,
+                data.specialists,
+                data.base,
+                data.explanation,
+            )
+            path = folder / f"report-{n}-{kind}.html"
             path.write_text(render_html(replace(data, findings=found)), encoding="utf-8")
-            made[n] = data, path.as_uri()
-        return made[n]
+            made[n, kind] = data, path.as_uri()
+        return made[n, kind]
 
     return page
 
@@ -65,8 +88,8 @@ def open_page(chromium, pages):
     """Opens a report and checks at the end that nothing went wrong and nothing left."""
     opened = []
 
-    def open_(n: int = 24, width: int = 1400, **options):
-        data, address = pages(n)
+    def open_(n: int = 24, width: int = 1400, kind: str = "plain", **options):
+        data, address = pages(n, kind)
         page = chromium.new_page(
             viewport={"width": width, "height": 900}, reduced_motion="reduce", **options
         )
@@ -180,10 +203,13 @@ def test_the_chart_of_t_names_the_nearest_line(open_page):
     assert top in page.inner_text("#tip")
 
 
-@pytest.mark.parametrize("n", [1, 24, 60])
-@pytest.mark.parametrize("width", [400, 1400])
-def test_nothing_sticks_out(open_page, n, width):
-    page, _ = open_page(n, width)
+@pytest.mark.parametrize(
+    ("n", "kind"), [(1, "plain"), (24, "plain"), (60, "explained"), (24, "long")]
+)
+@pytest.mark.parametrize("width", [390, 840, 1400])
+def test_nothing_sticks_out(open_page, n, kind, width):
+    page, _ = open_page(n, width, kind)
+    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
     outside = page.evaluate(
         """() => [...document.querySelectorAll('main *, header *')].filter(node => {
@@ -195,11 +221,13 @@ def test_nothing_sticks_out(open_page, n, width):
     assert outside == []
 
 
-@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("width", [390, 1400])
 def test_numbers_are_not_cut_and_do_not_overlap(open_page, width):
-    page, _ = open_page(60, width)
+    page, _ = open_page(60, width, "explained")
+    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
     overlaps = page.evaluate(
-        """() => [...document.querySelectorAll('.mixture tbody tr, .specialists tbody tr')].filter(
+        """() => [...document.querySelectorAll(
+            '.mixture tbody tr, .specialists tbody tr, .stack tbody tr')].filter(
             row => {
                 const boxes = [...row.cells].map(cell => cell.getBoundingClientRect());
                 return boxes.some((a, i) => boxes.some((b, j) => i < j
@@ -212,6 +240,57 @@ def test_numbers_are_not_cut_and_do_not_overlap(open_page, width):
         "td.num", "cells => cells.filter(c => c.scrollWidth > c.clientWidth + 1).length"
     )
     assert cut == 0
+
+
+def test_the_slider_is_exact_between_breakpoints_and_both_cursors_follow(open_page):
+    page, data = open_page(kind="explained")
+    columns = [data.names.index(row.name) for row in task_rows(data)]
+    for index in (0, 33, 101, 200):
+        set_slider(page, index)
+        t = index / 100
+        weights = [np.interp(t, data.t_values, data.t_weights[:, i]) for i in columns]
+        check_bars(page, np.array(weights))
+        boxes = [page.locator(q).bounding_box() for q in ("#dial-cursor", "#dial-cursor-low")]
+        assert boxes[0]["x"] == pytest.approx(boxes[1]["x"], abs=0.5)
+    plot = page.locator("#dial-plot").bounding_box()
+    assert boxes[0]["x"] == pytest.approx(plot["x"] + plot["width"], abs=2)
+
+
+@pytest.mark.parametrize("width", [390, 900, 1400])
+def test_names_on_the_map_stay_inside_and_apart(open_page, width):
+    page, _ = open_page(24, width, "explained")
+    box = page.locator(".map-box").bounding_box()
+    names = page.eval_on_selector_all(
+        ".map-name",
+        """all => all.map(one => one.getBoundingClientRect()).filter(b => b.width)
+            .map(b => [b.left, b.top, b.right, b.bottom])""",
+    )
+    assert len(names) >= 5
+    page.evaluate("scrollTo(0, 0)")
+    assert all(a[0] >= box["x"] - 1 and a[2] <= box["x"] + box["width"] + 1 for a in names)
+    clash = [
+        (a, b)
+        for i, a in enumerate(names)
+        for b in names[:i]
+        if a[0] < b[2] - 3 and b[0] < a[2] - 3 and a[1] < b[3] - 1 and b[1] < a[3] - 1
+    ]
+    assert clash == []
+
+
+def test_a_dot_on_the_map_says_its_task_and_weight(open_page):
+    page, data = open_page(kind="explained")
+    top = max(data.mixture.tasks, key=lambda task: task.weight)
+    page.locator("#map-dots circle").first.hover(force=True)
+    assert page.inner_text("#tip") == f"{top.name}: {100 * top.weight:.1f}\u202f%"
+    page.mouse.move(0, 0)
+    assert page.is_hidden("#tip")
+
+
+def test_without_javascript_all_words_and_pictures_are_there(open_page):
+    page, _ = open_page(kind="explained", java_script_enabled=False)
+    for section in ("ties", "map", "dial", "bounds", "redundancy", "selection", "robust"):
+        assert page.locator(f"#{section}").is_visible()
+    assert page.locator("#map-dots title").count() == 24
 
 
 def test_dark_mode_changes_paper_ink_and_shades(open_page):

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mishran.explanation import Explanation
 from mishran.mixture import Mixture
 from mishran.report import numbers as say
+from mishran.report import reasons
 from mishran.report.data import BaseFacts, DiagnosticsView, Finding, SpecialistRow
 from mishran.report.order import distances, ranked_pairs
 from mishran.report.words import is_optimal
@@ -40,21 +42,30 @@ def find(
     diagnostics: DiagnosticsView,
     specialists: Sequence[SpecialistRow] = (),
     base: BaseFacts | None = None,
+    explanation: Explanation | None = None,
 ) -> tuple[Finding, ...]:
     """All findings, in the order in which they matter; the first three head the page."""
+    priced = reasons.prices(mixture, explanation)
     return (
         *closed_form(mixture),
         *prompt_ignored(mixture, specialists),
         *no_gain(mixture, specialists),
         *not_measured(mixture, specialists),
+        *reasons.unproven(mixture),
+        *(item for item in priced if item.level == "warning"),
         *nothing(mixture),
         *repaired(mixture, affinity),
         *twins(affinity, diagnostics),
+        *reasons.shared_twins(mixture, explanation, diagnostics.twins),
         *across_languages(mixture, affinity),
         *outlier(mixture, diagnostics),
-        *bounds(mixture),
+        *([] if explanation and explanation.prices else bounds(mixture)),
+        *(item for item in priced if item.level == "note"),
+        *reasons.jumps(mixture, explanation),
         *not_unique(mixture),
         *wide(mixture),
+        *reasons.ties(mixture, explanation),
+        *reasons.by_chance(mixture),
         *repeated(mixture),
         *difficulty(mixture, diagnostics),
         *few_probes(base),

@@ -1,7 +1,8 @@
 """The report as one HTML file that opens from disk: no network, no fonts, no dates.
 
 Everything is inline, and a content security policy forbids the page to load anything. The same data
-give the same bytes. `template.html.jinja`, `report.css` and `report.js` lie beside this file.
+give the same bytes. `template.html.jinja` with its parts (`ties`, `taskmap`, `dial`, `why`), `report.css`,
+`why.css` and `report.js` lie beside this file.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from mishran.report import choice, order, plot, table, why, words
 from mishran.report import numbers as say
-from mishran.report import order, plot, table, words
 from mishran.report.data import ReportData
+from mishran.report.dial import dial
+from mishran.report.taskmap import map_view
 
 HERE = Path(__file__).parent
 HUES = (205.0, 385.0)  # blue over violet and red to orange, in the order of similarity
@@ -57,17 +60,24 @@ def render_html(data: ReportData) -> str:
         data=data,
         mixture=data.mixture,
         words=words,
-        css=Markup((HERE / "report.css").read_text("utf-8")),
+        css=Markup(_style()),
         js=Markup((HERE / "report.js").read_text("utf-8")),
         hue=_hues(data, ranked),
         chart=_mixture_chart(data),
         ribbons=_ribbons(data, ranked),
         groups=table.group_rows(data),
         heat=_heat(data, ranked),
-        dial=_dial(data),
+        dial=dial(data),
+        map=map_view(data),
+        why=why,
+        choice=choice,
         curves=[p for p in map(plot.curve_panel, data.curves) if p is not None],
         specialists=_specialists(data),
     )
+
+
+def _style() -> str:
+    return "\n".join((HERE / name).read_text("utf-8") for name in ("report.css", "why.css"))
 
 
 def _plain(value: Any) -> str:
@@ -104,6 +114,7 @@ def _mixture_chart(data: ReportData) -> dict[str, Any]:
         "step": ticks[1].at if len(ticks) > 1 else 100.0,
         "uniform": 100 * rows[0].uniform / scale,
         "has_interval": any(row.high is not None for row in rows),
+        "has_selected": any(row.selected is not None for row in rows),
         "has_proportional": any(row.proportional is not None for row in rows),
         "has_rows": any(row.rows is not None for row in rows),
         "has_beyond": any(bar["beyond"] for bar in bars),
@@ -185,46 +196,6 @@ def _heat(data: ReportData, ranked: tuple[int, ...]) -> dict[str, Any]:
 
 def _matrix(values: np.ndarray, index: np.ndarray, digits: int) -> list[list[float]]:
     return np.round(values[np.ix_(index, index)], digits).tolist()
-
-
-def _dial(data: ReportData) -> dict[str, Any] | None:
-    """The slider: weights at every t, columns in the order of the mixture chart."""
-    if data.t_values is None or data.t_weights is None or data.t_chosen is None:
-        return None
-    rows = table.task_rows(data)
-    columns = [data.names.index(row.name) for row in rows]
-    values = np.asarray(data.t_values, dtype=float)
-    weights = np.asarray(data.t_weights, dtype=float)[:, columns]
-    chosen = [row.weight for row in rows]
-    scale, ticks = plot.share_axis(max(float(weights.max()), *chosen), most=4)
-    where = float(np.interp(data.t_chosen, values, np.arange(len(values))))
-    low, high = values[0], values[-1]
-    span = high - low
-    marks = [low, 1.0, high, *([0.5, 1.5] if 1.5 <= span <= 2 else [high / 2] if span > 2 else [])]
-    level = weights[int(np.abs(values - 1.0).argmin())]
-    return {
-        "rows": [(row.name, row.weight, 100 * row.weight / scale) for row in rows],
-        "lines": plot.share_lines(weights, scale),
-        "ends": plot.end_labels([row.name for row in rows], weights[-1].tolist(), scale),
-        "y_ticks": ticks,
-        "x_ticks": plot.value_ticks(values, sorted(set(map(float, marks)))),
-        "count": len(values),
-        "even": bool(np.ptp(level) <= 1e-9),
-        "beyond": data.t_chosen > high,
-        "index": round(where),
-        "at": 100 * where / (len(values) - 1),
-        "json": {
-            "t": np.round(values, 6).tolist(),
-            "weights": np.round(weights, 9).tolist(),
-            "scale": scale,
-            "chosen": {
-                "t": data.t_chosen,
-                "index": round(where),
-                "at": round(100 * where / (len(values) - 1), 3),
-                "weights": [round(w, 9) for w in chosen],
-            },
-        },
-    }
 
 
 def _specialists(data: ReportData) -> dict[str, Any]:

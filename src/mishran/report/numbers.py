@@ -5,11 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 DASH = "–"
 MINUS = "−"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number with its name and what it means."""
+
+    name: str
+    value: str
+    meaning: str
 
 
 def _missing(value: float | None) -> bool:

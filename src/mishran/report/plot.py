@@ -59,18 +59,20 @@ def points(xs: Iterable[float], ys: Iterable[float]) -> str:
     return " ".join(f"{x:.2f},{100 - y:.2f}" for x, y in zip(xs, ys, strict=True))
 
 
-def share_lines(weights: Array, scale: float) -> list[str]:
-    """One line per column of (k, n) weights, evenly spaced from left to right."""
-    xs = np.linspace(0, 100, len(weights))
-    return [points(xs, 100 * column / scale) for column in weights.T]
+def path_data(xs: Array, ys: Array, cuts: Sequence[int]) -> str:
+    """SVG path of a line in a 100 x 100 box, y upward, lifted after every index in `cuts` and at nan."""
+    out, lifted = [], True
+    for k, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        if math.isfinite(y):
+            out.append(f"{'M' if lifted else 'L'}{x:.2f},{100 - y:.2f}")
+        lifted = k in cuts or not math.isfinite(y)
+    return "".join(out)
 
 
-def value_ticks(values: Array, at: Sequence[float]) -> tuple[Tick, ...]:
-    """Ticks of an axis whose positions are indices into ascending `values`."""
-    low, high = values[0], values[-1]
-    index = np.arange(len(values))
+def value_ticks(low: float, high: float, at: Sequence[float]) -> tuple[Tick, ...]:
+    """Ticks of an axis from `low` to `high`, those outside left out."""
     return tuple(
-        Tick(100 * float(np.interp(v, values, index)) / (len(values) - 1), say.compact(v))
+        Tick(100 * (v - low) / (high - low), say.compact(v))
         for v in at
         if low - 1e-12 <= v <= high + 1e-12
     )

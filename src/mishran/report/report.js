@@ -85,7 +85,24 @@
     stop.focus();
   });
 
-  // The dial: every position of the slider is a solved mixture.
+  // The map: what a dot is, also where touch shows no titles.
+  const dots = document.getElementById("map-dots");
+  if (dots) {
+    for (const title of dots.querySelectorAll("title")) {
+      title.parentNode.dataset.tip = title.textContent;
+      title.remove();
+    }
+    dots.addEventListener("pointerover", (event) => {
+      const text = event.target.dataset.tip;
+      if (!text) return;
+      const box = event.target.getBoundingClientRect();
+      tip.replaceChildren(text);
+      moveTip(box.left + box.width / 2, box.top - 8, box.bottom + 8);
+    });
+    dots.addEventListener("pointerout", () => (tip.hidden = true));
+  }
+
+  // The dial: straight lines between the solved mixtures, and none across a jump.
   const slider = document.getElementById("dial-slider");
   if (!slider) return;
   const dial = read("dial-data");
@@ -93,10 +110,23 @@
   const rows = [...part("dial-bars").children];
   const bars = rows.map((row) => row.querySelector(".bar"));
   const shares = rows.map((row) => row.querySelector(".num"));
-  const lines = [...part("dial-lines").querySelectorAll("polyline")];
+  const lines = [...part("dial-lines").querySelectorAll(".line")];
   const back = part("dial-back"), last = dial.t.length - 1;
+  const low = dial.t[0], span = dial.t[last] - low;
+  const cuts = new Set(dial.cuts);
 
   const percent = (weight) => `${(100 * weight + 1e-7).toFixed(1)}${THIN}%`;
+
+  function weightsAt(t) {
+    let k = 0;
+    while (k < last - 1 && dial.t[k + 1] < t) k += 1;
+    const a = dial.weights[k], b = dial.weights[k + 1], gap = dial.t[k + 1] - dial.t[k];
+    const s = gap > 0 ? Math.min(1, Math.max(0, (t - dial.t[k]) / gap)) : 1;
+    if (s < 1e-6) return a;
+    if (s > 1 - 1e-6) return b;
+    if (cuts.has(k)) return s < 0.5 ? a : b;
+    return a.map((weight, i) => weight + s * (b[i] - weight));
+  }
 
   function draw(t, at, weights) {
     weights.forEach((weight, i) => {
@@ -109,7 +139,7 @@
     part("dial-t").textContent = t.toFixed(2);
     part("dial-eff").textContent = effective.toFixed(1);
     part("dial-used").textContent = used;
-    part("dial-cursor").style.left = `${at}%`;
+    for (const id of ["dial-cursor", "dial-cursor-low"]) part(id).style.left = `${at}%`;
     slider.setAttribute("aria-valuetext",
       `t = ${t.toFixed(2)}, ${effective.toFixed(1)} effective tasks`);
   }
@@ -130,14 +160,15 @@
   const plot = part("dial-plot");
   plot.addEventListener("pointermove", (event) => {
     const box = plot.getBoundingClientRect();
-    const k = Math.round((last * (event.clientX - box.left)) / box.width);
-    if (!dial.weights[k]) return unlabel();
+    const along = (event.clientX - box.left) / box.width;
+    if (along < 0 || along > 1) return unlabel();
+    const t = low + along * span, weights = weightsAt(t);
     const share = (dial.scale * (box.bottom - event.clientY)) / box.height;
-    const away = dial.weights[k].map((weight) => Math.abs(weight - share));
+    const away = weights.map((weight) => Math.abs(weight - share));
     const i = away.indexOf(Math.min(...away));
     highlight(i);
     const name = rows[i].firstElementChild.textContent;
-    tip.replaceChildren(`${name}, ${percent(dial.weights[k][i])} at t = ${dial.t[k].toFixed(2)}`);
+    tip.replaceChildren(`${name}, ${percent(weights[i])} at t = ${t.toFixed(2)}`);
     moveTip(event.clientX, event.clientY - 12, event.clientY + 20);
   });
   plot.addEventListener("pointerleave", unlabel);
@@ -149,8 +180,8 @@
 
   slider.disabled = false;
   slider.addEventListener("input", () => {
-    const k = Number(slider.value);
-    draw(dial.t[k], (100 * k) / last, dial.weights[k]);
+    const along = Number(slider.value) / dial.steps, t = low + along * span;
+    draw(t, 100 * along, weightsAt(t));
     back.disabled = false;
   });
   back.addEventListener("click", () => {

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mishran.report import choice, why
 from mishran.report import numbers as say
 from mishran.report.data import ReportData, SpecialistRow
 
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task: its share, what uniform and proportional would give it, and its count."""
+    """One task: its share, what uniform and proportional would give it, and its count.
+
+    selected: share of the bootstrap replicas in which it gets any weight.
+    """
 
     name: str
     groups: tuple[str, ...]
     weight: float
     low: float | None
     high: float | None
+    selected: float | None
     uniform: float
     proportional: float | None
     rows: int | None
@@ -62,6 +68,7 @@ def task_rows(data: ReportData) -> tuple[TaskRow, ...]:
             weight=task.weight,
             low=task.low,
             high=task.high,
+            selected=task.selected,
             uniform=1 / len(tasks),
             proportional=task.available_rows / total if total and task.available_rows else None,
             rows=task.rows,
@@ -125,11 +132,37 @@ def as_dict(data: ReportData) -> dict[str, Any]:
         "groups": [asdict(row) for row in group_rows(data)],
         "specialists": [asdict(row) for row in specialist_order(data)],
         "diagnostics": vars(data.diagnostics),
+        "selection": mixture.selection.model_dump(mode="json") if mixture.selection else None,
+        "robust": mixture.robust.model_dump(mode="json") if mixture.robust else None,
+        "explanation": _explanation(data),
         "findings": [asdict(finding) for finding in data.findings],
         "inputs": dict(mixture.inputs),
         "versions": dict(mixture.versions),
     }
     return _plain(facts)
+
+
+def _explanation(data: ReportData) -> dict[str, Any] | None:
+    """What is short of it; all of it is in explanation.json."""
+    found = data.explanation
+    if found is None:
+        return None
+    return {
+        "prices": [price.model_dump(mode="json") for price in found.prices],
+        "clusters": [
+            cluster.model_dump(mode="json") | {"weight": row.weight}
+            for cluster, row in zip(found.clusters, why.cluster_rows(data), strict=True)
+        ],
+        "ties": None if found.ties is None else {"share": found.ties.share},
+        "path": None
+        if found.path is None
+        else {
+            "diverse": found.path.diverse,
+            "central": found.path.central,
+            "jumps": found.path.jumps,
+            "breakpoints": len(found.path.t),
+        },
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -145,19 +178,25 @@ def _plain(value: Any) -> Any:
     return value
 
 
-COLUMNS = ("Task", "Weight", "95 % interval", "Uniform", "Proportional", "Rows", "Epochs")
+def _columns(data: ReportData) -> tuple[tuple[str, Callable[[TaskRow], str]], ...]:
+    """Head and text of every column; how often a task is selected only where replicas say so."""
+    columns: list[tuple[str, Callable[[TaskRow], str]]] = [
+        ("Task", lambda row: row.name),
+        ("Weight", lambda row: say.percent(row.weight)),
+        ("95 % interval", lambda row: say.percent_interval(row.low, row.high)),
+        ("Uniform", lambda row: say.percent(row.uniform)),
+        ("Proportional", lambda row: say.percent(row.proportional)),
+        ("Rows", lambda row: say.integer(row.rows)),
+        ("Epochs", lambda row: say.epochs(row.epochs)),
+    ]
+    if any(task.selected is not None for task in data.mixture.tasks):
+        columns.insert(3, ("Selected", lambda row: say.percent(row.selected, 0)))
+    return tuple(columns)
 
 
-def _cells(row: TaskRow) -> tuple[str, ...]:
-    return (
-        row.name,
-        say.percent(row.weight),
-        say.percent_interval(row.low, row.high),
-        say.percent(row.uniform),
-        say.percent(row.proportional),
-        say.integer(row.rows),
-        say.epochs(row.epochs),
-    )
+def summary(data: ReportData) -> tuple[tuple[str, str], ...]:
+    """(label, text) of what the explanation, the selection and robustness say, in brief."""
+    return (*why.summary(data), *choice.summary(data.mixture))
 
 
 def _markdown_text(text: str) -> str:
@@ -175,16 +214,19 @@ def _markdown_prose(text: str) -> str:
 
 def markdown(data: ReportData) -> str:
     """The mixture as a Markdown table, then the findings as a list."""
+    columns = _columns(data)
     lines = [
         f"## {_markdown_text(data.title)}",
         "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|---|" + "---:|" * (len(COLUMNS) - 1),
+        "| " + " | ".join(head for head, _ in columns) + " |",
+        "|---|" + "---:|" * (len(columns) - 1),
     ]
     for row in task_rows(data):
-        name, *cells = _cells(row)
+        name, *cells = (cell(row) for _, cell in columns)
         lines.append("| " + " | ".join([_markdown_text(name), *cells]) + " |")
     lines += ["", f"Effective tasks: {say.number(data.mixture.effective_tasks, 1)}.", ""]
+    for label, text in summary(data):
+        lines.append(f"- {label}: {_markdown_text(text)}")
     for finding in data.findings:
         text = " ".join(filter(None, [finding.text, finding.what_to_do]))
         title = _markdown_text(finding.title)
@@ -203,11 +245,16 @@ def terminal(data: ReportData) -> Group:
     table = Table(
         title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    for i, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
+    columns = _columns(data)
+    for i, (head, _) in enumerate(columns):
+        table.add_column(head, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
     for row in task_rows(data):
-        table.add_row(*(Text(cell) for cell in _cells(row)))
+        table.add_row(*(Text(cell(row)) for _, cell in columns))
     parts: list[Any] = [table]
+    for label, text in summary(data):
+        line = Text(f"{label}: ", style="bold")
+        line.append(text, style="not bold")
+        parts.append(line)
     for finding in data.findings:
         warning = finding.level == "warning"
         line = Text("! " if warning else "· ", style="yellow" if warning else "dim")

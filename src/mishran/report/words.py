@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from mishran.mixture import Mixture
 from mishran.report import numbers as say
 from mishran.report.data import ReportData
+from mishran.report.numbers import Measure
 from mishran.report.table import task_rows
 
 OPTIMAL = 1e-9  # the bar of Certificate.relative_gap
@@ -79,15 +79,6 @@ def proof(mixture: Mixture) -> str:
         f"Not optimal: a mixture within the same bounds may have an energy lower by up to {gap}, "
         f"that is {relative} of the energy's own scale D = {say.compact(c.scale)}."
     )
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number with its name and what it means."""
-
-    name: str
-    value: str
-    meaning: str
 
 
 def diagnostics(data: ReportData) -> tuple[Measure, ...]:
