@@ -269,7 +269,8 @@ class Energy:
 
         On mixtures that is the same as adding rho D (I - 11'/n) to S. Replicas get the same ridge.
         It comes on top of whatever repair a negative curvature needs: a ridge of any size makes the
-        optimum unique.
+        optimum unique. For coverage D is that at t = 1, so that the ridge is the same at every t
+        and the path along t piecewise linear.
 
         Raises:
             ConfigError: rho is negative or not finite.
@@ -281,7 +282,9 @@ class Energy:
         if rho == 0:
             return self
         n = len(self.names)
-        amount = rho * self.scale
+        coverage = self.parameters.get("unary") == "coverage"
+        judged = replace(self, unary=self.matrix.mean(axis=1)) if coverage else self
+        amount = rho * judged.scale
         added = amount * (np.eye(n) - 1.0 / n)
         return replace(
             self,
