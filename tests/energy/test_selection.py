@@ -300,6 +300,26 @@ def test_general_rows_are_kept() -> None:
     agrees(got, brute_rules(energy, box, 3), energy)
 
 
+def test_rows_in_large_units_and_caps_a_rounding_short_of_one() -> None:
+    names = names_of(8)
+    energy = energy_of(
+        matrix_of("definite", 8, np.random.default_rng(14)), 0.3, np.random.default_rng(0)
+    )
+    tokens = {name: 1e6 * (1 + i) for i, name in enumerate(names)}
+    small = {name: value / 1e6 for name, value in tokens.items()}
+    one, two = (
+        select(energy, 3, constraints(names, rows={"r": Row(values, low=low)}))
+        for values, low in ((tokens, 5.5e6), (small, 5.5))
+    )
+    assert one.chosen == two.chosen and one.value == pytest.approx(two.value, abs=1e-9)
+    assert one.proven and two.proven
+    short = constraints(names, caps=dict.fromkeys(names, 0.3333333))
+    got = select(energy, 5, short)
+    assert got.proven and len(got.chosen) in (4, 5)
+    with pytest.raises(InfeasibleError, match="the smallest feasible max_tasks is 4"):
+        select(energy, 3, short)
+
+
 def test_a_minimum_without_a_least_share_may_get_nothing() -> None:
     energy = energy_of(np.diag([1.0, 1.0, 50.0, 60.0]), 0.0, np.random.default_rng(0))
     energy = replace(energy, unary=np.array([5.0, 5.0, -50.0, -60.0]))

@@ -5,6 +5,9 @@ whose choice, or whose absence, that bound rules out are fixed on the spot. The 
 bound is next, so that the proof advances as fast as it can, and a node ends when its bound is within
 the tolerance of the best set known, or when it holds one set, which is solved.
 
+Tasks that can be exchanged without changing the problem (exact twins, say) are chosen in their order: a
+later one only with all earlier ones, which leaves one set of each kind.
+
 The search stops after a number of nodes, the same on every machine, or at a time limit.
 
 Source: Land and Doig 1960; Bertsimas and Cory-Wright, INFORMS J. Comput. 34 (2022), for the same
@@ -22,10 +25,11 @@ import numpy as np
 
 from mishran.energy.diagonal import Split
 from mishran.energy.perspective import ZERO, Node, Relaxed, relax
-from mishran.energy.subsets import Best, Evaluator, Mask, Subsets
+from mishran.energy.subsets import Best, Evaluator, Index, Mask, Subsets
 from mishran.types import Array
 
 End = Literal["proven", "node limit", "time limit"]
+ALIKE = 1e-14  # in units of curvature and slope
 
 
 @final
@@ -54,11 +58,11 @@ def search(
 
     time_limit: seconds from now.
     """
-    best = evaluate(chosen)
+    best, problem = evaluate(chosen), evaluate.problem
     assert best is not None, "the set allows a mixture"
     tree = _Tree(evaluate, parts, chosen, best)
+    kinds = interchangeable(problem)
     deadline = time.monotonic() + time_limit
-    problem = evaluate.problem
     first = Node(problem.forced.copy(), problem.usable & ~problem.forced)
     ended: End = "proven"
     todo = [(first, lower, best.spread(len(chosen)))]
@@ -71,7 +75,7 @@ def search(
             ended = "node limit" if tree.nodes >= max_nodes else "time limit"
             break
         bound, _, node, relaxed = heapq.heappop(tree.heap)
-        todo = _children(problem, node, relaxed, bound)
+        todo = _children(kinds, node, relaxed, bound)
     least = min([tree.closed, tree.best.value, *(bound for bound, *_ in tree.heap[:1])])
     return Searched(
         tree.chosen, tree.best, max(lower, least), tree.nodes, tree.best is not best, ended
@@ -106,8 +110,7 @@ class _Tree:
         bound = max(floor, relaxed.bound)
         if bound < self.enough:
             node = self._fix(node, relaxed)
-            for trial in _rounded(self.evaluate.problem, node, relaxed):
-                self._try(trial)
+            self._try(_rounded(self.evaluate.problem, node, relaxed))
         only = _only(self.evaluate.problem, node)
         if bound >= self.enough:
             self.closed = min(self.closed, bound)
@@ -146,7 +149,7 @@ def _only(problem: Subsets, node: Node) -> Mask | None:
     return None
 
 
-def _rounded(problem: Subsets, node: Node, relaxed: Relaxed) -> list[Mask]:
+def _rounded(problem: Subsets, node: Node, relaxed: Relaxed) -> Mask:
     """The set that the relaxation points to: missing members first, then by z, then by weight."""
     chosen = node.chosen.copy()
     key = np.where(node.free, relaxed.z + 1e-3 * relaxed.p, 0.0)
@@ -156,27 +159,52 @@ def _rounded(problem: Subsets, node: Node, relaxed: Relaxed) -> list[Mask]:
     wanted = np.flatnonzero((key > 0) & ~chosen)
     room = max(0, problem.max_tasks - int(chosen.sum()))
     chosen[wanted[np.argsort(-key[wanted], kind="stable")[:room]]] = True
-    return [chosen]
+    return chosen
 
 
 def _children(
-    problem: Subsets, node: Node, relaxed: Relaxed, bound: float
+    kinds: Index, node: Node, relaxed: Relaxed, bound: float
 ) -> list[tuple[Node, float, Array]]:
-    """The node with one task chosen, and without it: the task that pays most for its fraction."""
-    p, z = relaxed.p, np.maximum(relaxed.z, 1e-300)
-    pays = np.where(node.free & (p > ZERO), problem_weight(relaxed, p, z), -1.0)
+    """The node with one task chosen, and without it: a large share of a task chosen by little.
+
+    Measured on 24 to 30 tasks without structure: p (1 - z) needs fewer nodes than z (1 - z), p alone,
+    or the price d p^2 (1 / z - 1) of the fraction.
+    """
+    p = relaxed.p
+    pays = np.where(node.free & (p > ZERO), p * (1.0 - relaxed.z), -1.0)
     if pays.max() <= 0.0:
         pays = np.where(node.free, p, -1.0)
-    i = int(np.argmax(pays))
-    free = node.free.copy()
-    free[i] = False
-    chosen = node.chosen.copy()
-    chosen[i] = True
+    wanted = int(np.argmax(pays))
+    alike = np.flatnonzero(node.free & (kinds == kinds[wanted]))
+    i = int(alike[0])
+    free, chosen = node.free.copy(), node.chosen.copy()
+    free[i], chosen[i] = False, True
+    without = node.free.copy()
+    without[alike] = False
     return [
         (Node(chosen, free), max(bound, float(relaxed.chosen_bound[i])), p),
-        (Node(node.chosen, free), max(bound, float(relaxed.dropped_bound[i])), p),
+        (Node(node.chosen, without), max(bound, float(relaxed.dropped_bound[i])), p),
     ]
 
 
-def problem_weight(relaxed: Relaxed, p: Array, z: Array) -> Array:
-    return p * (1.0 - z)
+def interchangeable(problem: Subsets) -> Index:
+    """(n,) the same number for tasks whose exchange changes nothing, to rounding."""
+    n = len(problem.names)
+    member = np.array([np.isin(np.arange(n), g.members) for g in problem.groups]).reshape(-1, n)
+    bounds = np.vstack([problem.lower, problem.upper, problem.forced, problem.usable])
+    slopes = np.vstack([problem.linear, np.diag(problem.hessian)])
+    own = np.vstack([slopes, bounds, problem.rows, member])
+    kinds = np.full(n, -1, dtype=np.intp)
+    first: list[int] = []
+    for i in range(n):
+        same = np.abs(own[:, first] - own[:, [i]]).max(axis=0) <= ALIKE
+        for kind in np.flatnonzero(same):
+            away = np.abs(problem.hessian[i] - problem.hessian[first[kind]])
+            away[[i, first[kind]]] = 0.0
+            if away.max() <= ALIKE:
+                kinds[i] = kind
+                break
+        if kinds[i] < 0:
+            kinds[i] = len(first)
+            first.append(i)
+    return kinds

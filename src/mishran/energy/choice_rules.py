@@ -95,11 +95,17 @@ def start(evaluate: Evaluator, box: Constraints) -> Mask:
         alone = single_energies(evaluate)
         if np.isfinite(alone).any():
             return single(len(alone), int(np.argmin(alone)))
-    chosen = _smallest(problem)
-    if chosen is not None and chosen.sum() <= problem.max_tasks and evaluate(chosen) is not None:
-        return chosen
+    count: int | None = 1
+    while count is not None and count <= problem.max_tasks:
+        chosen = _smallest(problem, count)
+        count = None if chosen is None else int(chosen.sum())
+        if count is not None and count <= problem.max_tasks:
+            assert chosen is not None
+            if evaluate(chosen) is not None:
+                return chosen
+            count += 1  # HiGHS takes 1e-6 too little for enough
     check_feasible(box)
-    raise _conflict(problem, box, None if chosen is None else int(chosen.sum()))
+    raise _conflict(problem, box, count)
 
 
 def single(n: int, task: int) -> Mask:
@@ -147,7 +153,7 @@ class _Programme:
     most: Array
 
 
-def _programme(problem: Subsets) -> _Programme:
+def _programme(problem: Subsets, at_least: int) -> _Programme:
     n = len(problem.names)
     eye, none = np.eye(n), np.zeros((1, n))
     ones = np.ones((1, n))
@@ -155,7 +161,7 @@ def _programme(problem: Subsets) -> _Programme:
         (np.hstack([eye, -np.diag(problem.upper)]), np.full(n, -np.inf), np.zeros(n)),
         (np.hstack([eye, -np.diag(problem.lower)]), np.zeros(n), np.full(n, np.inf)),
         (np.hstack([ones, none]), np.ones(1), np.ones(1)),
-        (np.hstack([none, ones]), np.zeros(1), np.array([float(problem.max_tasks)])),
+        (np.hstack([none, ones]), np.full(1, 1.0 * at_least), np.full(1, 1.0 * problem.max_tasks)),
     ]
     if len(problem.rows):
         rows = np.hstack([problem.rows, np.zeros_like(problem.rows)])
@@ -174,11 +180,11 @@ def _programme(problem: Subsets) -> _Programme:
     )
 
 
-def _solve(problem: Subsets, cost: Array) -> Array | None:
-    """(2n,) p and z of least cost; None when there is none."""
+def _solve(problem: Subsets, cost: Array, at_least: int = 0) -> Array | None:
+    """(2n,) p and z of least cost with so many tasks at least; None when there is none."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    n, parts = len(problem.names), _programme(problem)
+    n, parts = len(problem.names), _programme(problem, at_least)
     if (parts.fixed > parts.most).any():
         return None
     result = milp(
@@ -191,12 +197,12 @@ def _solve(problem: Subsets, cost: Array) -> Array | None:
     return np.asarray(result.x) if result.status == 0 else None
 
 
-def _smallest(problem: Subsets) -> Mask | None:
+def _smallest(problem: Subsets, at_least: int) -> Mask | None:
     """A set of the fewest tasks, of those one that looks cheap; None when no number would do."""
     n = len(problem.names)
     slope = problem.linear + 0.5 * np.diag(problem.hessian)
     tilt = (slope - slope.min()) / max(float(np.ptp(slope)), 1e-300) * 0.1
-    answer = _solve(replace(problem, max_tasks=n), np.concatenate([tilt, np.ones(n)]))
+    answer = _solve(replace(problem, max_tasks=n), np.concatenate([tilt, np.ones(n)]), at_least)
     return None if answer is None else np.asarray(answer[n:] > 0.5)
 
 

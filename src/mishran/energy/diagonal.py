@@ -1,9 +1,10 @@
 """The diagonal of S that can be taken out and leaves the rest convex on mixtures.
 
 The perspective bound is the better the larger this diagonal d is where tasks compete. A multiple of
-the identity, as large as the smallest tangent eigenvalue, is the common choice; maximising w'd over
-all d >= 0 with S - diag(d) convex on {v : 1'v = 0} is a semidefinite programme, done here
-by Newton's method on its barriers. Tasks that take part in a direction without curvature get 0.
+the identity, as large as the smallest tangent eigenvalue, is the common choice. Maximising w'd over
+all d >= 0 with S - diag(d) convex on {v : 1'v = 0} is a semidefinite programme, done here by
+Newton's method on its barriers up to 400 tasks; beyond, that multiple is taken. Tasks that take
+part in a direction without curvature get 0.
 
 Source: Frangioni and Gentile, Oper. Res. Lett. 35 (2007), d by semidefinite programming; Boyd and
 Vandenberghe, Convex Optimization, 2004, section 11.3 for barriers.
@@ -19,6 +20,7 @@ import numpy as np
 from mishran.energy.tangent import tangent_basis
 from mishran.types import Array
 
+LARGE = 400  # tasks, from which on the programme takes longer than its bound is worth
 FLAT = 1e-9  # curvature, relative to the largest, below which a direction counts as having none
 
 
@@ -67,6 +69,8 @@ def _barrier(root: Array, weight: Array) -> Array:
     size = np.maximum(weight, 1e-3 * float(weight.max(initial=0.0)))
     size = size / size.sum() if size.sum() > 0 else np.full(len(root), 1.0 / len(root))
     d = np.full(len(root), 0.5 / float(np.linalg.eigvalsh(root.T @ root)[-1]))
+    if len(d) > LARGE:
+        return 2.0 * d
     identity = np.eye(root.shape[1])
 
     def merit(at: Array, barrier: float) -> float:

@@ -88,6 +88,7 @@ class Selection:
         return (
             f"greedy reaches at least {self.guarantee:.3g} of f(best) - f(best single task), "
             f"by the ratio {self.gamma_theory:.3g} of curvatures"
+            + (", if returns diminish as the tests of lazy evaluation say" if self.lazy else "")
         )
 
 
@@ -154,7 +155,7 @@ def select(
     )
     p, certificate, unique = minimise(convex, restricted)
     value, before = -convex.value(p), energy.value(p)
-    gap = problem.unit * max(0.0, problem.energy(p) - searched.lower)
+    gap = float(problem.unit * max(0.0, problem.energy(p) - searched.lower))
     single, single_value = _best_single(evaluate, convex)
     share = 0.0
     if ratio.theory is not None and single is not None:
@@ -183,13 +184,13 @@ def select(
         upper_bound=value + gap,
         gap=gap,
         relative_gap=gap / convex.scale if convex.scale > 0 else 0.0,
-        proven=gap <= problem.unit * problem.tolerance,
+        proven=bool(gap <= problem.unit * problem.tolerance),
         gamma_measured=ratio.measured,
         gamma_pairs=ratio.pairs,
         gamma_theory=ratio.theory,
         guarantee=share,
         vacuous=share <= 0.0,
-        greedy_value=value - problem.unit * (greedy.best.value - problem.energy(p)),
+        greedy_value=float(value - problem.unit * (greedy.best.value - problem.energy(p))),
         moves=moves,
         found_by=found_by,
         lazy=greedy.lazy,

@@ -50,7 +50,8 @@ class Subsets:
 
     hessian, linear: (n, n) and (n,), S centred and its slope, divided by `unit`.
     lower, upper: (n,) share of a task once it is chosen. forced: tasks with a floor, always chosen.
-    usable: tasks that may get a share. rows, low, high: low <= rows p <= high.
+    usable: tasks that may get a share. rows, low, high: low <= rows p <= high, the largest entry of
+    a row 1.
     least_share: what was asked for; `lower` holds it. groups: those with a minimum.
     tolerance: energy below which sets count as equal.
     """
@@ -111,7 +112,9 @@ def subsets(
     hessian = centred(convex.matrix)
     linear = relative_gradient(convex, np.full(n, 1.0 / n))
     unit = max(convex.scale, float(np.ptp(linear))) or 1.0
-    low, high = box.row_bounds
+    rows, (low, high) = box.row_matrix, box.row_bounds
+    size = np.abs(rows).max(axis=1, initial=0.0)
+    size[size == 0.0] = 1.0
     lower = np.maximum(box.lower, least_share)
     usable = (box.upper > 0.0) & (lower <= box.upper)
     return Subsets(
@@ -121,9 +124,9 @@ def subsets(
         unit=unit,
         lower=np.where(usable, lower, 0.0),
         upper=np.where(usable, box.upper, 0.0),
-        rows=box.row_matrix,
-        low=low,
-        high=high,
+        rows=rows / size[:, None],
+        low=low / size,
+        high=high / size,
         forced=box.lower > 0.0,
         usable=usable,
         max_tasks=min(max_tasks, n),
@@ -320,12 +323,12 @@ class Evaluator:
             np.empty((0, m)),
         )
         box = Constraints(
-            names,
-            region.lower,
-            region.upper,
-            dict(zip(labels, region.rows, strict=True)),
-            {k: float(b) for k, b in zip(labels, region.low, strict=True) if np.isfinite(b)},
-            {k: float(b) for k, b in zip(labels, region.high, strict=True) if np.isfinite(b)},
+            names=names,
+            lower=region.lower,
+            upper=region.upper,
+            rows=dict(zip(labels, region.rows, strict=True)),
+            floors={k: float(b) for k, b in zip(labels, region.low, strict=True) if np.isfinite(b)},
+            caps={k: float(b) for k, b in zip(labels, region.high, strict=True) if np.isfinite(b)},
         )
         p, proof, _ = minimise(energy, box)
         prices = np.array([proof.floors.get(k, 0.0) - proof.caps.get(k, 0.0) for k in labels])
