@@ -21,7 +21,7 @@ import numpy as np
 
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
-from mishran.energy.matrices import EPS, lapack
+from mishran.energy.matrices import EPS, cholesky, solve_factored
 from mishran.types import Array
 
 ROUNDS = 80
@@ -90,17 +90,17 @@ def pivot(
         system = _System.of(energy, free, fixed, active, target, ridge)
         if system is None:
             return None
-        p, prices, reduced = system.p, system.prices, system.reduced
+        p, reduced = system.p, system.reduced
         if caps:
-            leave = (p < least) | (p > most)
-            wrong = np.where(free, leave, np.where(top, reduced > steep, reduced < -steep))
+            enter = np.where(top, reduced > steep, reduced < -steep)
+            wrong = np.where(free, (p < least) | (p > most), enter)
         else:
             wrong = np.where(free, p < least, reduced < -steep)
         wrong &= room
         count = int(np.count_nonzero(wrong))
         if many:
             value, paid = rows @ p, np.zeros(len(side))
-            paid[held] = prices
+            paid[held] = system.prices
             short = ~held & (value < low - NEAR * sizes)
             over = ~held & (value > high + NEAR * sizes)
             strange = short | over | (~equal & (paid * side * sizes > steep))
@@ -108,10 +108,10 @@ def pivot(
         if count == 0:
             curved = system.curvature() >= CURVED * unit
             if curved:
-                p, prices = system.refined(steep / 16)
+                system.refine(steep / 16)
             paid = np.zeros(len(side))
-            paid[held] = prices
-            p = np.minimum(np.maximum(p, lower), upper)
+            paid[held] = system.prices
+            p = np.minimum(np.maximum(system.p, lower), upper)
             return Pivoted(p, free, held, paid, curved, number)
         fewest, patience = (count, PATIENCE) if count < fewest else (fewest, patience - 1)
         if patience < 0:
@@ -152,6 +152,7 @@ class _System:
     ) -> None:
         self.energy, self.free, self.factor = energy, free, factor
         self.rows, self.target, self.inside = rows, target, rows.take(free, 1)
+        self.prices = np.zeros(len(rows))
 
     @classmethod
     def of(
@@ -173,55 +174,60 @@ class _System:
             return None
         factor = form.factor
         if len(index) < len(free) or ridge or factor is None:
-            block = form.centred.take(index, 0).take(index, 1)
-            if ridge:
-                block.ravel()[:: len(index) + 1] += ridge
-            factor, failed = lapack().dpotrf(block.T, lower=1, clean=0, overwrite_a=1)
-            if failed:
+            block = form.block.take(index, 0).take(index, 1)
+            factor = cholesky(block, ridge)
+            if factor is None:
                 return None
         out = cls(energy, index, factor, rows, target)
+        # The block does not see that 1'p moves from 1'fixed to 1.
         slope, missing = energy.slope, target
         if np.count_nonzero(fixed):
-            slope, missing = form.centred @ fixed + slope, target - rows @ fixed
+            missing = target - rows @ fixed
+            slope = form.relative @ fixed - energy.unary + (1.0 - fixed.sum()) * form.half
         out._move(fixed, slope, missing)
         return out
 
-    def refined(self, enough: float) -> tuple[Array, Array]:
-        """Weights and prices after iterative refinement, which takes the ridge out again."""
+    def refine(self, enough: float) -> None:
+        """Iterative refinement, which takes the ridge out again."""
         for _ in range(REFINEMENTS):
-            if float(np.maximum.reduce(np.abs(self.reduced.take(self.free)))) <= enough:
+            left = float(np.maximum.reduce(np.abs(self.reduced.take(self.free))))
+            missing = self.target - self.rows @ self.p
+            if left <= enough and np.abs(missing).max() <= NEAR / 64:
                 break
-            slope = self.reduced + self.prices @ self.rows
-            self._move(self.p, slope, self.target - self.rows @ self.p)
-        return self.p, self.prices
+            self._move(self.p, self.reduced, missing)
 
     def curvature(self) -> float:
         """About the smallest eigenvalue of the free block, by inverse iteration."""
-        x, size = _GENERIC[: len(self.free)], 1.0
-        if len(x) < len(self.free):
-            x = np.resize(x, len(self.free))
+        m = len(self.free)
+        x, size = _GENERIC[:m] if m <= len(_GENERIC) else np.resize(_GENERIC, m), 1.0
         for _ in range(3):
-            x, _ = lapack().dpotrs(self.factor, x / size, lower=1, overwrite_b=1)
+            x = solve_factored(self.factor, x / size)
             size = sqrt(x.dot(x))
         return 1.0 / size
 
     def _move(self, p: Array, slope: Array, missing: Array) -> None:
         """From p with its slope to where the slope is what the rows are worth on free tasks."""
         right = np.concatenate((slope.take(self.free)[None], self.inside))
-        solved, _ = lapack().dpotrs(self.factor, right.T, lower=1, overwrite_b=1)
+        solved = solve_factored(self.factor, right.T)
         seen = self.inside @ solved
         if len(missing) == 1:
             price = (missing[0] + seen[0, 0]) / seen[0, 1]
-            step, self.prices = solved[:, 1] * price, np.array([price])
+            step = solved[:, 1] * price
+            self.prices = self.prices + price
         else:
-            self.prices = np.linalg.lstsq(seen[:, 1:], missing + seen[:, 0])[0]
-            step = solved[:, 1:] @ self.prices
+            more = np.linalg.lstsq(seen[:, 1:], missing + seen[:, 0])[0]
+            step = solved[:, 1:] @ more
+            self.prices = self.prices + more
         step -= solved[:, 0]
         self.p = p.copy()
         self.p[self.free] += step
-        self.reduced = self.energy.form.centred.dot(self.p)
-        self.reduced += self.energy.slope
+        self.reduced = self.energy.form.relative.dot(self.p)
+        self.reduced -= self.energy.unary
         self.reduced -= self.prices.dot(self.rows)
+        # What the block left out is the same for all, so a part of the price of the sum.
+        common = float(np.add.reduce(self.reduced.take(self.free))) / len(self.free)
+        self.prices[0] += common
+        self.reduced -= common
 
 
 def least_pivot(factor: Array) -> float:

@@ -20,7 +20,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mishran.energy.matrices import EPS, Form, asymmetry, size_of, spread
+from mishran.energy.matrices import EPS, Form, Survey, size_of
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Affinity, Array
@@ -50,7 +50,7 @@ class Energy:
     replica_unaries: Array
     parameters: dict[str, Any] = field(default_factory=dict)
     ridge: float = 0.0
-    _largest: float = field(init=False, repr=False)
+    _survey: Survey = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -60,7 +60,6 @@ class Energy:
             "replica_matrices": (len(self.replica_unaries), n, n),
             "replica_unaries": (len(self.replica_matrices), n),
         }
-        largest: dict[str, float] = {}
         for name, shape in shapes.items():
             array = _own(self.__dict__[name])
             if array.shape != shape:
@@ -70,8 +69,7 @@ class Energy:
                     where="energy",
                     fix="build it from one affinity and one number per task",
                 )
-            largest[name] = size_of(array)
-            if not isfinite(largest[name]):
+            if not isfinite(size_of(array)):
                 at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise EnergyError(
                     expected=f"finite numbers in {name}",
@@ -83,8 +81,9 @@ class Energy:
             object.__setattr__(self, name, array)
         if n == 0:
             raise EnergyError(expected="at least one task", found="none", fix="add a task")
-        off, (i, j) = asymmetry(self.matrix)
-        if off > SYMMETRY * largest["matrix"]:
+        survey = Survey.of(self.matrix)
+        if survey.asymmetry > SYMMETRY * survey.largest:
+            i, j = survey.at
             raise EnergyError(
                 expected="a symmetric matrix",
                 found=f"{self.matrix[i, j]!r} for ({self.names[i]}, {self.names[j]}) but "
@@ -92,7 +91,7 @@ class Energy:
                 where="energy",
                 fix="average the two, (S + S') / 2, if that is what you mean",
             )
-        object.__setattr__(self, "_largest", largest["matrix"])
+        object.__setattr__(self, "_survey", survey)
 
     @classmethod
     def coverage(cls, affinity: Affinity, t: float) -> Energy:
@@ -215,23 +214,20 @@ class Energy:
 
         Source: derived; D does not change with S -> S + b 11' or u -> u + b 1.
         """
-        size = self._spread + float(np.maximum.reduce(self.unary) - np.minimum.reduce(self.unary))
-        largest = max(self._largest, size_of(self.unary))
+        wide = float(np.maximum.reduce(self.unary) - np.minimum.reduce(self.unary))
+        size = self._survey.spread + wide
+        largest = max(self._survey.largest, size_of(self.unary))
         return size if size > 8 * EPS * largest else 0.0
-
-    @cached_property
-    def _spread(self) -> float:
-        return spread(self.matrix)
 
     @cached_property
     def form(self) -> Form:
         """S as mixtures feel it, with the proof that it is convex or not."""
-        return Form.of(self.matrix, self._largest, self._spread)
+        return Form.of(self.matrix, self._survey.largest, self._survey.spread)
 
     @cached_property
     def slope(self) -> Array:
-        """(n,) c such that 1/2 p'Cp + c'p is E on mixtures up to a constant, C the centred S."""
-        out = self.form.row_means - self.unary
+        """(n,) c such that 1/2 p'PSPp + c'p is E on mixtures up to a constant."""
+        out = self.form.half - self.unary
         out -= float(np.add.reduce(out)) / len(out)
         return np.asarray(out)
 

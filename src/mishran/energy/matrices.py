@@ -19,33 +19,35 @@ TILE = 128
 EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 
-def asymmetry(matrix: Array) -> tuple[float, tuple[int, int]]:
-    """Largest |S_ij - S_ji| and where; 0 at (0, 0) for a symmetric matrix."""
-    worst, where = 0.0, (0, 0)
-    if len(matrix) <= TILE and (matrix == matrix.T).all():
-        return worst, where
-    for rows, columns in _tiles(len(matrix)):
-        tile, mirror = matrix[rows, columns], matrix[columns, rows].T
-        if np.array_equal(tile, mirror):
-            continue
-        off = np.abs(tile - mirror)
-        if off.max() > worst:
-            i, j = np.unravel_index(off.argmax(), off.shape)
-            worst, where = float(off.max()), (rows.start + int(i), columns.start + int(j))
-    return worst, where
+@dataclass(frozen=True)
+class Survey:
+    """largest: absolute entry, NaN if there is one. asymmetry: largest |S_ij - S_ji| and `at` where.
+    spread: max_ij (S_ii + S_jj - 2 S_ij)."""
 
+    largest: float
+    asymmetry: float
+    at: tuple[int, int]
+    spread: float
 
-def spread(matrix: Array) -> float:
-    """max_ij (S_ii + S_jj - 2 S_ij) of a symmetric matrix."""
-    half = matrix.diagonal() / 2
-    if len(matrix) <= TILE:
-        return 2 * float((half[:, None] - matrix + half).max())
-    largest = 0.0
-    for rows, columns in _tiles(len(matrix)):
-        tile = half[rows, None] - matrix[rows, columns]
-        tile += half[columns]
-        largest = max(largest, float(tile.max()))
-    return 2 * largest
+    @classmethod
+    def of(cls, matrix: Array) -> Survey:
+        """Args: matrix: (n, n); n >= 1."""
+        half = matrix.diagonal() / 2
+        largest = worst = wide = 0.0
+        at = (0, 0)
+        for rows, columns in _tiles(len(matrix)):
+            tile, mirror = matrix[rows, columns], matrix[columns, rows].T
+            largest = max(size_of(tile), largest)  # in this order NaN stays
+            distance = half[columns] - tile
+            distance += half[rows, None]
+            wide = max(wide, float(np.maximum.reduce(distance, None)))
+            if not np.logical_and.reduce(tile == mirror, None):
+                off = np.abs(tile - mirror)
+                largest = max(size_of(mirror), largest)
+                if off.max() > worst:
+                    i, j = np.unravel_index(off.argmax(), off.shape)
+                    worst, at = float(off.max()), (rows.start + int(i), columns.start + int(j))
+        return cls(largest, worst, at, 2 * wide)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,24 +55,24 @@ class Form:
     """1/2 p'Sp as mixtures feel it.
 
     relative: S less its first entry (`offset`) where that is large, so that no digits go to a common
-    part. row_means: (n,) of it. rounding: what eigenvalues on the tangent may be off by; measured on
-    singular and on repaired matrices, n = 2 to 300: errors stay below half of this. centred: PSP +
-    c 11'/n with P = I - 11'/n and c the mean curvature of PSP, the same as S for vectors that sum to 0
-    and definite where S is so for these. factor: lower Cholesky factor of that, the proof that
-    1/2 p'Sp is convex on mixtures; None where a curvature is negative by more than rounding. Entries
-    above its diagonal are not part of it.
+    part. half: (n,) h such that S - h1' - 1h' is PSP with P = I - 11'/n. rounding: what eigenvalues
+    on the tangent may be off by; measured on singular and on repaired matrices, n = 2 to 300: errors
+    stay below half of this. block: (n, n) PSP + c 11'/n, c the mean curvature of PSP; the same as S
+    for vectors that sum to 0 and definite where S is so for these. factor: lower Cholesky factor of
+    that, the proof that 1/2 p'Sp is convex on mixtures; None where a curvature is negative by more
+    than rounding. Entries above its diagonal are not part of it.
     """
 
     relative: Array
     offset: float
-    row_means: Array
+    half: Array
     rounding: float
-    centred: Array
+    block: Array
     factor: Array | None
 
     @classmethod
     def of(cls, matrix: Array, largest: float, wide: float) -> Form:
-        """Args: largest: absolute entry of the matrix. wide: its `spread`."""
+        """Args: largest: absolute entry of the matrix. wide: its spread."""
         n = len(matrix)
         offset = float(matrix[0, 0]) if largest > 4 * wide else 0.0
         relative = matrix - offset if offset else matrix
@@ -79,13 +81,23 @@ class Form:
         row_means = relative @ np.full(n, 1.0 / n)
         mean = float(np.add.reduce(row_means)) / n
         along = max(float(np.add.reduce(relative.diagonal())) / n - mean, 0.0)
-        half = row_means - (mean + along / n) / 2
-        centred = relative - half
-        centred -= half[:, None]
-        shifted = np.array(centred)
-        shifted.ravel()[:: n + 1] += rounding
-        factor, failed = lapack().dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)
-        return cls(relative, offset, row_means, rounding, centred, None if failed else factor)
+        half = row_means - mean / 2
+        block = relative - (half - along / n / 2)
+        block -= (half - along / n / 2)[:, None]
+        return cls(relative, offset, half, rounding, block, cholesky(np.array(block), rounding))
+
+
+def cholesky(block: Array, shift: float = 0.0) -> Array | None:
+    """Lower Cholesky factor of a symmetric matrix plus shift I, or None; the matrix is overwritten."""
+    if shift:
+        block.ravel()[:: len(block) + 1] += shift
+    factor, failed = lapack().dpotrf(block.T, lower=1, clean=0, overwrite_a=1)
+    return None if failed else factor
+
+
+def solve_factored(factor: Array, right: Array) -> Array:
+    """Solution for right-hand sides in Fortran order, which are overwritten."""
+    return lapack().dpotrs(factor, right, lower=1, overwrite_b=1)[0]  # type: ignore[no-any-return]
 
 
 def size_of(array: Array) -> float:
