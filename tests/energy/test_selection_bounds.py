@@ -11,14 +11,14 @@ from energy_cases import affinity_of, matrix_of
 
 from mishran.energy.branch import interchangeable, search
 from mishran.energy.constraints import Constraints, constraints, simplex
-from mishran.energy.diagonal import Split, split
+from mishran.energy.diagonal import even_split, split
 from mishran.energy.energy import Energy
 from mishran.energy.greedy import grow, single_energies, swap
 from mishran.energy.perspective import Node, relax
 from mishran.energy.selection import select
 from mishran.energy.submodularity import guaranteed, ratio, submodularity
 from mishran.energy.subsets import Evaluator, Group, Mask, Subsets, subsets
-from mishran.energy.tangent import tangent_eigenvalues
+from mishran.energy.tangent import repair_tangent, tangent_eigenvalues
 
 
 def problem_of(
@@ -31,7 +31,9 @@ def problem_of(
     least_share: float = 0.0,
     box: Constraints | None = None,
 ) -> Subsets:
-    energy = Energy.coverage(affinity_of(matrix_of(kind, n, np.random.default_rng([seed, 21]))), t)
+    rng = np.random.default_rng([seed, 21])
+    matrix = matrix_of("indefinite" if kind == "flat" else kind, n, rng)
+    energy, _ = repair_tangent(Energy.coverage(affinity_of(matrix), t))
     return subsets(energy, box or simplex(energy.names), k, groups, least_share)
 
 
@@ -67,7 +69,7 @@ def random_node(problem: Subsets, rng: np.random.Generator) -> Node:
 def cases() -> list[tuple[str, Subsets]]:
     out = []
     for seed in range(3):
-        for kind in ("definite", "kernel", "singular", "twins"):
+        for kind in ("definite", "kernel", "singular", "twins", "flat"):
             out.append((f"{kind} {seed}", problem_of(kind, 8, 3 + seed % 2, seed)))
     group = (Group("a", np.array([0, 1, 2, 3]), 2), Group("b", np.array([5, 6]), 1))
     overlap = (Group("a", np.array([0, 1, 2]), 2), Group("b", np.array([2, 3, 4]), 2))
@@ -133,7 +135,9 @@ def test_the_perspective_is_above_the_plain_relaxation(kind: str) -> None:
         start = np.full(14, 1 / 14)
         parts = split(problem.hessian, np.ones(14))
         better = relax(problem, parts, node, start, np.inf).bound
-        plain = relax(problem, Split(np.zeros(14), 1 / 14), node, start, np.inf).bound
+        free = Evaluator(problem, np.zeros(14))(problem.usable)
+        assert free is not None
+        plain = free.value - free.gap
         least = best_of(problem, node)
         assert plain <= better <= least + 1e-12
         assert better > plain + 0.02 * (least - plain)
@@ -163,6 +167,22 @@ def test_the_split_leaves_a_convex_rest() -> None:
             assert (rest >= -1e-13).all()
             if kind == "definite" and n > 2:
                 assert parts.diagonal.sum() >= n * 0.99 * tangent_eigenvalues(hessian)[0]
+
+
+def test_without_one_task_a_shifted_matrix_has_a_diagonal_again() -> None:
+    energy, _ = repair_tangent(
+        Energy.coverage(affinity_of(matrix_of("indefinite", 9, np.random.default_rng(0))), 0.3)
+    )
+    problem = subsets(energy, simplex(energy.names), 3, (), 0.0)
+    assert not split(problem.hessian, np.ones(9)).diagonal.any()
+    assert not even_split(problem.hessian).diagonal.any()
+    assert not even_split(np.eye(1)).diagonal.any()
+    part = problem.hessian[1:, 1:]
+    parts = even_split(part)
+    assert (parts.diagonal > 0).all()
+    rest = part - np.diag(parts.diagonal)
+    assert tangent_eigenvalues(rest)[0] >= 0.0
+    assert np.linalg.eigvalsh(rest + parts.lift)[0] >= -1e-12
 
 
 def test_twins_lose_their_part_of_the_diagonal_and_the_others_keep_theirs() -> None:
@@ -307,6 +327,7 @@ def test_greedy_keeps_its_guarantee(number: int) -> None:
 def test_the_guarantee_in_numbers() -> None:
     assert guaranteed(1.0, 1) == 0.0
     assert guaranteed(0.5, 2) == pytest.approx(0.25)
+    assert guaranteed(0.5, 4, steps=1) == pytest.approx(0.125)
     assert guaranteed(7.0, 2) == pytest.approx(0.5)
     assert guaranteed(1.0, 1000) == pytest.approx(1 - np.exp(-1), abs=1e-3)
 

@@ -21,7 +21,7 @@ from mishran.types import Array
 
 TRIPLES = 64  # tested for diminishing returns
 WORTH_TESTING = 4000  # candidates x tasks to add, from which the test costs less than it can save
-SOLVES = 5_000  # sets that swapping may try: 1 to 2 s
+SOLVES = 5_000  # sets after which greedy ends, and that swapping may try: 1 to 2 s each
 
 
 @final
@@ -48,7 +48,7 @@ def grow(evaluate: Evaluator, start: Mask, seed: int, lazy: bool | None = None) 
     if lazy is None:
         lazy, why = _diminishing(evaluate, start, seed)
     stale = np.full(len(chosen), np.inf)
-    while chosen.sum() < problem.max_tasks:
+    while chosen.sum() < problem.max_tasks and evaluate.solves < SOLVES:
         bounds = np.where(problem.usable & ~chosen, evaluate.gains(best), -np.inf)
         if lazy:
             bounds = np.minimum(bounds, stale)

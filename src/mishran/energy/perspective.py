@@ -22,7 +22,7 @@ from typing import final
 
 import numpy as np
 
-from mishran.energy.diagonal import Split
+from mishran.energy.diagonal import Split, even_split
 from mishran.energy.subsets import INFEASIBLE, Index, Mask, Region, Subsets, possible, quadratic
 from mishran.types import Array
 
@@ -306,16 +306,21 @@ def _local(problem: Subsets, split: Split, node: Node) -> _Local | None:
     region = Region(lower, upper, rows, low, high)
     if region.empty_by_bounds:
         return None
+    hessian = problem.hessian[np.ix_(tasks, tasks)]
+    diagonal, lift = split.diagonal[tasks], split.lift
+    if not diagonal[is_free].any() and 2 < len(tasks) <= DENSE:
+        own_split = even_split(hessian)
+        diagonal, lift = own_split.diagonal, own_split.lift
     return _Local(
         tasks=tasks,
-        hessian=problem.hessian[np.ix_(tasks, tasks)],
+        hessian=hessian,
         linear=problem.linear[tasks],
-        root=np.where(is_free, np.sqrt(split.diagonal[tasks]), 0.0),
+        root=np.where(is_free, np.sqrt(diagonal), 0.0),
         free=is_free,
         region=region,
         budget=budget,
         families=tuple(families),
-        lift=split.lift,
+        lift=lift,
     )
 
 

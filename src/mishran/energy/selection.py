@@ -136,12 +136,15 @@ def select(
 
     first = start(evaluate, box)
     greedy = grow(evaluate, first, SEED)
-    swapped, _, moves = swap(evaluate, greedy.path[-1])
+    swapped, after_swaps, moves = swap(evaluate, greedy.path[-1])
+    lower, unlimited = _convex_bound(problem, convex, box)
+    whole = evaluate(unlimited) if problem.complete(unlimited) else None
+    shortcut = whole is not None and whole.value < after_swaps.value
     searched = search(
         evaluate,
         parts,
-        swapped,
-        _convex_bound(problem, convex, box),
+        unlimited if shortcut else swapped,
+        lower,
         default_nodes(n) if node_limit is None else node_limit,
         time_limit - (time.monotonic() - began),
     )
@@ -159,9 +162,9 @@ def select(
     single, single_value = _best_single(evaluate, convex)
     share = 0.0
     if ratio.theory is not None and single is not None:
-        share = guaranteed(ratio.theory, problem.max_tasks)
+        share = guaranteed(ratio.theory, problem.max_tasks, len(greedy.path) - 1)
     found_by: Literal["greedy", "swaps", "branch and bound"] = "greedy"
-    if searched.improved:
+    if searched.improved or shortcut:
         found_by = "branch and bound"
     elif moves:
         found_by = "swaps"
@@ -203,13 +206,16 @@ def select(
 
 def default_nodes(n: int) -> int:
     """Nodes that take some 6 s on one core for n tasks. Measured: benchmarks/selection.py."""
-    return int(1e7 / (1000 + 0.3 * n**2))
+    return int(1e7 / (1000 + 0.6 * n**2))
 
 
-def _convex_bound(problem: Subsets, convex: Energy, box: Constraints) -> float:
-    """Below the energy of every set: the mixture without limits on its tasks, less its gap."""
+def _convex_bound(problem: Subsets, convex: Energy, box: Constraints) -> tuple[float, Mask]:
+    """Below the energy of every set: the mixture without limits on its tasks, less its gap.
+
+    And the tasks of that mixture, which no set beats where they are a possible one.
+    """
     p, certificate, _ = minimise(convex, box)
-    return problem.energy(p) - certificate.gap / problem.unit
+    return problem.energy(p) - certificate.gap / problem.unit, p > 0.0
 
 
 def _best_single(evaluate: Evaluator, convex: Energy) -> tuple[str | None, float | None]:

@@ -83,9 +83,13 @@ def ratio(evaluate: Evaluator, small: Mask, more: Mask) -> float | None:
     return float(total / (base.value - union.value))
 
 
-def guaranteed(gamma: float, max_tasks: int) -> float:
-    """1 - (1 - gamma / k)^(k - 1), the share of the best gain over a single task that greedy has."""
-    return float(1.0 - (1.0 - min(gamma, 1.0) / max_tasks) ** (max_tasks - 1))
+def guaranteed(gamma: float, max_tasks: int, steps: int | None = None) -> float:
+    """1 - (1 - gamma / k)^steps, the share of the best gain over a single task that greedy has.
+
+    steps: how many tasks greedy added; k - 1 when None.
+    """
+    steps = max_tasks - 1 if steps is None else steps
+    return float(1.0 - (1.0 - min(gamma, 1.0) / max_tasks) ** steps)
 
 
 def _curvature_ratio(evaluate: Evaluator) -> float:
