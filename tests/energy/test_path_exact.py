@@ -32,7 +32,7 @@ def case(number: int) -> tuple[Affinity, Constraints | None, float, str]:
     """The number-th of 48: every kind with every sort of bounds, n = 2 to 60."""
     rng = np.random.default_rng([5, number])
     kind, bounds = KINDS[number % len(KINDS)], BOUNDS[number // len(KINDS) % len(BOUNDS)]
-    n = 2 if number == 1 else int(rng.integers(3, 61 if number % 3 == 0 else 25))
+    n = 2 if number == 1 else int(rng.integers(3, 61 if number % 6 == 0 else 21))
     affinity = affinity_of(matrix_of(kind, n, rng))
     names = affinity.names
     box = None
@@ -58,7 +58,7 @@ def case(number: int) -> tuple[Affinity, Constraints | None, float, str]:
 
 def conditioning(path: Path, t: float) -> float:
     """Of S on the free tasks at t, along what the sum allows."""
-    piece = min(int(np.searchsorted(path.t, t, side="right")) - 1, len(path.t) - 1)
+    piece = min(int(np.searchsorted(path.ts, t, side="right")) - 1, len(path.ts) - 1)
     n = len(path.names)
     free = np.flatnonzero(path.active[piece, :n] == 0)
     if len(free) < 2:
@@ -73,8 +73,11 @@ def compare(number: int, points: int) -> None:
     path = follow(affinity, box, ridge, repair)  # type: ignore[arg-type]
     allowed = box or simplex(affinity.names)
     rng = np.random.default_rng([6, number])
-    ts = np.concatenate([rng.uniform(0, 1.2 * path.t[-1], points - points // 2), path.t])
-    ts = np.concatenate([ts, rng.uniform(0, min(2.5, 1.2 * path.t[-1]), points // 2)])
+    kinks = rng.choice(path.ts, min(points, len(path.ts)), replace=False)
+    ts = np.concatenate(
+        [rng.uniform(0, 1.2 * path.ts[-1], points - points // 2), kinks, [0.0, 1.0]]
+    )
+    ts = np.concatenate([ts, rng.uniform(0, min(2.5, 1.2 * path.ts[-1]), points // 2)])
     weights = path.at(ts)
     compared = 0
     for t, p in zip(ts, weights, strict=True):
@@ -93,7 +96,7 @@ def compare(number: int, points: int) -> None:
 
 @pytest.mark.parametrize("number", range(48))
 def test_every_t_is_what_the_solver_gives(number: int) -> None:
-    compare(number, 1000 if number in (1, 25) else 12)
+    compare(number, 1000 if number in (1, 25) else 10)
 
 
 @pytest.mark.full
@@ -110,11 +113,11 @@ def test_pieces_are_optimal_and_join(number: int) -> None:
     path = follow(affinity, box, ridge, repair)  # type: ignore[arg-type]
     problem = parametric(path.convex, box or simplex(affinity.names))
     n = len(path.names)
-    assert path.t[0] == 0.0 and (np.diff(path.t) >= 0).all() and 1.0 in path.t
-    assert path.weights.shape == (len(path.t), n) and len(path.active) == len(path.t)
+    assert path.ts[0] == 0.0 and (np.diff(path.ts) >= 0).all() and 1.0 in path.ts
+    assert path.weights.shape == (len(path.ts), n) and len(path.active) == len(path.ts)
     assert path.active.shape[1] == n + len(path.rows)
-    for k, t in enumerate(path.t):
-        end = path.t[k + 1] if k + 1 < len(path.t) else 1.2 * t + 1.0
+    for k, t in enumerate(path.ts):
+        end = path.ts[k + 1] if k + 1 < len(path.ts) else 1.2 * t + 1.0
         if end == t:
             continue
         state = np.insert(path.active[k], n, -1).astype(np.int8)
@@ -122,7 +125,7 @@ def test_pieces_are_optimal_and_join(number: int) -> None:
         assert piece is not None, (number, t)
         rooms = piece.rooms(1.0 - (t + end) / 2)
         assert len(rooms.lacking(30.0)) == 0, (number, t)
-        last = path.weights[min(k + 1, len(path.t) - 1)]
+        last = path.weights[min(k + 1, len(path.ts) - 1)]
         if not path.jumps or 1.0 not in (t, end):
             exact = 1e-10 if piece.error < 1e-11 else 1e-6  # of what conditioning lets one compare
             np.testing.assert_allclose(piece.weights(1.0 - t), path.weights[k], atol=exact)
@@ -180,7 +183,7 @@ def test_of_many_optima_the_shortest(kind: str, bounded: bool) -> None:
             caps={"task5": 0.05, "task6": 0.06} if bounded else {},
         )
         path = follow(affinity, box)
-        for t in (*rng.uniform(0, 1.2 * path.t[-1], 8), 0.0, 1.0, 0.9, 1.1):
+        for t in (*rng.uniform(0, 1.2 * path.ts[-1], 8), 0.0, 1.0, 0.9, 1.1):
             energy = replace(path.convex, unary=t * path.convex.unary)
             p = path.at(t)
             np.testing.assert_allclose(p, shortest(energy, box, p), atol=2e-5)
@@ -190,7 +193,7 @@ def test_twins_share_all_along() -> None:
     single = matrix_of("kernel", 9, np.random.default_rng(2))
     which = [*range(9), 0, 0, 3]
     path = follow(affinity_of(single[np.ix_(which, which)]))
-    ts = np.linspace(0, 1.2 * path.t[-1], 500)
+    ts = np.linspace(0, 1.2 * path.ts[-1], 500)
     p = path.at(ts)
     np.testing.assert_allclose(p[:, 0], p[:, 9], atol=1e-12)
     np.testing.assert_allclose(p[:, 0], p[:, 10], atol=1e-12)
@@ -200,7 +203,7 @@ def test_twins_share_all_along() -> None:
 def test_scale_and_constant_leave_the_path() -> None:
     matrix = matrix_of("kernel", 10, np.random.default_rng(8))
     plain, moved = follow(affinity_of(matrix)), follow(affinity_of(7e-9 * matrix + 3e-9))
-    np.testing.assert_allclose(plain.t, moved.t, rtol=1e-6)
+    np.testing.assert_allclose(plain.ts, moved.ts, rtol=1e-6)
     np.testing.assert_allclose(plain.weights, moved.weights, atol=1e-8)
     order = np.random.default_rng(1).permutation(10)
     turned = follow(affinity_of(matrix[np.ix_(order, order)]))
@@ -246,9 +249,9 @@ def test_a_repaired_affinity_jumps_at_one_only() -> None:
     """A tangent direction v with Sv = c1 has no curvature and a slope as soon as t is not 1."""
     affinity, path = jumping()
     assert [repair.name for repair in path.repairs] == ["shift"]
-    assert (path.t == 1.0).sum() == 3
+    assert (path.ts == 1.0).sum() == 3
     np.testing.assert_array_equal(path.at(1.0), np.full(6, 1 / 6))
-    steps = np.abs(np.diff(path.weights, axis=0)).max(axis=1)[np.diff(path.t) == 0]
+    steps = np.abs(np.diff(path.weights, axis=0)).max(axis=1)[np.diff(path.ts) == 0]
     assert (steps > 1e-3).all() and path.jumps == (1.0,)
     for side, t in (("diverse", 1.0 - 1e-9), ("central", 1.0 + 1e-9)):
         here, beside = path.jump(side) or (0.0, 0.0)  # type: ignore[arg-type]
@@ -319,7 +322,7 @@ def test_what_an_error_names_is_reached() -> None:
 def test_curve_has_every_kink() -> None:
     path = follow(KERNEL)
     ts, effective = path.curve(50)
-    assert ts[0] == 0.0 and ts[-1] == path.t[-1] and set(path.t) <= set(ts)
+    assert ts[0] == 0.0 and ts[-1] == path.ts[-1] and set(path.ts) <= set(ts)
     np.testing.assert_allclose(effective, 1 / np.square(path.at(ts)).sum(axis=1))
     assert path.curve(11, 2.0)[0][-1] == 2.0
     assert path.at(np.ones((2, 3))).shape == (2, 3, 8) and path.effective([0.5]).shape == (1,)
@@ -392,7 +395,7 @@ def test_entries_of_all_sizes() -> None:
             path = follow(affinity)
         except EnergyError:
             path = follow(affinity, ridge=1e-6)
-        for t in np.linspace(0, 1.2 * path.t[-1], 30):
+        for t in np.linspace(0, 1.2 * path.ts[-1], 30):
             energy = replace(path.convex, unary=t * path.convex.unary)
             q = minimise(energy, simplex(affinity.names))[0]
             p = path.at(t)
@@ -409,5 +412,5 @@ def test_time_and_number_of_pieces(kind: str, n: int, limit: float) -> None:
         start = time.process_time()
         path = follow(affinity)
         times.append(time.process_time() - start)
-    assert len(path.t) < 4 * n
+    assert len(path.ts) < 4 * n
     assert min(times) < limit

@@ -31,8 +31,8 @@ from mishran.errors import ConfigError, EnergyError, InfeasibleError
 from mishran.types import Affinity, Array, Repair
 
 Side = Literal["diverse", "central"]
-LIFTS = (0.0, 1e-11, 1e-10)  # of D, tried in turn; measured, docs of `homotopy`
-FEASIBLE = 1e-14
+LIFTS = (0.0, 1e-11, 1e-10)  # of D, in turn: 1e-10 moves no energy by 1e-9 D
+FEASIBLE = 1e-14  # rounding of n times 1/n
 NEAR = 1e-9  # numbers of effective tasks that are relatively this close are the same
 ONE = 1e-6  # a range that is relatively this narrow is a single number
 SAME = 1e-13  # weights that are this close do not move
@@ -43,7 +43,7 @@ SAME = 1e-13  # weights that are this close do not move
 class Path:
     """p(t) for all t >= 0.
 
-    t: (K,) breakpoints, 0 first, 1 among them; the path is constant from the last on. A jump is a t
+    ts: (K,) breakpoints, 0 first, 1 among them; the path is constant from the last on. A jump is a t
     of 1 twice, or three times: the limit from below, p(1), the limit from above.
     weights: (K, n) at the breakpoints; linear between them.
     active: (K, n + r) on the piece from each breakpoint to the next (the last: to infinity), -1 for
@@ -54,7 +54,7 @@ class Path:
 
     names: tuple[str, ...]
     rows: tuple[str, ...]
-    t: Array
+    ts: Array
     weights: Array
     active: NDArray[np.int8]
     convex: Energy
@@ -75,11 +75,11 @@ class Path:
                 where="mixture.t",
                 fix="try t: 0.6",
             )
-        last = len(self.t) - 1
-        left = np.clip(np.searchsorted(self.t, t, side="right") - 1, 0, max(last - 1, 0))
+        last = len(self.ts) - 1
+        left = np.clip(np.searchsorted(self.ts, t, side="right") - 1, 0, max(last - 1, 0))
         right = np.minimum(left + 1, last)
-        width = self.t[right] - self.t[left]
-        share = np.clip((t - self.t[left]) / np.where(width > 0, width, 1.0), 0.0, 1.0)[..., None]
+        width = self.ts[right] - self.ts[left]
+        share = np.clip((t - self.ts[left]) / np.where(width > 0, width, 1.0), 0.0, 1.0)[..., None]
         out = (1.0 - share) * self.weights[left] + share * self.weights[right]
         return np.where((t == 1.0)[..., None], self.weights[self._one], out)
 
@@ -95,7 +95,7 @@ class Path:
     @property
     def jumps(self) -> tuple[float, ...]:
         """The t at which the path jumps: 1 or none."""
-        return (1.0,) if (np.diff(self.t) == 0).any() else ()
+        return (1.0,) if (np.diff(self.ts) == 0).any() else ()
 
     def jump(self, side: Side) -> tuple[float, float] | None:
         """Effective tasks at t = 1 and just beside it, where this side begins with a jump."""
@@ -145,15 +145,15 @@ class Path:
     def curve(self, points: int = 201, end: float | None = None) -> tuple[Array, Array]:
         """t and effective tasks to plot: `points` values of t from 0 to `end` and all breakpoints
         between them, so that every kink is drawn. By default the end is that of the path."""
-        end = float(self.t[-1]) if end is None else end
-        inside = self.t[(self.t <= end)]
+        end = float(self.ts[-1]) if end is None else end
+        inside = self.ts[(self.ts <= end)]
         ts = np.unique(np.concatenate([np.linspace(0.0, end, points), inside]))
         return ts, self.effective(ts)
 
     @cached_property
     def _one(self) -> int:
         """Index of p(1)."""
-        ones = np.flatnonzero(self.t == 1.0)
+        ones = np.flatnonzero(self.ts == 1.0)
         if len(ones) == 1:
             return int(ones[0])
         # limits jump away from the optimum of least norm, so that it is the shortest
@@ -169,7 +169,7 @@ class Path:
                 fix="diverse is the default",
             )
         which = slice(self._one, None, -1) if side == "diverse" else slice(self._one, None)
-        return self.t[which], self.weights[which]
+        return self.ts[which], self.weights[which]
 
     def _unreached(self, wanted: float, side: Side) -> InfeasibleError:
         other = "central" if side == "diverse" else "diverse"

@@ -139,7 +139,7 @@ class Piece:
         problem, n = self.problem, self.problem.n
         p = self.value[:n, 0] + x * self.value[:n, 1]
         out = np.clip(p, problem.low[:n], problem.high[:n])
-        if np.abs(out - p).max() > 1e-14:
+        if (np.abs(out - p) > 1e-14).any():
             for _ in range(3):
                 rows = problem.rows[self.system.binding]
                 missing = problem.targets(self.state)[n + self.system.binding] - rows @ out

@@ -22,7 +22,7 @@ from mishran.types import Array
 EPS = float(np.finfo(float).eps)
 CONDITIONED = 1e-7  # least squared pivot, relative to the largest, that Cholesky is trusted with
 TILT = 1e-11  # a flat direction along which s changes by less is flat for s too
-ROUNDS = 2  # one solution and one refinement
+REFINEMENTS = 1
 
 Solve = Callable[[Array, Array], tuple[Array, Array]]
 
@@ -42,8 +42,8 @@ class System:
     def solve(self, top: Array, bottom: Array) -> tuple[Array, Array]:
         """(free, k) solutions and (binding, k) multipliers for k right-hand sides at once:
         Hz + top = rows' multipliers, rows z = bottom."""
-        z, prices = np.zeros_like(top), np.zeros_like(bottom)
-        for _ in range(ROUNDS):
+        z, prices = self.once(top, bottom)
+        for _ in range(REFINEMENTS):
             more, paid = self.once(
                 top + self.hessian @ z - self.rows.T @ prices, bottom - self.rows @ z
             )
@@ -103,7 +103,7 @@ def _definite(hessian: Array, rows: Array, added: float) -> tuple[Solve, float] 
         sizes = np.sqrt(inner.diagonal())
         if not (sizes.min() > 0 and np.linalg.cond(inner / np.outer(sizes, sizes)) < 1e10):
             return None
-    schur = np.linalg.inv(inner)
+    schur = np.linalg.inv(inner) if len(rows) > 1 else 1.0 / inner
 
     def once(top: Array, bottom: Array) -> tuple[Array, Array]:
         down = dpotrs(factor, top, lower=1)[0]
