@@ -36,6 +36,7 @@ UNBROKEN = (("w" * 60, "words", ("g" * 60,), 900), ("v" * 60, "words", ("g" * 60
 KINDS = {
     "plain": case,
     "explained": explained,
+    "jumping": lambda n: jumping(n),
     "long": lambda n: explained(n, tasks=(*UNBROKEN, *LONG)),
 }
 
@@ -254,6 +255,27 @@ def test_the_slider_is_exact_between_breakpoints_and_both_cursors_follow(open_pa
         assert boxes[0]["x"] == pytest.approx(boxes[1]["x"], abs=0.5)
     plot = page.locator("#dial-plot").bounding_box()
     assert boxes[0]["x"] == pytest.approx(plot["x"] + plot["width"], abs=2)
+
+
+def jumping(n):
+    """Weights that stand still but at t = 1, where the even mixture stands alone."""
+    data = explained(n)
+    left, right = np.eye(n)[0], np.eye(n)[1]
+    even = np.full(n, 1 / n)
+    path = data.explanation.path.model_copy(update={"t": (0.0, 1.0, 1.0, 1.0), "jumps": (1.0,)})
+    return replace(
+        data,
+        t_values=np.array([0.0, 1.0, 1.0, 1.0, 2.0]),
+        t_weights=np.array([left, left, even, right, right]),
+        explanation=data.explanation.model_copy(update={"path": path}),
+    )
+
+
+def test_the_slider_jumps_where_the_mixture_jumps(open_page):
+    page, data = open_page(kind="jumping")
+    for index, row in ((0, 0), (99, 0), (100, 2), (101, 4), (200, 4)):
+        set_slider(page, index)
+        check_bars(page, expected(data, row))
 
 
 @pytest.mark.parametrize("width", [390, 900, 1400])

@@ -183,8 +183,8 @@ def test_lines_stand_at_t_and_not_at_the_index_of_t():
     )
     shown = dial(uneven)
     assert shown.exact and shown.pieces == 9 and shown.steps == 200
-    xs = [float(x) for x in re.findall(r"[ML]([\d.]+),", shown.lines[0])]
-    assert xs == [0, 10, 20, 30, 40, 50, 60, 70, 100]
+    xs = {float(x) for line in shown.lines for x in re.findall(r"[ML]([\d.]+),", line)}
+    assert sorted(xs) == [0, 10, 20, 30, 40, 50, 60, 70, 100]
     assert shown.at == pytest.approx(30)
     assert [tick.at for tick in shown.x_ticks] == pytest.approx([0, 25, 50, 75, 100])
     assert shown.breaks.count("M") == 9
@@ -230,12 +230,12 @@ def test_no_line_crosses_a_jump():
     assert "Dashed: where the mixture jumps." in text
 
 
-def test_a_jump_between_two_values_cuts_the_steepest_interval_near_it():
+def test_a_jump_that_stands_once_or_not_among_the_values_cuts_what_touches_it():
     values = np.array([0.0, 0.4, 0.5, 0.6, 1.0])
-    weights = np.array([[1.0, 0], [0.9, 0.1], [0.88, 0.12], [0.1, 0.9], [0, 1]])
-    assert find_cuts(values, weights, [0.5]) == (2,)
-    assert find_cuts(values, weights, [0.45]) == (1,)
-    assert find_cuts(values, weights, []) == ()
+    assert find_cuts(values, [0.5]) == (1, 2)
+    assert find_cuts(values, [0.45]) == (1,)
+    assert find_cuts(values, []) == ()
+    assert find_cuts(np.array([0.0, 1.0, 1.0, 1.0, 2.0]), [1.0]) == (1, 2)
 
 
 def test_t_may_stand_twice_but_not_fall():

@@ -133,7 +133,7 @@ class ReportData:
     order.
 
     t_values: (k,) ascending and t_weights: (k, n), the solved mixture at each; both None for
-    unaries that have no t. A t may stand twice, before and after a jump of explanation.path. Between
+    unaries that have no t. A t may stand again, before, at and after a jump of explanation.path. Between
     neighbours the weights are drawn as straight lines, which is exact when t_values contain every
     breakpoint of that path. t_chosen: the t of this mixture. specialists, curves, base: empty or None
     when the mixture was solved from a matrix alone. Groups are those of `mixture.tasks`.

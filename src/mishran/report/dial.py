@@ -1,8 +1,8 @@
 """The chart and the slider of t: weights as straight pieces between breakpoints, placed by t.
 
 Between neighbouring values of `t_values` the weights are taken as straight lines, which is exact where
-every breakpoint of the path is among them; `Dial.exact` says so. A jump stands either as one t twice,
-before and after, or between two neighbours; no line crosses it.
+every breakpoint of the path is among them; `Dial.exact` says so. At a jump the same t stands twice or
+more, before, at and after it, or it lies between two neighbours; no line crosses it.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def dial(data: ReportData) -> Dial | None:
     low, high = float(values[0]), float(values[-1])
     span = high - low
     path = None if data.explanation is None else data.explanation.path
-    inside = [t for t in path.t if low - SAME <= t <= high + SAME] if path else []
+    inside = sorted({t for t in path.t if low - SAME <= t <= high + SAME}) if path else []
     exact = bool(inside) and all(np.abs(values - t).min() <= SAME for t in inside)
     jumps = [t for t in path.jumps if low <= t <= high] if path else []
-    cuts = find_cuts(values, weights, jumps)
+    cuts = find_cuts(values, jumps)
     xs = 100 * (values - low) / span
     marks = [low, 1.0, high, *([0.5, 1.5] if 1.5 <= span <= 2 else [high / 2] if span > 2 else [])]
     level = weights[int(np.abs(values - 1.0).argmin())]
@@ -80,13 +80,13 @@ def dial(data: ReportData) -> Dial | None:
     index = round(at / 100 * steps)
     fine, amounts = effective(xs, weights, cuts)
     top = max(float(np.nanmax(amounts)), data.mixture.effective_tasks)
-    step = max(1.0, plot.nice_step(top, 3))
+    step = max(1.0, plot.nice_step(top, 4))
     ceiling = top * 1.05
     return Dial(
         rows=tuple((row.name, row.weight, 100 * row.weight / scale) for row in rows),
         lines=tuple(plot.path_data(xs, 100 * column / scale, cuts) for column in weights.T),
         effective=plot.path_data(fine, 100 * amounts / ceiling, ()),
-        breaks=" ".join(f"M{100 * (t - low) / span:.2f},100V96.5" for t in inside),
+        breaks=" ".join(f"M{100 * (t - low) / span:.2f},100.8V103.5" for t in inside),
         jumps=tuple(round(100 * (t - low) / span, 3) for t in jumps),
         ends=plot.end_labels([row.name for row in rows], weights[-1].tolist(), scale),
         y_ticks=ticks,
@@ -133,16 +133,14 @@ def _apart(
     return bool(np.abs(along - np.asarray(chosen)).max() > WIDTH)
 
 
-def find_cuts(values: Array, weights: Array, jumps: Sequence[float]) -> tuple[int, ...]:
-    """Every k with a jump between values[k] and values[k + 1]: equal values, or the steepest of the
-    intervals that hold a jump."""
-    gaps = np.diff(values)
-    moves = np.abs(np.diff(weights, axis=0)).max(axis=1)
-    cuts = set(np.flatnonzero(gaps <= SAME).tolist())
+def find_cuts(values: Array, jumps: Sequence[float]) -> tuple[int, ...]:
+    """Every k with a jump between values[k] and values[k + 1]: equal values, or a jump inside or at
+    an end of the interval, when it does not stand among the values before and after."""
+    cuts = set(np.flatnonzero(np.diff(values) <= SAME).tolist())
     for t in jumps:
-        around = np.flatnonzero((values[:-1] <= t + SAME) & (values[1:] >= t - SAME))
-        if len(around) and not cuts & set(around.tolist()):
-            cuts.add(int(around[np.argmax(moves[around] / gaps[around])]))
+        around = np.flatnonzero((values[:-1] <= t + SAME) & (values[1:] >= t - SAME)).tolist()
+        if not cuts.intersection(around):
+            cuts.update(around)
     return tuple(sorted(cuts))
 
 

@@ -60,10 +60,14 @@ def points(xs: Iterable[float], ys: Iterable[float]) -> str:
 
 
 def path_data(xs: Array, ys: Array, cuts: Sequence[int]) -> str:
-    """SVG path of a line in a 100 x 100 box, y upward, lifted after every index in `cuts` and at nan."""
-    out, lifted = [], True
+    """SVG path of a line in a 100 x 100 box, y upward, lifted after every index in `cuts` and at nan.
+
+    Points inside a level run are left out: most weights are 0 along most of t.
+    """
+    out, lifted, last = [], True, len(ys) - 1
     for k, (x, y) in enumerate(zip(xs, ys, strict=True)):
-        if math.isfinite(y):
+        level = 0 < k < last and not lifted and ys[k - 1] == y == ys[k + 1] and k not in cuts
+        if math.isfinite(y) and not level:
             out.append(f"{'M' if lifted else 'L'}{x:.2f},{100 - y:.2f}")
         lifted = k in cuts or not math.isfinite(y)
     return "".join(out)

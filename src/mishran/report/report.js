@@ -117,13 +117,16 @@
 
   const percent = (weight) => `${(100 * weight + 1e-7).toFixed(1)}${THIN}%`;
 
+  const squares = (weights) => weights.reduce((sum, weight) => sum + weight * weight, 0);
+
   function weightsAt(t) {
+    // At a jump the mixture is the most even of those that meet there.
+    const here = dial.weights.filter((_, i) => Math.abs(dial.t[i] - t) < 1e-9);
+    if (here.length) return here.reduce((a, b) => (squares(b) < squares(a) ? b : a));
     let k = 0;
     while (k < last - 1 && dial.t[k + 1] < t) k += 1;
     const a = dial.weights[k], b = dial.weights[k + 1], gap = dial.t[k + 1] - dial.t[k];
-    const s = gap > 0 ? Math.min(1, Math.max(0, (t - dial.t[k]) / gap)) : 1;
-    if (s < 1e-6) return a;
-    if (s > 1 - 1e-6) return b;
+    const s = Math.min(1, Math.max(0, (t - dial.t[k]) / gap));
     if (cuts.has(k)) return s < 0.5 ? a : b;
     return a.map((weight, i) => weight + s * (b[i] - weight));
   }
@@ -134,7 +137,7 @@
       shares[i].textContent = percent(weight);
       rows[i].classList.toggle("nothing", weight <= 0);
     });
-    const effective = 1 / weights.reduce((sum, weight) => sum + weight * weight, 0);
+    const effective = 1 / squares(weights);
     const used = weights.filter((weight) => weight > 0).length;
     part("dial-t").textContent = t.toFixed(2);
     part("dial-eff").textContent = effective.toFixed(1);
