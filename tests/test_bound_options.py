@@ -11,8 +11,9 @@ from mishran.config import MixtureConfig
 from mishran.energy import Energy
 from mishran.energy.constraints import Row
 from mishran.errors import ConfigError, InfeasibleError
+from mishran.pipeline.check import check_settings
 from mishran.pipeline.facts import TaskFacts
-from mishran.pipeline.mix import check_settings, mix, solve
+from mishran.pipeline.mix import mix, solve
 from mishran.pipeline.resolve import changed
 
 FACTS = (

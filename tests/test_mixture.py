@@ -13,16 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mishran import mixture as module
+from mishran import explanation as explanation_module
+from mishran import mixture as mixture_module
 from mishran.affinity import matrix_affinity
 from mishran.config import MixtureConfig
 from mishran.energy import Energy, weight_intervals
 from mishran.errors import ArtifactError, ConfigError, InfeasibleError
 from mishran.mixture import Mixture, quotas
+from mishran.pipeline.check import check_settings
 from mishran.pipeline.facts import TaskFacts
-from mishran.pipeline.mix import Gains, check_settings, mix, solve
+from mishran.pipeline.mix import Gains, mix, solve
 
-SCHEMA = Path(__file__).resolve().parent.parent / "docs" / "reference" / "mixture.md"
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+SCHEMA, WHY = REFERENCE / "mixture.md", REFERENCE / "explanation.md"
 
 
 @st.composite
@@ -326,14 +329,15 @@ def test_missing_file(tmp_path):
 
 
 MODELS = [
-    m
+    (m, page)
+    for module, page in ((mixture_module, SCHEMA), (explanation_module, WHY))
     for m in vars(module).values()
     if isinstance(m, type) and issubclass(m, BaseModel) and m.__module__ == module.__name__
 ]
 
 
-@pytest.mark.parametrize("model", [m for m in MODELS if m.model_fields], ids=lambda m: m.__name__)
-def test_every_field_is_documented(model):
-    text = SCHEMA.read_text(encoding="utf-8")
+@pytest.mark.parametrize("model, page", [(m, page) for m, page in MODELS if m.model_fields])
+def test_every_field_is_documented(model, page):
+    text = page.read_text(encoding="utf-8")
     for name in model.model_fields:
-        assert f"| `{name}` |" in text, f"{name} of {model.__name__} is not in {SCHEMA.name}"
+        assert f"| `{name}` |" in text, f"{name} of {model.__name__} is not in {page.name}"

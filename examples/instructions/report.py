@@ -22,7 +22,7 @@ from mishran.cli.ui import Bars
 from mishran.energy import Energy, simplex, solve
 from mishran.mixture import Mixture
 from mishran.pipeline.fit import Fitted, fit, read_evidence
-from mishran.pipeline.mix import versions
+from mishran.pipeline.mixture_file import versions
 from mishran.pipeline.tables import read_divergence, read_scores
 from mishran.places import data_root
 from mishran.run import Run, atomic_write

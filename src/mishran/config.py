@@ -106,9 +106,11 @@ class SpecialistConfig(Settings):
     epochs: instead of tokens, passes over each task's own training rows.
     learning_rate: by default from the model's width, see `lora_learning_rate`.
     curve_points: how often to validate, at 0 and at halvings of the budget. validation: held-out
-    examples per task for that.
+    examples per task for that. seed: of the training, by default the run's, which also draws the
+    probes; runs that differ in nothing else tell how much of an affinity is chance of the training.
     """
 
+    seed: Annotated[Whole, Field(ge=0, le=2**63 - 1)] | None = None
     tokens: Annotated[Whole, Field(ge=1)] | None = None
     epochs: Positive | None = None
     rank: Annotated[Whole, Field(ge=1)] = 16

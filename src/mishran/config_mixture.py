@@ -114,6 +114,9 @@ class LimitConfig(Settings):
         )
 
 
+Count = Annotated[Whole, Field(ge=1, le=10**6)]
+
+
 class MixtureConfig(Settings):
     """How the affinity becomes a mixture.
 
@@ -122,6 +125,9 @@ class MixtureConfig(Settings):
     tasks instead of t, on the side t < 1 ("diverse") or t > 1 ("central"). floors, caps: smallest
     and largest share of a group or task. quotas: the same of a group's tokens. limits: bounds on any
     weighted sum of the shares. max_epochs: no task is repeated more often in the budget.
+    max_tasks: at most so many tasks get a share; min_tasks: group -> at least so many of its tasks
+    are among them; least_share: what each of them gets at least. robust: least regret over the
+    replicas instead of least energy, worst or mean-variance (mean + kappa standard deviations).
     ridge: pull towards uniform, in units of the energy's scale D; recorded. repair: what to do with
     an affinity that is not positive semi-definite on the tangent. solution: exact, or the paper's
     closed form with clip or projection, for comparison. replicas: bootstrap replicas over probes
@@ -143,6 +149,11 @@ class MixtureConfig(Settings):
     solution: Literal["exact", "paper-clip", "paper-project"] = "exact"
     budget: BudgetConfig | None = None
     max_epochs: Positive | None = None
+    max_tasks: Count | None = None
+    min_tasks: dict[str, Count] = Field(default_factory=dict)
+    least_share: Share = 0.0
+    robust: Literal["mean-variance", "worst"] | None = None
+    kappa: Annotated[Number, Field(ge=0, le=1e6)] = 1.0
     replicas: Annotated[Whole, Field(ge=0, le=100_000)] = 200
 
     @field_validator("replicas")
@@ -182,6 +193,25 @@ class MixtureConfig(Settings):
                 "effective_tasks beside side, which chooses between its two solutions",
                 "side alone",
                 "add effective_tasks: 12, say, or write t: 1.5 for central tasks",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _choice(self) -> MixtureConfig:
+        if self.max_tasks is None and (self.min_tasks or self.least_share):
+            field = "min_tasks" if self.min_tasks else "least_share"
+            raise FieldProblem(f"max_tasks beside {field}", "none", "add max_tasks: 12, say")
+        if self.robust is None and self.kappa != 1.0:
+            raise FieldProblem(
+                "robust: mean-variance beside kappa", "none", "add it, or remove kappa"
+            )
+        if self.robust is not None and self.replicas == 0:
+            raise FieldProblem("replicas beside robust", "replicas: 0", "write replicas: 200")
+        both = {"max_tasks": self.max_tasks, "robust": self.robust}
+        idle = next((field for field, value in both.items() if value is not None), None)
+        if self.solution != "exact" and idle is not None:
+            raise FieldProblem(
+                f"solution: exact beside {idle}", self.solution, f"remove {idle} or the solution"
             )
         return self
 

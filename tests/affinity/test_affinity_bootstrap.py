@@ -21,10 +21,10 @@ def test_weights_are_counts_within_tasks() -> None:
     assert weights.shape == (500, 8)
     np.testing.assert_allclose(weights[:, :3].sum(axis=1), 0.5)
     np.testing.assert_allclose(weights[:, 3:].sum(axis=1), 0.5)
-    counts = weights * np.array([6] * 3 + [10] * 5)
+    counts = weights * np.array([4] * 3 + [8] * 5)  # 2 tasks, one draw fewer than probes
     np.testing.assert_allclose(counts, counts.round(), atol=1e-12)
     np.testing.assert_allclose(weights.mean(axis=0), [1 / 6] * 3 + [1 / 10] * 5, atol=0.02)
-    variance = 0.25 * (1 / 5) * (4 / 5) / 5  # of a multinomial share, b's five probes
+    variance = 0.25 * (1 / 5) * (4 / 5) / 4  # of a multinomial share, four draws of b's five
     np.testing.assert_allclose(weights[:, 3:].var(axis=0), variance, rtol=0.3)
 
 
@@ -52,13 +52,26 @@ def test_replicas_scatter_as_the_mean_does(kind: str) -> None:
     if kind == "jsd":
         table = divergence_table(rng, 2, each=30)
         replicas = jsd_affinity(table, 2000).replicas[:, 0, 1]
-        parts = table.jsd[:30, 0].var() / 30, table.jsd[30:, 0].var() / 30
+        parts = table.jsd[:30, 0].var(ddof=1) / 30, table.jsd[30:, 0].var(ddof=1) / 30
     else:
         scores = score_table(rng, 2, each=30)
         replicas = pmi_affinity(scores, "sum", 2000).replicas[:, 0, 1]
         worse = scores.nats[0] - scores.nats[1]
-        parts = worse[:30].var() / 30, worse[30:].var() / 30
+        parts = worse[:30].var(ddof=1) / 30, worse[30:].var(ddof=1) / 30
     assert replicas.std() == pytest.approx(0.5 * np.sqrt(sum(parts)), rel=0.1)
+
+
+def test_the_variance_of_a_mean_is_not_too_small() -> None:
+    """Over all ways to draw: s^2 / m with the unbiased s^2; m draws would give (m - 1) / m of it."""
+    values = np.array([0.0, 1.0, 4.0])
+    means = bootstrap_weights(("a",) * 3, tuple("123"), 200_000, seed=0) @ values
+    assert means.var() == pytest.approx(values.var(ddof=1) / 3, rel=0.02)
+
+
+def test_few_probes() -> None:
+    np.testing.assert_array_equal(bootstrap_weights(("a",), ("1",), 5, seed=0), np.ones((5, 1)))
+    two = bootstrap_weights(("a",) * 2, ("1", "2"), 100, seed=0)
+    assert set(two.ravel()) == {0.0, 1.0} and (two.sum(axis=1) == 1).all()
 
 
 def test_no_replicas() -> None:

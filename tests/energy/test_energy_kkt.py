@@ -133,6 +133,23 @@ def test_a_second_solver_agrees(first: int) -> None:
         assert better >= -1e-9 * (convex.scale or 1.0) - 4 * room, number
 
 
+def test_of_many_optima_the_shortest_under_any_bounds() -> None:
+    """Against the limit of a small ridge, solved by PIQP; singular, twins, rank one, zero."""
+    met = 0
+    for number in range(440):
+        case = instance(number)
+        convex, _ = repair_tangent(case.energy)
+        solution = solve(case.energy, case.box)
+        if solution.unique or case.kind == "tiny and huge":
+            continue
+        n, size = case.n, convex.scale or 1.0
+        ridged = replace(convex, matrix=convex.matrix + 3e-6 * size * (np.eye(n) - 1.0 / n))
+        p, q = solution.weights, by_piqp(ridged, case.box)
+        assert p @ p <= q @ q + 1e-5, number
+        met += case.box is not None
+    assert met >= 50
+
+
 @FEW
 @given(SEEDS, st.integers(4, 10), DIALS)
 def test_a_higher_floor_never_lowers_the_energy(seed: int, n: int, t: float) -> None:
@@ -217,7 +234,7 @@ def test_the_own_method_ends_by_itself_nearly_always() -> None:
         box = some_constraints(("none", "bounds", "groups", "rows")[seed % 4], n, rng)
         found = pivot(energy, box or simplex(energy.names), energy.scale)
         own += found is not None
-    assert own >= 270, own
+    assert own >= 280, own
 
 
 def test_warm_weights_that_are_wrong_do_no_harm() -> None:

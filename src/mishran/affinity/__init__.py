@@ -11,16 +11,20 @@ from mishran.affinity.diagnostics import AffinityDiagnostics, FamilyAuc, family_
 from mishran.affinity.jsd import jsd_affinity, pairwise_jsd
 from mishran.affinity.matrix import matrix_affinity, read_matrix
 from mishran.affinity.pmi import Variant, pmi_affinity
+from mishran.affinity.seeds import SeedVariance, combine_seeds, seed_variance
 
 __all__ = [
     "AffinityDiagnostics",
     "FamilyAuc",
+    "SeedVariance",
     "Variant",
     "bootstrap_weights",
+    "combine_seeds",
     "family_auc",
     "jsd_affinity",
     "matrix_affinity",
     "pairwise_jsd",
     "pmi_affinity",
     "read_matrix",
+    "seed_variance",
 ]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mishran.cli.bounds import LIMIT, QUOTA, limits, quotas
+from mishran.cli.options import members, once, shares, unary, whole
 from mishran.cli.ui import Bars, out
 from mishran.config import MixtureConfig, parse_config
 from mishran.errors import ConfigError
+
+if TYPE_CHECKING:  # loaded when needed, as they load NumPy
+    from mishran.pipeline.mix import Mixed
+    from mishran.report.data import ReportData
 
 _EXAMPLES = """
 Examples:
@@ -24,6 +30,10 @@ Examples:
   mishran solve matrix.csv --target xnli_hi --strength 0.5
 
   mishran solve runs/mix --quota 'hindi<=0.5' --limit 'cost: 3*facts + 5*exam <= 4'
+
+  mishran solve runs/mix --max-tasks 12 --min-tasks hindi=3 --out few.json
+
+  mishran solve matrix.csv --effective-tasks 12 --side central --html report.html
 """
 
 
@@ -65,6 +75,29 @@ def solve(
     limit: list[str] = typer.Option(
         [], "--limit", help=f"{LIMIT}: a bound on a weighted sum of the shares."
     ),
+    max_tasks: int | None = typer.Option(
+        None, "--max-tasks", help="At most so many tasks get a share; 0 takes the limit away."
+    ),
+    min_tasks: list[str] = typer.Option(
+        [], "--min-tasks", help="GROUP=NUMBER of its tasks that are chosen at least."
+    ),
+    least_share: float | None = typer.Option(
+        None, "--least-share", help="What a chosen task gets at least."
+    ),
+    robust: str | None = typer.Option(
+        None, "--robust", help="Least regret over the replicas: worst, mean-variance, or off."
+    ),
+    kappa: float | None = typer.Option(
+        None, "--kappa", help="Standard deviations of the regret in --robust mean-variance."
+    ),
+    without: list[str] = typer.Option(
+        [], "--without", help="Leave this task out; of a bare matrix, may be repeated."
+    ),
+    seed_run: list[Path] = typer.Option(
+        [],
+        "--seed-run",
+        help="Run of other specialist seeds; the affinity is the mean; with --out.",
+    ),
     group: list[str] = typer.Option([], "--group", help="NAME=TASK,TASK; for a bare matrix."),
     rows: int | None = typer.Option(None, "--rows", help="Budget in rows."),
     tokens: int | None = typer.Option(None, "--tokens", help="Budget in tokens."),
@@ -76,6 +109,10 @@ def solve(
     ),
     out_file: Path | None = typer.Option(
         None, "--out", help="Write the mixture here and leave the run as it is."
+    ),
+    html: Path | None = typer.Option(None, "--html", help="Write a report of it here."),
+    explain: bool = typer.Option(
+        True, "--explain/--no-explain", help="Say why: prices, clusters, substitutes, path."
     ),
     json_: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
@@ -91,15 +128,23 @@ def solve(
             "ridge": ridge,
             "repair": repair,
             "solution": solution,
+            "least_share": least_share,
+            "kappa": kappa,
         }.items()
         if value is not None
     }
+    if max_tasks is not None:
+        changes["max_tasks"] = max_tasks or None
+    if min_tasks:
+        changes["min_tasks"] = whole(min_tasks, "--min-tasks")
+    if robust is not None:
+        changes["robust"] = None if robust == "off" else robust
     if target or value or utility or strength is not None:
-        changes["unary"] = _unary(target, value, utility, strength)
+        changes["unary"] = unary(target, value, utility, strength)
     if floor:
-        changes["floors"] = _shares(floor, "--floor")
+        changes["floors"] = shares(floor, "--floor")
     if cap:
-        changes["caps"] = _shares(cap, "--cap")
+        changes["caps"] = shares(cap, "--cap")
     if quota:
         changes["quotas"] = quotas(quota)
     if limit:
@@ -107,29 +152,31 @@ def solve(
     if rows is not None or tokens is not None:
         given = {"rows": rows, "tokens": tokens}
         changes["budget"] = {key: value for key, value in given.items() if value is not None}
-    if out_file is not None and out_file.is_dir():
+    for option, file in (("--out", out_file), ("--html", html)):
+        if file is not None:
+            _check_target(file, source, option)
+    if html is not None and not explain:
         raise ConfigError(
-            expected="a file to write the mixture to",
-            found="a folder",
-            where=f"--out {out_file}",
-            fix=f"write --out {out_file / 'mixture.json'}",
+            expected="--html with its explanation",
+            found="--no-explain",
+            where="--html",
+            fix="leave one of the two out",
         )
-    if out_file is not None and out_file.exists() and _is_ours(out_file, source):
-        raise ConfigError(
-            expected="a file of its own to write the mixture to",
-            found="one that it is computed from, or that belongs to the run",
-            where=f"--out {out_file}",
-            fix="write --out mixture-2.json, or leave --out away to replace the run's mixture",
-        )
+    wanted = _Wanted(out_file, html, explain, json_)
     if source.is_dir():
-        if group:
-            raise ConfigError(
-                expected="--group with a bare matrix only",
-                found=f"a run directory, {source}",
-                where="--group",
-                fix="groups of a run come from its configuration",
-            )
-        _solve_run(source, changes, out_file, json_)
+        for option, given in (("--group", group), ("--without", without)):
+            if given:
+                fix = {
+                    "--group": "groups of a run come from its configuration",
+                    "--without": f"write --cap {given[0]}=0",
+                }[option]
+                raise ConfigError(
+                    expected=f"{option} with a bare matrix only",
+                    found=f"a run directory, {source}",
+                    where=option,
+                    fix=fix,
+                )
+        _solve_run(source, changes, seed_run, wanted)
     elif not source.exists():
         raise ConfigError(
             expected="a run directory, or a CSV file with a header of task names",
@@ -138,40 +185,63 @@ def solve(
             fix="check the path; `mishran fit` makes run directories",
         )
     else:
-        groups = _once([_members(item) for item in group], "--group")
-        _solve_matrix(source, changes, groups, out_file, json_)
+        if seed_run:
+            raise ConfigError(
+                expected="--seed-run with a run directory only",
+                found=f"a matrix, {source}",
+                where="--seed-run",
+                fix="leave it out",
+            )
+        groups = once([members(item) for item in group], "--group")
+        _solve_matrix(source, changes, groups, without, wanted)
 
 
-def _solve_run(source: Path, changes: dict[str, Any], out_file: Path | None, json_: bool) -> None:
-    from mishran.cli.show import show_data, show_run
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be written and shown."""
+
+    out: Path | None
+    html: Path | None
+    explain: bool
+    json: bool
+
+
+def _solve_run(
+    source: Path, changes: dict[str, Any], seed_runs: list[Path], wanted: _Wanted
+) -> None:
+    from mishran.cli.show import show_run
     from mishran.pipeline.report import report_data
     from mishran.pipeline.resolve import resolve_run, try_run
-    from mishran.run import Run, atomic_write
+    from mishran.run import Run
 
     run = Run(source)
-    if out_file is None:
+    if wanted.out is None and wanted.html is None:
+        if seed_runs:
+            raise ConfigError(
+                expected="--out or --html beside --seed-run, as a run keeps to its own seed",
+                found="neither",
+                where="--seed-run",
+                fix="add --out mixture.json",
+            )
         resolve_run(run, changes, Bars())
-        show_run(run, json_)
+        show_run(run, wanted.json)
         return
-    mixed = try_run(run, changes, Bars())
-    atomic_write(out_file, mixed.mixture.to_json())
-    show_data(report_data(run, mixed), json_)
-    if not json_:
-        out.print(f"mixture  {out_file}", markup=False, soft_wrap=True)
+    tried = try_run(run, changes, Bars(), seed_runs, wanted.explain)
+    _deliver(tried.mixed, report_data(run, tried), wanted)
 
 
 def _solve_matrix(
     source: Path,
     changes: dict[str, Any],
     groups: dict[str, tuple[str, ...]],
-    out_file: Path | None,
-    json_: bool,
+    gone: list[str],
+    wanted: _Wanted,
 ) -> None:
     from mishran.affinity import read_matrix
-    from mishran.cli.show import show_data
+    from mishran.energy import without
     from mishran.pipeline.mix import mix
     from mishran.pipeline.report import matrix_data
-    from mishran.run import atomic_write, sha256_file
+    from mishran.run import sha256_file
 
     if "affinity" in changes:
         raise ConfigError(
@@ -190,90 +260,58 @@ def _solve_matrix(
         )
     settings: MixtureConfig = parse_config(changes, "options", MixtureConfig)
     affinity = read_matrix(source)
-    mixed = mix(affinity, settings, groups=groups, inputs={source.name: sha256_file(source)})
-    if out_file is not None:
-        atomic_write(out_file, mixed.mixture.to_json())
-    show_data(matrix_data(source.name, mixed, affinity), json_)
-    if out_file is not None and not json_:
-        out.print(f"mixture  {out_file}", markup=False, soft_wrap=True)
+    if gone:
+        affinity = without(affinity, gone)
+        groups = {
+            group: kept
+            for group, tasks in groups.items()
+            if (kept := tuple(task for task in tasks if task not in gone))
+        }
+    inputs = {source.name: sha256_file(source)}
+    mixed = mix(affinity, settings, groups=groups, inputs=inputs, explain=wanted.explain)
+    _deliver(mixed, matrix_data(source.name, mixed, affinity), wanted)
+
+
+def _deliver(mixed: Mixed, data: ReportData, wanted: _Wanted) -> None:
+    """Write what was asked for, then show it."""
+    from mishran.cli.show import show_data
+    from mishran.run import atomic_write
+
+    written = []
+    if wanted.out is not None:
+        atomic_write(wanted.out, mixed.mixture.to_json())
+        written.append(("mixture", wanted.out))
+    if wanted.html is not None:
+        from mishran.report.html import render_html
+
+        atomic_write(wanted.html, render_html(data))
+        written.append(("report ", wanted.html))
+    show_data(data, wanted.json)
+    for what, file in written if not wanted.json else ():
+        out.print(f"{what}  {file}", markup=False, soft_wrap=True)
+
+
+def _check_target(file: Path, source: Path, option: str) -> None:
+    """Refuse a folder, and a file that belongs to the run or is what is solved."""
+    name = {"--out": "mixture", "--html": "report"}[option]
+    if file.is_dir():
+        raise ConfigError(
+            expected=f"a file to write the {name} to",
+            found="a folder",
+            where=f"{option} {file}",
+            fix=f"write {option} {file / name}{'.json' if name == 'mixture' else '.html'}",
+        )
+    if file.exists() and _is_ours(file, source):
+        other = "mixture-2.json" if name == "mixture" else "report-2.html"
+        raise ConfigError(
+            expected=f"a file of its own to write the {name} to",
+            found="one that it is computed from, or that belongs to the run",
+            where=f"{option} {file}",
+            fix=f"write {option} {other}, or leave {option} away to replace the run's {name}",
+        )
 
 
 def _is_ours(file: Path, source: Path) -> bool:
     """The matrix itself, or a file inside the run directory."""
     path, start = file.resolve(), source.resolve()
     return path == start or (start.is_dir() and path.is_relative_to(start))
-
-
-def _unary(
-    targets: list[str], values: list[str], utility: bool, strength: float | None
-) -> dict[str, Any]:
-    """The `unary:` that the options mean."""
-    if values and (targets or utility):
-        raise ConfigError(
-            expected="--value, or --target, or --utility with or without --target",
-            found="--value beside another",
-            where="mishran solve",
-            fix="leave one of them away",
-        )
-    if not (values or targets or utility):
-        raise ConfigError(
-            expected="--target, --value or --utility beside --strength",
-            found="none of them",
-            where="--strength",
-            fix="with the unary coverage the dial is --t",
-        )
-    kind = "given" if values else "utility" if utility else "target"
-    out: dict[str, Any] = {"kind": kind}
-    if targets:
-        out["targets"] = targets
-    if values:
-        out["values"] = _numbers(values, "--value", "TASK=NUMBER", "capitals=1.5, say")
-    if strength is not None:
-        out["strength"] = strength
-    return out
-
-
-def _pair(item: str, option: str, shape: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
-    if not (name and equals and value):
-        raise ConfigError(expected=shape, found=repr(item), where=option, fix=f"write {shape}")
-    return name, value
-
-
-def _shares(items: list[str], option: str) -> dict[str, float]:
-    return _numbers(items, option, "NAME=SHARE", "hindi=0.25 for 25 %")
-
-
-def _numbers(items: list[str], option: str, shape: str, example: str) -> dict[str, float]:
-    pairs = [_pair(item, option, shape) for item in items]
-    return _once(
-        [(name, _number(value, f"{option} {name}", example)) for name, value in pairs], option
-    )
-
-
-def _number(text: str, where: str, example: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise ConfigError(
-            expected="a number", found=repr(text), where=where, fix=f"write {example}"
-        ) from error
-
-
-def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in out:
-            raise ConfigError(
-                expected="every name once",
-                found=f"{name!r} twice",
-                where=option,
-                fix="remove one of them",
-            )
-        out[name] = value
-    return out
-
-
-def _members(item: str) -> tuple[str, tuple[str, ...]]:
-    name, value = _pair(item, "--group", "NAME=TASK,TASK")
-    return name, tuple(part for part in value.split(",") if part)

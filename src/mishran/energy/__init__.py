@@ -1,40 +1,100 @@
-"""From an affinity to the mixture that fits it: energy, constraints, exact solution, path.
+"""From an affinity to the mixture that fits it: energy, constraints, exact solution, and why.
 
     energy = Energy.coverage(affinity, t=0.6)
     solution = solve(energy, constraints(energy.names, groups, floors={"hindi": 0.25}))
     solution.weights, solution.certificate.gap
 
-NumPy and SciPy, with DAQP for the active set; nothing here loads torch.
+Solving: `solve` (exact), `select` (at most k tasks), `robust` (against noise of the probes), `follow`
+(every t at once). Asking: `weight_intervals`, `indistinguishable`, `shadow_prices`, `sensitivity`,
+`leave_one_out`, `redundancy_clusters`, `task_map`; `explain` asks most of it.
+
+NumPy and SciPy, with DAQP where our own active set gives up; nothing here loads torch.
 """
 
 from mishran.energy.certificate import Multipliers, certify
-from mishran.energy.constraints import Constraints, check_feasible, constraints, simplex
+from mishran.energy.clusters import Cluster, redundancy_clusters
+from mishran.energy.constraints import (
+    Constraints,
+    EpochLimit,
+    Row,
+    check_feasible,
+    constraints,
+    simplex,
+)
 from mishran.energy.energy import Energy
-from mishran.energy.intervals import WeightIntervals, weight_intervals
+from mishran.energy.explain import Explanation, explain
+from mishran.energy.incremental import carried, without
+from mishran.energy.infeasible import Conflict, diagnose
+from mishran.energy.intervals import (
+    Indistinguishable,
+    WeightIntervals,
+    affinity_intervals,
+    indistinguishable,
+    weight_intervals,
+)
+from mishran.energy.leave_out import LeftOut, Substitutes, leave_one_out, substitutes
 from mishran.energy.paper import Projection, closed_form, paper_solution, project_to_simplex
-from mishran.energy.path import Side, effective_tasks, t_grid
-from mishran.energy.solver import solve
+from mishran.energy.path import Path, Side, effective_tasks, follow, t_grid
+from mishran.energy.prices import Price, entry_prices, shadow_prices
+from mishran.energy.robust import RobustMode, RobustSolution, robust
+from mishran.energy.selection import Selection, select
+from mishran.energy.sensitivity import PairInfluence, pair_influence, sensitivity
+from mishran.energy.solver import judged, solve
 from mishran.energy.tangent import RepairMode, repair_tangent, tangent_eigenvalues
+from mishran.energy.taskmap import TaskMap, task_map
 
 __all__ = [
+    "Cluster",
+    "Conflict",
     "Constraints",
     "Energy",
+    "EpochLimit",
+    "Explanation",
+    "Indistinguishable",
+    "LeftOut",
     "Multipliers",
+    "PairInfluence",
+    "Path",
+    "Price",
     "Projection",
     "RepairMode",
+    "RobustMode",
+    "RobustSolution",
+    "Row",
+    "Selection",
     "Side",
+    "Substitutes",
+    "TaskMap",
     "WeightIntervals",
+    "affinity_intervals",
+    "carried",
     "certify",
     "check_feasible",
     "closed_form",
     "constraints",
+    "diagnose",
     "effective_tasks",
+    "entry_prices",
+    "explain",
+    "follow",
+    "indistinguishable",
+    "judged",
+    "leave_one_out",
+    "pair_influence",
     "paper_solution",
     "project_to_simplex",
+    "redundancy_clusters",
     "repair_tangent",
+    "robust",
+    "select",
+    "sensitivity",
+    "shadow_prices",
     "simplex",
     "solve",
+    "substitutes",
     "t_grid",
     "tangent_eigenvalues",
+    "task_map",
     "weight_intervals",
+    "without",
 ]

@@ -48,6 +48,7 @@ class Pivoted:
     held: np.ndarray
     prices: Array
     curved: bool
+    sure: bool
     rounds: int
 
 
@@ -112,7 +113,7 @@ def pivot(
             paid = np.zeros(len(side))
             paid[held] = system.prices
             p = np.minimum(np.maximum(system.p, lower), upper)
-            return Pivoted(p, free, held, paid, curved, number)
+            return Pivoted(p, free, held, paid, curved, curved and solid, number)
         fewest, patience = (count, PATIENCE) if count < fewest else (fewest, patience - 1)
         if patience < 0:
             if many and strange.any():
@@ -145,12 +146,20 @@ class _System:
     prices: of the rows. reduced: (n,) slope less what the rows are worth, 0 on free tasks.
     """
 
-    __slots__ = ("energy", "factor", "free", "inside", "p", "prices", "reduced", "rows", "target")
+    __slots__ = (
+        "energy", "factor", "free", "inside", "p", "prices", "reduced", "ridge", "rows", "target"
+    )  # fmt: skip
 
     def __init__(
-        self, energy: Energy, free: np.ndarray, factor: Array, rows: Array, target: Array
+        self,
+        energy: Energy,
+        free: np.ndarray,
+        factor: Array,
+        rows: Array,
+        target: Array,
+        ridge: float,
     ) -> None:
-        self.energy, self.free, self.factor = energy, free, factor
+        self.energy, self.free, self.factor, self.ridge = energy, free, factor, ridge
         self.rows, self.target, self.inside = rows, target, rows.take(free, 1)
         self.prices = np.zeros(len(rows))
 
@@ -178,17 +187,21 @@ class _System:
             factor = cholesky(block, ridge)
             if factor is None:
                 return None
-        out = cls(energy, index, factor, rows, target)
+        out = cls(energy, index, factor, rows, target, ridge)
         # The block does not see that 1'p moves from 1'fixed to 1.
         slope, missing = energy.slope, target
         if np.count_nonzero(fixed):
             missing = target - rows @ fixed
             slope = form.relative @ fixed - energy.unary + (1.0 - fixed.sum()) * form.half
+            slope += ridge * fixed
         out._move(fixed, slope, missing)
         return out
 
     def refine(self, enough: float) -> None:
         """Iterative refinement, which takes the ridge out again."""
+        if self.ridge:
+            self.reduced -= self.ridge * self.p
+            self.ridge = 0.0
         for _ in range(REFINEMENTS):
             left = float(np.maximum.reduce(np.abs(self.reduced.take(self.free))))
             missing = self.target - self.rows @ self.p
@@ -202,7 +215,7 @@ class _System:
         x, size = _GENERIC[:m] if m <= len(_GENERIC) else np.resize(_GENERIC, m), 1.0
         for _ in range(3):
             x = solve_factored(self.factor, x / size)
-            size = sqrt(x.dot(x))
+            size = sqrt(x.dot(x)) or 1.0  # 0 where entries are so large that their inverses vanish
         return 1.0 / size
 
     def _move(self, p: Array, slope: Array, missing: Array) -> None:
@@ -223,6 +236,8 @@ class _System:
         self.p[self.free] += step
         self.reduced = self.energy.form.relative.dot(self.p)
         self.reduced -= self.energy.unary
+        if self.ridge:
+            self.reduced += self.ridge * self.p
         self.reduced -= self.prices.dot(self.rows)
         # What the block left out is the same for all, so a part of the price of the sum.
         common = float(np.add.reduce(self.reduced.take(self.free))) / len(self.free)

@@ -176,9 +176,11 @@ def _certified(
     certificate = certify(energy, constraints, p, prices, f"active set, {found.rounds} rounds")
     if certificate.gap > limit / 100 or certificate.primal_residual > PRIMAL:
         return None
-    if not constraints.rows and np.count_nonzero(np.abs(reduced) <= FLAT * unit) == len(on):
+    priced = np.count_nonzero(np.abs(reduced) <= FLAT * unit) == len(on)
+    if found.sure or (priced and not constraints.rows):
         return p, certificate, True
-    return p, certificate, is_unique(normalise(energy, constraints), constraints, p, prices)
+    unique = is_unique(normalise(energy, constraints), constraints, p, prices)
+    return (p, certificate, True) if unique else None  # of several the shortest is to be found
 
 
 def _general(

@@ -231,7 +231,8 @@ def _specialists(
                 name = task.task.name
                 target = folder / "specialists" / name
                 target.mkdir(parents=True)
-                common = {"seed": prepared.config.seed, "max_tokens": prepared.max_tokens}
+                seed = prepared.config.seed if recipe.seed is None else recipe.seed
+                common = {"seed": seed, "max_tokens": prepared.max_tokens}
                 if task.adapter is not None:
                     for file in ADAPTER:
                         (target / file).write_bytes((task.adapter / file).read_bytes())

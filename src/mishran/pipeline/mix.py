@@ -7,9 +7,7 @@ through here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,25 +16,26 @@ from mishran.energy import (
     Constraints,
     Energy,
     RepairMode,
+    Row,
     WeightIntervals,
+    carried,
     constraints,
     effective_tasks,
-    paper_solution,
-    t_grid,
+    follow,
     weight_intervals,
 )
 from mishran.energy import solve as minimise
-from mishran.energy.constraints import Row
-from mishran.energy.names import positions
-from mishran.errors import ConfigError, InfeasibleError
-from mishran.mixture import Budget, Mixture, RepairFile, TaskShare, certificate_file
-from mishran.pipeline.budget import bound_rows, epoch_limit, rows_for_tokens, rows_of
+from mishran.errors import ConfigError
+from mishran.explanation import Explanation
+from mishran.mixture import Budget, Mixture
+from mishran.pipeline.answer import Answer, answer
+from mishran.pipeline.budget import bound_rows, epoch_limit, rows_for_tokens
+from mishran.pipeline.explaining import explained
 from mishran.pipeline.facts import TaskFacts, groups_of
-from mishran.types import Affinity, Array, Repair, Solution
+from mishran.pipeline.mixture_file import mixture_of, parameters_of
+from mishran.types import Affinity, Array
 
-SOURCE = "arXiv 2507.12612"
 SLIDER_ENDS = (2, 4, 5, 10, 20, 50, 100)  # the first that t fits under; 1 is always on the slider
-_PACKAGES = ("mishran", "numpy", "scipy", "daqp", "torch", "transformers", "peft")
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,10 @@ class Gains:
 
 @dataclass(frozen=True)
 class Mixed:
-    """A mixture, and the solutions along t where they were asked for and there is a t (else None)."""
+    """A mixture, and where it was asked for why it is so and what it is along t (if there is a t)."""
 
     mixture: Mixture
+    explanation: Explanation | None = None
     t_values: Array | None = None
     t_weights: Array | None = None
 
@@ -66,7 +66,7 @@ def mix(
     groups: Mapping[str, Sequence[str]] | None = None,
     gains: Gains | None = None,
     inputs: Mapping[str, str] | None = None,
-    path: bool = False,
+    explain: bool = True,
 ) -> Mixed:
     """Solve for a mixture.
 
@@ -75,74 +75,41 @@ def mix(
         groups: groups of a bare matrix; with facts theirs are used.
         gains: for the utility unary.
         inputs: sha256 of the files behind the affinity, for the record.
-        path: solve along t too, for a page with a slider; a hundred times the work.
+        explain: say why it is so, and follow t, for a report; some ten times the work.
 
     Raises:
         ConfigError, InfeasibleError, EnergyError: what is impossible, and what would do.
     """
     by_name = {f.name: f for f in facts}
     members = dict(groups_of(facts) if facts else groups or {})
-    energy, solution, bounds, budget = _with_budget(affinity, settings, members, by_name, gains)
-    exact = settings.solution == "exact"
-    mixture = _mixture(
-        energy,
-        solution,
-        _intervals(energy, bounds, settings.repair) if exact else None,
-        method="taskpgm" if exact else f"taskpgm-{settings.solution}",
-        parameters=_parameters(energy, settings, members),
+    found, bounds, budget = _with_budget(affinity, settings, members, by_name, gains)
+    # The noise of a robust mixture or of the paper's is not that of the optimum.
+    intervals = _intervals(found.energy, found.bounds, settings.repair) if found.optimal else None
+    mixture = mixture_of(
+        found,
+        intervals,
+        parameters=parameters_of(found.energy, settings, members),
         groups=members,
         facts=by_name,
         budget=budget,
         repairs=affinity.repairs,
         inputs=inputs or {},
     )
-    if settings.unary.kind != "coverage" or not path:
+    if not explain:
         return Mixed(mixture)
-    ts = slider(float(energy.parameters["t"]))
-    return Mixed(mixture, ts, t_grid(affinity, ts, bounds, settings.ridge, settings.repair))
+    along = settings.unary.kind == "coverage"
+    path = follow(affinity, bounds, settings.ridge, settings.repair) if along else None
+    why = explained(found, affinity, settings.repair, intervals, path)
+    if path is None:
+        return Mixed(mixture, why)
+    ts = slider(float(found.energy.parameters["t"]))
+    return Mixed(mixture, why, ts, path.at(ts))
 
 
 def slider(t: float) -> Array:
     """101 values of t from 0 on, 1 among them, to 2 or to where the chosen t fits in (at most 100)."""
     end = next((end for end in SLIDER_ENDS if t <= end), SLIDER_ENDS[-1])
     return np.round(np.linspace(0.0, end, 101), 2)
-
-
-def check_settings(settings: MixtureConfig, facts: Sequence[TaskFacts]) -> None:
-    """Refuse what no affinity could satisfy, before anything is measured.
-
-    Bounds on tasks and groups, epoch caps, targets and given values, the paper's closed form beside
-    bounds. What depends on the affinity (the effective tasks that t reaches) is found when solving.
-
-    Args:
-        facts: of all tasks, those that are only evaluated too.
-
-    Raises:
-        ConfigError, InfeasibleError: what is impossible, and what would do.
-    """
-    names = tuple(f.name for f in facts if not f.eval_only)
-    by_name = {f.name: f for f in facts}
-    n, budget = len(names), settings.budget
-    limits = epoch_limit(settings, budget.rows if budget else None, names, by_name)
-    groups = groups_of(facts)
-    rows = bound_rows(settings, names, groups, by_name)
-    constraints(names, groups, settings.floors, settings.caps, limits, rows)
-    if settings.solution != "exact":
-        _projection(settings)
-    wanted = settings.effective_tasks
-    if wanted is not None and not 1.0 <= wanted <= n:
-        raise InfeasibleError(
-            expected=f"between 1 and {n} effective tasks, as there are {n} tasks",
-            found=f"{wanted:g}",
-            where="mixture.effective_tasks",
-            fix=f"ask for {min(max(wanted, 1.0), float(n)):g}",
-        )
-    unary = settings.unary
-    known = [f.name for f in facts] if unary.kind == "utility" else names
-    positions(unary.targets, known, "mixture.unary.targets")
-    if unary.kind == "given":
-        nothing = Affinity(names, np.eye(n), "matrix", np.empty((0, n, n)))
-        Energy.given(nothing, unary.values or {}, unary.strength)
 
 
 def solve(
@@ -153,6 +120,7 @@ def solve(
     groups: Mapping[str, Sequence[str]] | None = None,
     rows: Mapping[str, Row] | None = None,
     repair: RepairMode = "shift",
+    start: Mixture | None = None,
 ) -> Mixture:
     """The mixture that minimises an energy, with intervals when the energy has replicas.
 
@@ -161,16 +129,17 @@ def solve(
         groups: group -> its tasks.
         rows: name -> general row, low <= values'p <= high.
         repair: what to do with an energy that is not convex: shift, nearest or refuse.
+        start: a mixture to start from, of a few tasks more or fewer say. It saves time where there
+            are hundreds of tasks and changes nothing else.
 
     Raises:
         ConfigError, InfeasibleError, EnergyError: what is impossible, and what would do.
     """
     bounds = constraints(energy.names, groups, floors, caps, rows=rows)
-    return _mixture(
-        energy,
-        minimise(energy, bounds, repair),
+    warm = None if start is None else carried(start.weights, energy.names)
+    return mixture_of(
+        Answer(energy, minimise(energy, bounds, repair, warm), bounds, "taskpgm"),
         _intervals(energy, bounds, repair),
-        method="taskpgm",
         parameters={
             **energy.parameters,
             "floors": dict(floors or {}),
@@ -184,48 +153,6 @@ def solve(
 
 def _intervals(energy: Energy, bounds: Constraints, repair: RepairMode) -> WeightIntervals | None:
     return weight_intervals(energy, bounds, repair) if len(energy.replica_unaries) else None
-
-
-def _mixture(
-    energy: Energy,
-    solution: Solution,
-    intervals: WeightIntervals | None,
-    *,
-    method: str,
-    parameters: dict[str, Any],
-    groups: Mapping[str, Sequence[str]],
-    facts: Mapping[str, TaskFacts] | None = None,
-    budget: Budget | None = None,
-    repairs: Sequence[Repair] = (),
-    inputs: Mapping[str, str] | None = None,
-) -> Mixture:
-    facts = facts or {}
-    counts = None if budget is None else rows_of(solution, budget, facts)
-    return Mixture(
-        method=method,
-        source=SOURCE,
-        affinity=str(energy.parameters.get("affinity", "matrix")),
-        parameters=parameters,
-        tasks=tuple(
-            _share(i, name, solution, intervals, counts, facts, groups)
-            for i, name in enumerate(energy.names)
-        ),
-        effective_tasks=solution.effective_tasks,
-        energy=solution.energy,
-        representativeness=solution.representativeness,
-        diversity=solution.diversity,
-        unique=solution.unique,
-        replicas=0 if intervals is None else len(intervals.weights),
-        certificate=certificate_file(solution),
-        repairs=tuple(
-            RepairFile(**asdict(r))
-            for r in (*repairs, *solution.repairs, *_replica_repairs(intervals))
-        ),
-        warnings=solution.warnings,
-        budget=budget,
-        inputs=dict(inputs or {}),
-        versions=versions(),
-    )
 
 
 def _energy(
@@ -268,20 +195,17 @@ def _with_budget(
     groups: Mapping[str, Sequence[str]],
     facts: Mapping[str, TaskFacts],
     gains: Gains | None,
-) -> tuple[Energy, Solution, Constraints, Budget | None]:
-    """Solve under the epoch caps of a budget, if there are any."""
+) -> tuple[Answer, Constraints, Budget | None]:
+    """Solve under the epoch caps of a budget, if there are any; the bounds before any choice too."""
     extra = bound_rows(settings, affinity.names, groups, facts)
 
-    def solved(rows: int | None, explain: bool = True) -> tuple[Energy, Solution, Constraints]:
+    def solved(rows: int | None, explain: bool = True) -> tuple[Answer, Constraints]:
         limits = epoch_limit(settings, rows, affinity.names, facts)
         bounds = constraints(
             affinity.names, groups, settings.floors, settings.caps, limits, extra, explain
         )
         energy = _energy(affinity, settings, bounds, gains)
-        if settings.solution == "exact":
-            return energy, minimise(energy, bounds, settings.repair), bounds
-        paper = paper_solution(energy, _projection(settings), settings.repair)
-        return energy, paper, bounds
+        return answer(energy, bounds, settings, groups), bounds
 
     wanted = settings.budget
     if wanted is None:
@@ -298,95 +222,10 @@ def _with_budget(
         return *solved(wanted.rows), Budget(rows=wanted.rows, max_epochs=settings.max_epochs)
     tokens = np.array([facts[n].mean_tokens for n in affinity.names])
     free = solved(None)
-    rows = max(1, round((wanted.tokens or 0) / float(free[1].weights @ tokens)))
+    rows = max(1, round((wanted.tokens or 0) / float(free[0].solution.weights @ tokens)))
     if settings.max_epochs is not None:
         rows = rows_for_tokens(
-            wanted.tokens or 0, rows, tokens, lambda r: solved(r, explain=False)[1].weights
+            wanted.tokens or 0, rows, tokens, lambda r: solved(r, explain=False)[0].solution.weights
         )
         free = solved(rows)
     return *free, Budget(rows=rows, tokens=wanted.tokens, max_epochs=settings.max_epochs)
-
-
-def _projection(settings: MixtureConfig) -> Literal["clip", "project"]:
-    bounds = [*settings.floors, *settings.caps, *settings.quotas, *settings.limits]
-    if bounds or settings.max_epochs is not None:
-        raise ConfigError(
-            expected="no floors, caps, quotas, limits or max_epochs beside the paper's closed form, "
-            "which knows the simplex only",
-            found=", ".join(bounds or ["max_epochs"]),
-            where="mixture.solution",
-            fix="use solution: exact, or remove them",
-        )
-    return "clip" if settings.solution == "paper-clip" else "project"
-
-
-def _replica_repairs(intervals: WeightIntervals | None) -> list[Repair]:
-    """What had to be repaired before the replicas behind the intervals could be solved."""
-    if intervals is None or intervals.repaired == 0:
-        return []
-    detail = f"{intervals.repaired} of {len(intervals.weights)} replicas needed the same repair"
-    return [Repair("replicas", intervals.largest_repair, f"{detail}; the largest is given")]
-
-
-def _share(
-    i: int,
-    name: str,
-    solution: Solution,
-    intervals: WeightIntervals | None,
-    counts: np.ndarray | None,
-    facts: Mapping[str, TaskFacts],
-    groups: Mapping[str, Sequence[str]],
-) -> TaskShare:
-    fact = facts.get(name)
-    share = TaskShare(
-        name=name,
-        weight=float(solution.weights[i]),
-        low=None if intervals is None else float(intervals.low[i]),
-        high=None if intervals is None else float(intervals.high[i]),
-        groups=fact.groups if fact else tuple(g for g, tasks in groups.items() if name in tasks),
-        available_rows=fact.train_rows if fact else None,
-    )
-    if counts is None or fact is None:
-        return share
-    return share.model_copy(
-        update={
-            "rows": int(counts[i]),
-            "epochs": float(counts[i] / fact.train_rows),
-            "tokens": round(counts[i] * fact.mean_tokens),
-        }
-    )
-
-
-def _parameters(
-    energy: Energy, settings: MixtureConfig, groups: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    return {
-        **energy.parameters,
-        "floors": dict(settings.floors),
-        "caps": dict(settings.caps),
-        "repair": settings.repair,
-        "groups": {g: list(tasks) for g, tasks in groups.items()},
-        **{
-            kind: {name: bound.model_dump(exclude_none=True) for name, bound in bounds.items()}
-            for kind, bounds in (("quotas", settings.quotas), ("limits", settings.limits))
-            if bounds
-        },
-        **(
-            {"effective_tasks_wanted": settings.effective_tasks, "side": settings.side}
-            if settings.effective_tasks is not None
-            else {}
-        ),
-        **({"targets": list(settings.unary.targets)} if settings.unary.kind == "utility" else {}),
-        **({"max_epochs": settings.max_epochs} if settings.max_epochs is not None else {}),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that results depend on, where installed."""
-    found: dict[str, str] = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mishran.config import FitConfig
 from mishran.errors import DataError
+from mishran.pipeline.check import check_settings
 from mishran.pipeline.facts import TaskFacts
-from mishran.pipeline.mix import check_settings
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import KINDS, matrix_over, matrix_path
 from mishran.run import sha256_value

@@ -13,6 +13,7 @@ import numpy as np
 
 from mishran.affinity import AffinityDiagnostics
 from mishran.errors import ArtifactError
+from mishran.explanation import Explanation
 from mishran.mixture import Mixture
 from mishran.pipeline.facts import TaskFacts, read_facts, read_run
 from mishran.pipeline.mix import Mixed
@@ -33,9 +34,9 @@ from mishran.types import Affinity
 
 @dataclass(frozen=True)
 class Tried:
-    """A mixture solved from a run that is not written into it, and the affinity that it is of."""
+    """What was solved from a run and is not written into it, and the affinity that it is of."""
 
-    mixture: Mixture
+    mixed: Mixed
     affinity: Affinity
 
 
@@ -48,15 +49,14 @@ def report_data(run: Run, other: Tried | None = None) -> ReportData:
     Raises:
         ArtifactError: a file is missing or damaged.
     """
-    t = along = None
     if other is None:
         mixture = Mixture.read(run.path("mixture.json"))
         affinity = read_affinity(run.path(f"affinity-{mixture.affinity}.npz"))
-        path = read_npz(run.path("path.npz"))
-        if len(path["t"]):
-            t, along = path["t"], path["weights"]
+        why, path = Explanation.read(run.path("explanation.json")), read_npz(run.path("path.npz"))
+        t, along = (path["t"], path["weights"]) if len(path["t"]) else (None, None)
     else:
-        mixture, affinity = other.mixture, other.affinity
+        mixture, affinity = other.mixed.mixture, other.affinity
+        why, t, along = other.mixed.explanation, other.mixed.t_values, other.mixed.t_weights
     evidence = [_evidence(run.path(f"specialists/{t.name}/evidence.json")) for t in mixture.tasks]
     groups = {t.name: t.groups for t in mixture.tasks}
     rows = tuple(_row(e, groups[e["task"]]) for e in evidence if e is not None)
@@ -74,6 +74,7 @@ def report_data(run: Run, other: Tried | None = None) -> ReportData:
         curves=curves,
         findings=(*find(mixture, affinity, view, rows, base), *data_findings(read_facts(run))),
         base=base,
+        explanation=why,
     )
 
 
@@ -121,6 +122,7 @@ def matrix_data(title: str, mixed: Mixed, affinity: Affinity) -> ReportData:
         t_weights=mixed.t_weights,
         t_chosen=mixed.mixture.parameters.get("t"),
         findings=find(mixed.mixture, affinity, view),
+        explanation=mixed.explanation,
     )
 
 

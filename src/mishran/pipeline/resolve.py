@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mishran.pipeline.facts import check_measured, read_facts, read_run
 from mishran.pipeline.mix import mix
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.report import Tried
+from mishran.pipeline.seeds import with_seeds
 from mishran.pipeline.solve import (
     KINDS,
     affinity_file,
@@ -32,8 +34,13 @@ def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
 
     t, effective_tasks and a unary other than coverage exclude each other: the new one wins. Floors
     and caps are changed one by one; a floor of 0 or a cap of 1 takes away the one that was there.
-    So are quotas and limits, see `_merged`.
+    So are quotas and limits, see `_merged`. Taking away max_tasks or robust takes what belongs to it.
     """
+    changes = dict(changes)
+    if changes.get("max_tasks", 0) is None:
+        changes |= {"min_tasks": {}, "least_share": 0.0}
+    if changes.get("robust", "") is None:
+        changes |= {"kappa": 1.0}
     data = settings.model_dump(mode="json")
     for bound, nothing in (("floors", 0.0), ("caps", 1.0)):
         old, new = data[bound], changes.get(bound, {})
@@ -100,22 +107,44 @@ def resolve_run(run: Run, changes: dict[str, Any], progress: Progress) -> Mixtur
     return mixture
 
 
-def try_run(run: Run, changes: dict[str, Any], progress: Progress) -> Tried:
-    """The same without writing anything into the run."""
+def try_run(
+    run: Run,
+    changes: dict[str, Any],
+    progress: Progress,
+    seed_runs: Sequence[Path] = (),
+    explain: bool = True,
+) -> Tried:
+    """The same without writing anything into the run.
+
+    Args:
+        seed_runs: runs of other seeds of the specialists; the affinity is the mean of all.
+        explain: say why too.
+    """
     read_facts(run)
     with run.locked():
         config = _settled(run, changes)
         own = _own(run, config)
         affinity = own or made_affinity(run, config)
         files = run.outputs("affinity-matrix") if own else affinity_file(affinity)
+        if seed_runs:
+            if own is not None:
+                raise ConfigError(
+                    expected="a measured affinity beside --seed-run",
+                    found="a matrix of your own",
+                    where="--seed-run",
+                    fix="add --affinity jsd",
+                )
+            affinity, others = with_seeds(run, config, affinity, seed_runs)
+            files = {**affinity_file(affinity), **others}
         mixed = mix(
             affinity,
             config.mixture,
             [f for f in read_facts(run) if not f.eval_only],
             gains=run_gains(run, config, affinity),
             inputs=mixture_inputs(run, config.mixture, files),
+            explain=explain,
         )
-    return Tried(mixed.mixture, affinity)
+    return Tried(mixed, affinity)
 
 
 def _settled(run: Run, changes: dict[str, Any]) -> FitConfig:

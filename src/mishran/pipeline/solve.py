@@ -141,7 +141,7 @@ def matrix_over(names: Sequence[str], path: Path) -> Affinity:
 
 
 def run_mixture(run: Run, config: FitConfig, affinity: Affinity, progress: Progress) -> Mixture:
-    """Solve, and write mixture.json and path.npz."""
+    """Solve, and write mixture.json, explanation.json and path.npz."""
     settings = config.mixture
     facts = [f for f in read_facts(run) if not f.eval_only]
     inputs = mixture_inputs(run, settings, run.outputs(f"affinity-{affinity.kind}"))
@@ -149,8 +149,10 @@ def run_mixture(run: Run, config: FitConfig, affinity: Affinity, progress: Progr
 
     def make(folder: Path) -> None:
         gains = run_gains(run, config, affinity)
-        mixed = mix(affinity, settings, facts, gains=gains, inputs=inputs, path=True)
+        mixed = mix(affinity, settings, facts, gains=gains, inputs=inputs)
         atomic_write(folder / "mixture.json", mixed.mixture.to_json())
+        if mixed.explanation is not None:
+            atomic_write(folder / "explanation.json", mixed.explanation.to_json())
         none = np.empty((0, len(facts)))
         write_npz(
             folder / "path.npz",

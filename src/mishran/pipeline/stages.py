@@ -22,9 +22,9 @@ if TYPE_CHECKING:  # the real import would load torch
 SPECIALIST = 2
 POOL_PART = 2
 POOL = 2
-AFFINITY = 1
-MIXTURE = 2
-REPORT = 3
+AFFINITY = 2
+MIXTURE = 3
+REPORT = 4
 
 # Affinity -> the table that it is made from.
 TABLES = {
@@ -46,7 +46,9 @@ def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype:
         recipe = {"batch_size": config.specialists.batch_size}
     else:
         inputs["train"] = task.train.sha256
-        recipe = config.specialists.model_dump(mode="json", exclude={"tokens"})
+        recipe = config.specialists.model_dump(mode="json", exclude={"tokens", "seed"})
+        if config.specialists.seed is not None:
+            recipe["seed"] = config.specialists.seed
         recipe["tokens"] = config.specialists.budget_tokens
         recipe["learning_rate"] = config.specialists.lora_learning_rate(prepared.shape.hidden_size)
     name = task.task.name
@@ -157,8 +159,9 @@ def matrix_stage(matrix: Path, names: Sequence[str]) -> Stage:
 
 
 def mixture_stage(inputs: dict[str, str], params: dict[str, Any]) -> Stage:
-    """mixture.json and path.npz (the solution at 101 values of t)."""
-    return Stage("mixture", MIXTURE, params, inputs, ("mixture.json", "path.npz"))
+    """mixture.json, explanation.json and path.npz (the solution at 101 values of t)."""
+    outputs = ("mixture.json", "explanation.json", "path.npz")
+    return Stage("mixture", MIXTURE, params, inputs, outputs)
 
 
 def report_stage(run: Run, mixture: Mixture, model: str, facts: Sequence[TaskFacts]) -> Stage:
