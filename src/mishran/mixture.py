@@ -8,7 +8,7 @@ share of the result, multiple of a task's own size, absolute count.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -190,8 +190,12 @@ class Mixture(_File):
             ) from error
 
 
-def certificate_file(solution: Solution) -> CertificateFile:
-    """The certificate with its arrays by task name; multipliers that are exactly 0 are left out."""
+def certificate_file(solution: Solution, chosen: Collection[str] | None = None) -> CertificateFile:
+    """The certificate with its arrays by task name; multipliers that are exactly 0 are left out.
+
+    Args:
+        chosen: of a selection; that others get nothing is no cap that anybody wrote.
+    """
     proof = solution.certificate
 
     def named(values: Array) -> dict[str, float]:
@@ -205,7 +209,7 @@ def certificate_file(solution: Solution) -> CertificateFile:
         relative_gap=proof.relative_gap,
         simplex=proof.simplex,
         lower=named(proof.lower),
-        upper=named(proof.upper),
+        upper={n: v for n, v in named(proof.upper).items() if chosen is None or n in chosen},
         floors=dict(proof.floors),
         caps=dict(proof.caps),
         method=proof.method,

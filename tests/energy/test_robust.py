@@ -362,7 +362,8 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             lambda: robust(Energy.coverage(affinity_of(np.eye(3)), 0.5)),
             f"{where} an affinity with bootstrap replicas, found none; "
-            "set mixture.replicas: 200, or solve without robust",
+            "solve a run that was fitted with mixture.replicas: 200 (a bare matrix has none), "
+            "or leave robust out",
         ),
         (
             lambda: robust(energy, mode="best"),  # type: ignore[arg-type]

@@ -382,7 +382,7 @@ EIGHT = {"hindi": ["task0", "task1", "task2"], "maths": ["task2", "task3"]}
         (
             {"groups": EIGHT, "minimums": {"hindy": 1}},
             ConfigError,
-            "mixture.minimums.hindy: expected the name of a group (hindi, maths), found 'hindy'; "
+            "mixture.min_tasks.hindy: expected the name of a group (hindi, maths), found 'hindy'; "
             "did you mean 'hindi'?",
         ),
         (
@@ -394,20 +394,20 @@ EIGHT = {"hindi": ["task0", "task1", "task2"], "maths": ["task2", "task3"]}
         (
             {"groups": EIGHT, "minimums": {"hindi": -1}},
             ConfigError,
-            "mixture.minimums.hindi: expected a whole number of tasks, 0 or more, found -1; "
+            "mixture.min_tasks.hindi: expected a whole number of tasks, 0 or more, found -1; "
             "write 2 for two tasks",
         ),
         (
             {"groups": EIGHT, "minimums": {"hindi": 4}},
             InfeasibleError,
-            "mixture.minimums.hindi: expected at most the 3 tasks that group hindi has, found a "
+            "mixture.min_tasks.hindi: expected at most the 3 tasks that group hindi has, found a "
             "minimum of 4; the largest feasible minimum for hindi is 3",
         ),
         (
             {"max_tasks": 2, "groups": EIGHT, "minimums": {"hindi": 2, "maths": 2}},
             InfeasibleError,
             "mixture.max_tasks: expected rules that some set of tasks satisfies, found max_tasks = "
-            "2, minimums.hindi = 2, minimums.maths = 2; the smallest feasible max_tasks is 3, or "
+            "2, min_tasks.hindi = 2, min_tasks.maths = 2; the smallest feasible max_tasks is 3, or "
             "the largest feasible minimum for hindi is 1, or the largest feasible minimum for "
             "maths is 1",
         ),
@@ -420,7 +420,7 @@ EIGHT = {"hindi": ["task0", "task1", "task2"], "maths": ["task2", "task3"]}
             },
             InfeasibleError,
             "mixture.max_tasks: expected rules that some set of tasks satisfies, found max_tasks = "
-            "4, minimums.hindi = 3, the least share; the largest feasible minimum for hindi is 2, "
+            "4, min_tasks.hindi = 3, the least share; the largest feasible minimum for hindi is 2, "
             "or the largest feasible least_share is 0.3333",
         ),
         (
@@ -447,7 +447,7 @@ EIGHT = {"hindi": ["task0", "task1", "task2"], "maths": ["task2", "task3"]}
                 "least_share": 0.5,
             },
             InfeasibleError,
-            "found max_tasks = 2; raise max_tasks or caps, or lower minimums and the least share, "
+            "found max_tasks = 2; raise max_tasks or caps, or lower min_tasks and least_share, "
             "several at once",
         ),
     ],

@@ -162,7 +162,7 @@ def test_how_often_a_task_is_selected_stands_beside_its_interval():
 def test_the_dial_says_what_both_sides_reach():
     lines = why.reach(explained())
     assert lines == (
-        "t from 0 to 1 reaches 4.3 to 16.0 effective tasks, t above 1 reaches 2.0 to 16.0.",
+        "t from 0 to 1 reaches 4.3 to 16 effective tasks, t above 1 reaches 2 to 16.",
         "The picture ends at t = 2; the mixture stays the same from t = 3.5 on.",
     )
     assert why.reach(case(16)) == ()
@@ -428,7 +428,22 @@ def test_tables_have_heads_and_figures_have_words():
         for row in re.findall(r'<tr role="row"><th role="rowheader".*?</tr>', table, re.S):
             spanned = sum(int(n) - 1 for n in re.findall(r'colspan="(\d+)"', row))
             assert 1 + row.count("<td role=") + spanned == heads
-    assert re.search(r'<div class="map-box" role="img" aria-label="Map of 24 tasks;', text)
+    assert re.search(r'<div class="map-box" role="img" aria-label="Map of 24 tasks. ([^"]+)"', text)
+
+
+def test_the_map_tells_in_words_who_is_near():
+    view = map_view(explained())
+    first = view.dots[0]
+    near = min(view.dots[1:], key=lambda dot: np.hypot(dot.x - first.x, dot.y - first.y))
+    assert view.told.startswith(f"{first.name} is nearest to {near.name}; ")
+    assert view.told.count("nearest") == 5
+
+
+def test_small_changes_keep_a_digit():
+    assert (
+        why.moved({"a": 0.0123, "b": 0.0003, "c": -0.00002}, "") == "a 1.2, b 0.03, c −0.002 points"
+    )
+    assert why.moved({}, "+") == "–"
 
 
 def test_findings_of_the_explanation_reach_the_page():

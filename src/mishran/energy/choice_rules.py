@@ -21,7 +21,7 @@ from mishran.energy.subsets import Evaluator, Group, Mask, Subsets
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.types import Array
 
-MAX_TASKS, MINIMUMS, SHARE = "mixture.max_tasks", "mixture.minimums", "mixture.least_share"
+MAX_TASKS, MINIMUMS, SHARE = "mixture.max_tasks", "mixture.min_tasks", "mixture.least_share"
 
 
 def group_minimums(
@@ -124,16 +124,14 @@ def _conflict(problem: Subsets, box: Constraints, needed: int | None) -> Infeasi
         rest = tuple(g for g in problem.groups if g is not group)
         most = _most_members(replace(problem, groups=rest), group)
         if most is not None and most < group.minimum:
-            found.append(f"minimums.{group.name} = {group.minimum}")
+            found.append(f"min_tasks.{group.name} = {group.minimum}")
             fixes.append(f"the largest feasible minimum for {group.name} is {most}")
     share = _largest_share(problem, box)
     if share is not None:
         found.append("the least share")
         fixes.append(f"the largest feasible least_share is {share:g}")
     if not fixes:
-        fixes.append(
-            "raise max_tasks or caps, or lower minimums and the least share, several at once"
-        )
+        fixes.append("raise max_tasks or caps, or lower min_tasks and least_share, several at once")
     return InfeasibleError(
         expected="rules that some set of tasks satisfies",
         found=", ".join(found),

@@ -145,7 +145,8 @@ def _check(energy: Energy, mode: str, kappa: float) -> None:
             expected="an affinity with bootstrap replicas",
             found="none",
             where="robust mixture",
-            fix="set mixture.replicas: 200, or solve without robust",
+            fix="solve a run that was fitted with mixture.replicas: 200 (a bare matrix has none), "
+            "or leave robust out",
         )
     if mode not in get_args(RobustMode):
         raise ConfigError(

@@ -28,6 +28,7 @@ from mishran.explanation import (
     TiesFile,
     WithoutFile,
 )
+from mishran.mixture import SelectionFile
 from mishran.pipeline.answer import Answer
 from mishran.types import Affinity
 
@@ -58,7 +59,7 @@ def explained(
         )
     why = explain(found.energy, affinity, found.bounds, found.solution, repair)
     return Explanation(
-        prices=_prices(why),
+        prices=_prices(why, found.selection),
         without=_without(why),
         clusters=_clusters(why.clusters),
         pairs=tuple(PairFile(first=a, second=b, moved=m) for a, b, m in why.pairs.strongest(PAIRS)),
@@ -68,7 +69,8 @@ def explained(
     )
 
 
-def _prices(why: Why) -> tuple[PriceFile, ...]:
+def _prices(why: Why, chosen: SelectionFile | None) -> tuple[PriceFile, ...]:
+    """Of bounds that somebody wrote; that a task was not chosen is none."""
     return tuple(
         PriceFile(
             name=price.name,
@@ -83,6 +85,7 @@ def _prices(why: Why) -> tuple[PriceFile, ...]:
             losses=dict(price.losses),
         )
         for price in why.prices
+        if chosen is None or price.bound > 0 or price.name in chosen.chosen
     )
 
 

@@ -50,7 +50,9 @@ def mixture_of(
         diversity=solution.diversity,
         unique=solution.unique,
         replicas=0 if intervals is None else len(intervals.weights),
-        certificate=certificate_file(solution),
+        certificate=certificate_file(
+            solution, None if found.selection is None else found.selection.chosen
+        ),
         repairs=tuple(
             RepairFile(**asdict(r))
             for r in (*repairs, *solution.repairs, *_replica_repairs(intervals))

@@ -23,6 +23,7 @@ LARGEST, SMALLEST = 2.9, 0.5  # radii
 # Smallest width in pixels and most letters of a name, as in why.css.
 LAYOUTS = {"broad": (980.0, 40), "wide": (730.0, 30), "slim": (320.0, 18)}
 LETTER, PADDING, LINE, MIDDLE = 6.7, 6.0, 14.0, 4.0  # pixels
+TOLD = 5
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
@@ -49,12 +50,25 @@ class MapLabel:
 
 @dataclass(frozen=True)
 class MapView:
-    """dots: largest first. height: percent of the width. labels: per layout."""
+    """dots: largest first. height: percent of the width. labels: per layout. told: who is nearest to
+    whom on it, for those who cannot see it."""
 
     dots: tuple[Dot, ...]
     height: float
     labels: dict[str, tuple[MapLabel, ...]]
     shown: str
+
+    @property
+    def told(self) -> str:
+        """The neighbour of each of the largest dots."""
+        places = np.array([[dot.x, dot.y] for dot in self.dots])
+        apart = np.hypot(*(places[:TOLD, None] - places[None]).transpose(2, 0, 1))
+        np.fill_diagonal(apart, np.inf)
+        pairs = [
+            f"{self.dots[i].name} is nearest to {self.dots[int(row.argmin())].name}"
+            for i, row in enumerate(apart)
+        ]
+        return "; ".join(pairs) + "."
 
 
 def map_view(data: ReportData) -> MapView | None:

@@ -76,10 +76,16 @@ def sentence(text: str) -> str:
 
 def moved(changes: Mapping[str, float], sign: str, most: int = 3) -> str:
     """`a +1.2, b +0.4 points`; a dash where nothing changes."""
-    shown = [f"{name} {sign}{say.number(100 * change, 1)}" for name, change in changes.items()]
+    shown = [f"{name} {sign}{_points(change)}" for name, change in changes.items()]
     if not shown:
         return say.DASH
     return ", ".join(shown[:most]) + " points"
+
+
+def _points(change: float) -> str:
+    """Percentage points, small ones with one significant digit."""
+    points = 100 * change
+    return say.number(points, 1) if abs(points) >= 0.05 else say.compact(points, 1)
 
 
 @dataclass(frozen=True)
@@ -255,7 +261,7 @@ def reach(data: ReportData) -> tuple[str, ...]:
 
 
 def _tasks(low: float, high: float) -> str:
-    first, last = say.number(low, 1), say.number(high, 1)
+    first, last = (say.number(value, 1).removesuffix(".0") for value in (low, high))
     return first if first == last else f"{first} to {last}"
 
 
