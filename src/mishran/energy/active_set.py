@@ -21,7 +21,7 @@ import numpy as np
 
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
-from mishran.energy.matrices import EPS, cholesky, solve_factored
+from mishran.energy.matrices import EPS, Form, cholesky, solve_factored
 from mishran.types import Array
 
 ROUNDS = 80
@@ -62,14 +62,15 @@ def pivot(
     """
     lower, upper = constraints.lower, constraints.upper
     rows, low, high = bordered(constraints)
-    many = len(rows) > 1
+    n, many = len(lower), len(rows) > 1
     # What the other tasks leave bounds a task by itself.
     capped = upper < lower + (1.0 - NEAR - float(np.add.reduce(lower)))
-    caps = bool(np.logical_or.reduce(capped))
+    caps = np.count_nonzero(capped) > 0
+    moved = many or caps or np.count_nonzero(lower) > 0
     least, most = lower - NEAR, np.where(capped, upper + NEAR, np.inf) if caps else upper
-    room = lower < upper
-    sizes, equal = np.abs(rows).max(axis=1) if many else high, low == high
-    form = energy.form
+    room, equal = lower < upper, low == high
+    sizes = np.abs(rows).max(axis=1) if many else high
+    form, slope = energy.form, energy.slope
     steep = max(form.rounding, 16 * EPS * unit)
     solid = form.factor is not None and least_pivot(form.factor) >= CURVED * unit
     ridge = 0.0 if solid else RIDGE * unit
@@ -81,17 +82,26 @@ def pivot(
         value = rows @ warm
         side[~equal & (value <= low + NEAR * sizes)] = -1
         side[~equal & (value >= high - NEAR * sizes)] = 1
-    held, active, target = equal, rows, high
-    fewest, patience = len(free) + len(side) + 1, PATIENCE
+    held, active, target, missing = equal, rows, high, high
+    fixed, right = np.zeros(n), np.concatenate((-slope[None], rows))
+    fewest, patience = n + len(side) + 1, PATIENCE
     for number in range(1, ROUNDS + 1):
         if many:
             held = side != 0
             active, target = rows[held], np.where(side < 0, low, high)[held]
-        fixed = (~free) * (np.where(top, upper, lower) if caps else lower)
-        system = _System.of(energy, free, fixed, active, target, ridge)
+        if moved:
+            fixed = np.where(free, 0.0, np.where(top, upper, lower))
+            # The block does not see that 1'p moves from 1'fixed to 1.
+            pull = energy.unary - form.relative @ fixed - ridge * fixed
+            pull -= (1.0 - float(np.add.reduce(fixed))) * form.half
+            right, missing = np.concatenate((pull[None], active)), target - active @ fixed
+        system = _System.of(form, free, right, ridge)
         if system is None:
             return None
-        p, reduced = system.p, system.reduced
+        step, prices = system.solve(missing)
+        p = fixed.copy()
+        p[system.index] = step
+        reduced = _reduced(form.block, slope, p, prices, active, system.index, ridge)
         if caps:
             enter = np.where(top, reduced > steep, reduced < -steep)
             wrong = np.where(free, (p < least) | (p > most), enter)
@@ -101,7 +111,7 @@ def pivot(
         count = int(np.count_nonzero(wrong))
         if many:
             value, paid = rows @ p, np.zeros(len(side))
-            paid[held] = system.prices
+            paid[held] = prices
             short = ~held & (value < low - NEAR * sizes)
             over = ~held & (value > high + NEAR * sizes)
             strange = short | over | (~equal & (paid * side * sizes > steep))
@@ -109,10 +119,10 @@ def pivot(
         if count == 0:
             curved = system.curvature() >= CURVED * unit
             if curved:
-                system.refine(steep / 16)
+                p, prices = _refined(energy, system, p, prices, active, target, steep / 16)
             paid = np.zeros(len(side))
-            paid[held] = system.prices
-            p = np.minimum(np.maximum(system.p, lower), upper)
+            paid[held] = prices
+            p = np.minimum(np.maximum(p, lower), upper)
             return Pivoted(p, free, held, paid, curved, curved and solid, number)
         fewest, patience = (count, PATIENCE) if count < fewest else (fewest, patience - 1)
         if patience < 0:
@@ -139,110 +149,103 @@ def bordered(constraints: Constraints) -> tuple[Array, Array, Array]:
     return rows, np.concatenate([[1.0], low]), np.concatenate([[1.0], high])
 
 
+@dataclass(slots=True)
 class _System:
-    """The KKT system of some free tasks and binding rows: its block of S factored, and solved.
+    """The block of S on some free tasks, factored, and solved for right-hand sides.
 
-    p: weights with the rows at their target and the tasks that are not free as they were fixed.
-    prices: of the rows. reduced: (n,) slope less what the rows are worth, 0 on free tasks.
+    index: of the free tasks. inside: (k, free) binding rows. solved: (free, 1 + k) inverse of the
+    block times the negative slope and times the rows.
     """
 
-    __slots__ = (
-        "energy", "factor", "free", "inside", "p", "prices", "reduced", "ridge", "rows", "target"
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        energy: Energy,
-        free: np.ndarray,
-        factor: Array,
-        rows: Array,
-        target: Array,
-        ridge: float,
-    ) -> None:
-        self.energy, self.free, self.factor, self.ridge = energy, free, factor, ridge
-        self.rows, self.target, self.inside = rows, target, rows.take(free, 1)
-        self.prices = np.zeros(len(rows))
+    index: np.ndarray
+    inside: Array
+    factor: Array
+    solved: Array
 
     @classmethod
-    def of(
-        cls,
-        energy: Energy,
-        free: np.ndarray,
-        fixed: Array,
-        rows: Array,
-        target: Array,
-        ridge: float,
-    ) -> _System | None:
+    def of(cls, form: Form, free: np.ndarray, right: Array, ridge: float) -> _System | None:
         """None where nothing is free or the block has no factor.
 
         Args:
-            free: (n,) bool. fixed: (n,) weights of the others. rows, target: (k, n) and (k,).
+            free: (n,) bool. right: (1 + k, n) negative slope and binding rows.
         """
-        index, form = free.nonzero()[0], energy.form
+        index = free.nonzero()[0]
         if len(index) == 0:
             return None
         factor = form.factor
         if len(index) < len(free) or ridge or factor is None:
-            block = form.block.take(index, 0).take(index, 1)
-            factor = cholesky(block, ridge)
+            factor = cholesky(form.block.take(index, 0).take(index, 1), ridge)
             if factor is None:
                 return None
-        out = cls(energy, index, factor, rows, target, ridge)
-        # The block does not see that 1'p moves from 1'fixed to 1.
-        slope, missing = energy.slope, target
-        if np.count_nonzero(fixed):
-            missing = target - rows @ fixed
-            slope = form.relative @ fixed - energy.unary + (1.0 - fixed.sum()) * form.half
-            slope += ridge * fixed
-        out._move(fixed, slope, missing)
-        return out
+        right = right.take(index, 1)
+        return cls(index, right[1:].copy(), factor, solve_factored(factor, right.T))
 
-    def refine(self, enough: float) -> None:
-        """Iterative refinement, which takes the ridge out again."""
-        if self.ridge:
-            self.reduced -= self.ridge * self.p
-            self.ridge = 0.0
-        for _ in range(REFINEMENTS):
-            left = float(np.maximum.reduce(np.abs(self.reduced.take(self.free))))
-            missing = self.target - self.rows @ self.p
-            if left <= enough and np.abs(missing).max() <= NEAR / 64:
-                break
-            self._move(self.p, self.reduced, missing)
+    def solve(self, missing: Array) -> tuple[Array, Array]:
+        """Step of the free tasks after which rows have what was missing, and the rows' prices."""
+        seen = self.inside @ self.solved
+        if len(missing) == 1:
+            price = (missing[0] - seen[0, 0]) / seen[0, 1]
+            return self.solved[:, 0] + self.solved[:, 1] * price, np.array([price])
+        prices = np.asarray(np.linalg.lstsq(seen[:, 1:], missing - seen[:, 0])[0], np.float64)
+        return self.solved[:, 0] + self.solved[:, 1:] @ prices, prices
+
+    def again(self, slope: Array, missing: Array) -> tuple[Array, Array]:
+        """The same for another slope on the free tasks."""
+        self.solved[:, 0] = solve_factored(self.factor, -slope)
+        return self.solve(missing)
 
     def curvature(self) -> float:
         """About the smallest eigenvalue of the free block, by inverse iteration."""
-        m = len(self.free)
+        m = len(self.index)
         x, size = _GENERIC[:m] if m <= len(_GENERIC) else np.resize(_GENERIC, m), 1.0
         for _ in range(3):
             x = solve_factored(self.factor, x / size)
             size = sqrt(x.dot(x)) or 1.0  # 0 where entries are so large that their inverses vanish
         return 1.0 / size
 
-    def _move(self, p: Array, slope: Array, missing: Array) -> None:
-        """From p with its slope to where the slope is what the rows are worth on free tasks."""
-        right = np.concatenate((slope.take(self.free)[None], self.inside))
-        solved = solve_factored(self.factor, right.T)
-        seen = self.inside @ solved
-        if len(missing) == 1:
-            price = (missing[0] + seen[0, 0]) / seen[0, 1]
-            step = solved[:, 1] * price
-            self.prices = self.prices + price
-        else:
-            more = np.linalg.lstsq(seen[:, 1:], missing + seen[:, 0])[0]
-            step = solved[:, 1:] @ more
-            self.prices = self.prices + more
-        step -= solved[:, 0]
-        self.p = p.copy()
-        self.p[self.free] += step
-        self.reduced = self.energy.form.relative.dot(self.p)
-        self.reduced -= self.energy.unary
-        if self.ridge:
-            self.reduced += self.ridge * self.p
-        self.reduced -= self.prices.dot(self.rows)
-        # What the block left out is the same for all, so a part of the price of the sum.
-        common = float(np.add.reduce(self.reduced.take(self.free))) / len(self.free)
-        self.prices[0] += common
-        self.reduced -= common
+
+def _reduced(
+    matrix: Array,
+    slope: Array,
+    p: Array,
+    prices: Array,
+    rows: Array,
+    index: np.ndarray,
+    ridge: float = 0.0,
+) -> Array:
+    """(n,) slope at p less what the rows are worth; their common price is that of the free tasks."""
+    out: Array = matrix.dot(p)
+    out += slope
+    if ridge:
+        out += ridge * p
+    if len(prices) > 1:
+        out -= prices[1:].dot(rows[1:])
+    out -= float(np.add.reduce(out.take(index))) / len(index)
+    return out
+
+
+def _refined(
+    energy: Energy,
+    system: _System,
+    p: Array,
+    prices: Array,
+    rows: Array,
+    target: Array,
+    enough: float,
+) -> tuple[Array, Array]:
+    """Weights and prices after iterative refinement, which takes the ridge out again."""
+    index = system.index
+    for _ in range(REFINEMENTS):
+        reduced = _reduced(energy.form.relative, -energy.unary, p, prices, rows, index)
+        missing = target - rows @ p
+        left = reduced.take(index)
+        if np.abs(left).max() <= enough and np.abs(missing).max() <= NEAR / 64:
+            break
+        step, more = system.again(left, missing)
+        p = p.copy()
+        p[index] += step
+        prices = prices + more
+    return p, prices
 
 
 def least_pivot(factor: Array) -> float:

@@ -96,7 +96,7 @@ def cholesky(block: Array, shift: float = 0.0) -> Array | None:
 
 
 def solve_factored(factor: Array, right: Array) -> Array:
-    """Solution for right-hand sides in Fortran order, which are overwritten."""
+    """Solution for right-hand sides, which may be overwritten where in Fortran order."""
     return lapack().dpotrs(factor, right, lower=1, overwrite_b=1)[0]  # type: ignore[no-any-return]
 
 
