@@ -15,6 +15,7 @@ from mishran.config import MixtureConfig
 from mishran.energy import (
     Constraints,
     Energy,
+    Path,
     RepairMode,
     Row,
     WeightIntervals,
@@ -102,8 +103,18 @@ def mix(
     why = explained(found, affinity, settings.repair, intervals, path)
     if path is None:
         return Mixed(mixture, why)
-    ts = slider(float(found.energy.parameters["t"]))
-    return Mixed(mixture, why, ts, path.at(ts))
+    return Mixed(mixture, why, *along_t(path, slider(float(found.energy.parameters["t"]))))
+
+
+def along_t(path: Path, grid: Array) -> tuple[Array, Array]:
+    """t and weights at the grid's values and at all breakpoints up to its end, a jump's both sides
+    included, so that straight lines between them are the path."""
+    inside = path.ts <= grid[-1]
+    others = grid[~np.isin(grid, path.ts)]
+    ts = np.concatenate([path.ts[inside], others])
+    weights = np.concatenate([path.weights[inside], path.at(others)])
+    order = np.argsort(ts, kind="stable")
+    return ts[order], weights[order]
 
 
 def slider(t: float) -> Array:

@@ -72,7 +72,7 @@ def report_data(run: Run, other: Tried | None = None) -> ReportData:
         t_chosen=mixture.parameters.get("t"),
         specialists=rows,
         curves=curves,
-        findings=(*find(mixture, affinity, view, rows, base), *data_findings(read_facts(run))),
+        findings=(*find(mixture, affinity, view, rows, base, why), *data_findings(read_facts(run))),
         base=base,
         explanation=why,
     )
@@ -121,7 +121,7 @@ def matrix_data(title: str, mixed: Mixed, affinity: Affinity) -> ReportData:
         t_values=mixed.t_values,
         t_weights=mixed.t_weights,
         t_chosen=mixed.mixture.parameters.get("t"),
-        findings=find(mixed.mixture, affinity, view),
+        findings=find(mixed.mixture, affinity, view, explanation=mixed.explanation),
         explanation=mixed.explanation,
     )
 

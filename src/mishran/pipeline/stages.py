@@ -159,7 +159,7 @@ def matrix_stage(matrix: Path, names: Sequence[str]) -> Stage:
 
 
 def mixture_stage(inputs: dict[str, str], params: dict[str, Any]) -> Stage:
-    """mixture.json, explanation.json and path.npz (the solution at 101 values of t)."""
+    """mixture.json, explanation.json and path.npz (the solution along t)."""
     outputs = ("mixture.json", "explanation.json", "path.npz")
     return Stage("mixture", MIXTURE, params, inputs, outputs)
 

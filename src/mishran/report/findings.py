@@ -293,6 +293,8 @@ def wide(mixture: Mixture) -> list[Finding]:
     if not tasks:
         if mixture.method.startswith("taskpgm-paper"):
             why, remedy = "They are made for the exact solution only.", "Use `solution: exact`."
+        elif mixture.robust is not None:
+            why, remedy = "A robust mixture has all replicas in it already.", ""
         elif mixture.affinity == "matrix":
             why, remedy = "A matrix alone does not say how sure its entries are.", ""
         else:

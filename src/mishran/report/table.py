@@ -178,8 +178,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _columns(data: ReportData) -> tuple[tuple[str, Callable[[TaskRow], str]], ...]:
-    """Head and text of every column; how often a task is selected only where replicas say so."""
+def _columns(
+    data: ReportData, narrow: bool = False
+) -> tuple[tuple[str, Callable[[TaskRow], str]], ...]:
+    """Head and text of every column; how often a task is selected only where replicas say so.
+
+    narrow: for 80 columns of a terminal, where names need the room more.
+    """
     columns: list[tuple[str, Callable[[TaskRow], str]]] = [
         ("Task", lambda row: row.name),
         ("Weight", lambda row: say.percent(row.weight)),
@@ -189,7 +194,7 @@ def _columns(data: ReportData) -> tuple[tuple[str, Callable[[TaskRow], str]], ..
         ("Rows", lambda row: say.integer(row.rows)),
         ("Epochs", lambda row: say.epochs(row.epochs)),
     ]
-    if any(task.selected is not None for task in data.mixture.tasks):
+    if not narrow and any(task.selected is not None for task in data.mixture.tasks):
         columns.insert(3, ("Selected", lambda row: say.percent(row.selected, 0)))
     return tuple(columns)
 
@@ -245,7 +250,7 @@ def terminal(data: ReportData) -> Group:
     table = Table(
         title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    columns = _columns(data)
+    columns = _columns(data, narrow=True)
     for i, (head, _) in enumerate(columns):
         table.add_column(head, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
     for row in task_rows(data):
