@@ -34,5 +34,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[torch,dev]'
 	touch $(STAMP)
 
+# The peers of benchmarks/energy.py; quadprog is GPL, so nothing here depends on them.
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check quadprog osqp proxsuite
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/energy.py --page docs/results/energy.md --plot docs/results/energy.svg
+
 clean:
 	rm -rf $(VENV) demo build dist

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -27,6 +28,28 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
 
 
+def with_output(page: Path, language: str) -> list[tuple[str, str]]:
+    """Blocks of code and the text block right below each, empty where there is none."""
+    fenced = list(re.finditer(r"^```(\w*)\n(.*?)^```\n", page.read_text(), re.M | re.S))
+    below = {block.start(): block[2] for block in fenced if block[1] == "text"}
+    return [(block[2], below.get(block.end(), "")) for block in fenced if block[1] == language]
+
+
+def matrix_beside(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page's csv block is the file similarity.csv."""
+    for table in blocks(page, "csv"):
+        (folder / "similarity.csv").write_text(table)
+        monkeypatch.chdir(folder)
+
+
+def words(svg: str) -> list[str]:
+    return re.findall(r"[a-zA-Z_]+", svg)
+
+
+def numbers(svg: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", svg)]
+
+
 def run(command: str, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(sys, "argv", shlex.split(command, comments=True))
     try:
@@ -44,9 +67,40 @@ def test_links_and_pictures_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_python_examples_run(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for code in blocks(page, "python"):
-        exec(compile(code, str(page), "exec"), {})
+def test_python_examples_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The blocks of a page go on from each other; one before a text block prints that."""
+    matrix_beside(page, tmp_path, monkeypatch)
+    names: dict[str, object] = {}
+    for code, shown in with_output(page, "python"):
+        exec(compile(code, str(page), "exec"), names)
+        printed = capsys.readouterr().out
+        assert not shown or printed == shown
+
+
+def test_the_energy_guide_shows_what_commands_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Line breaks aside, and "..." stands for anything."""
+    page = ROOT / "docs/guide/energy.md"
+    matrix_beside(page, tmp_path, monkeypatch)
+    commands = [(command, shown) for command, shown in with_output(page, "") if shown]
+    assert len(commands) >= 4
+    for command, shown in commands:
+        run(command, monkeypatch)
+        printed = " ".join("".join(capsys.readouterr()).split())
+        for part in filter(None, re.split(r"^\.\.\.\n", shown, flags=re.M)):
+            before, found, printed = printed.partition(" ".join(part.split()))
+            assert found, f"{command}: {part!r} is not in {before!r}"
+
+
+def test_pictures_of_the_energy_guide_are_of_its_numbers() -> None:
+    drawn = runpy.run_path(str(ROOT / "tools/energy_pictures.py"))["pictures"]()
+    for name, text in drawn.items():
+        kept = (ROOT / "docs/images" / name).read_text()
+        assert words(text) == words(kept), "run `python tools/energy_pictures.py`"
+        assert numbers(text) == pytest.approx(numbers(kept), abs=0.11), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
