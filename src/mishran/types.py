@@ -82,8 +82,7 @@ class Repair:
     """A change made to what was measured, named and sized; nothing is repaired without one.
 
     amount: size of the change in the units of the thing changed.
-    energy_cost: energy of the solution under the unrepaired energy minus its energy under the
-    repaired one, when that makes sense, else None.
+    energy_cost: what it adds to the energy of the solution, when that makes sense, else None.
     """
 
     name: str

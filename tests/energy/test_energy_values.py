@@ -58,8 +58,8 @@ def test_parts_of_the_solution_add_up() -> None:
     assert solution.energy_unrepaired == pytest.approx(-parts)
     assert solution.energy_unrepaired == pytest.approx(energy.value(p))
     repair = solution.repairs[0]
-    assert repair.energy_cost == pytest.approx(solution.energy_unrepaired - solution.energy)
-    assert repair.energy_cost == pytest.approx(-repair.amount / 2 * np.square(p - 1 / 6).sum())
+    assert repair.energy_cost == pytest.approx(solution.energy - solution.energy_unrepaired)
+    assert repair.energy_cost == pytest.approx(repair.amount / 2 * np.square(p - 1 / 6).sum())
     assert solution.effective_tasks == pytest.approx(1 / np.square(p).sum())
 
 

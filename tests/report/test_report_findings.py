@@ -173,7 +173,7 @@ def test_the_outlier_has_the_smallest_row_sum():
 def test_repairs_say_size_and_cost_and_rounding_is_left_out():
     shift = RepairFile(name="shift", amount=0.04, detail="tangent shift", energy_cost=0.0021)
     found = only(findings.repaired(mixture(repairs=(shift,)), DATA.affinity))
-    assert "tangent shift. Size: 0.04. It changes the energy by 0.0021." in found.text
+    assert "tangent shift. Size: 0.04. It adds 0.0021 to the energy of this mixture." in found.text
     tiny = Repair("symmetrised", 1e-12, "mean of both halves")
     assert findings.repaired(DATA.mixture, replace(DATA.affinity, repairs=(tiny,))) == []
 

@@ -56,7 +56,7 @@ def paper_solution(
     signed = closed_form(used)
     p = _clip(signed) if projection == "clip" else project_to_simplex(signed)
     found = judged(energy, simplex(energy.names), p, f"paper, {projection}", repair)
-    cost = found.energy_unrepaired - used.value(p)
+    cost = used.value(p) - found.energy_unrepaired
     return replace(
         found,
         repairs=() if shift is None else (replace(shift, energy_cost=cost),),

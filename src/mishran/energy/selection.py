@@ -179,7 +179,7 @@ def select(
             diversity=float(-0.5 * p @ energy.matrix @ p),
             certificate=certificate,
             unique=unique,
-            repairs=() if repaired is None else (replace(repaired, energy_cost=before + value),),
+            repairs=() if repaired is None else (replace(repaired, energy_cost=-value - before),),
         ),
         value=value,
         single=single,

@@ -91,7 +91,7 @@ def solve(
         diversity=-redundancy,
         certificate=certificate,
         unique=unique,
-        repairs=() if repaired is None else (replace(repaired, energy_cost=before - after),),
+        repairs=() if repaired is None else (replace(repaired, energy_cost=after - before),),
     )
 
 
@@ -124,7 +124,7 @@ def judged(
         representativeness=float(energy.unary @ p),
         diversity=float(-0.5 * p @ energy.matrix @ p),
         certificate=certify(convex, constraints, p, prices, method),
-        repairs=() if repaired is None else (replace(repaired, energy_cost=before - after),),
+        repairs=() if repaired is None else (replace(repaired, energy_cost=after - before),),
     )
 
 

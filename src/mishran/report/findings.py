@@ -185,7 +185,7 @@ def repaired(mixture: Mixture, affinity: Affinity) -> list[Finding]:
             continue
         cost = ""
         if repair.energy_cost is not None:
-            cost = f" It changes the energy by {say.compact(repair.energy_cost)}."
+            cost = f" It adds {say.compact(repair.energy_cost)} to the energy of this mixture."
         found += _warning(
             f"The affinity was repaired: {repair.name}",
             f"{repair.detail.rstrip('.')}. Size: {say.compact(repair.amount)}.{cost}",
