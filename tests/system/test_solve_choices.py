@@ -107,6 +107,67 @@ def test_no_explain_says_nothing_of_it(matrix, mishran):
     assert "Cluster" in mishran("solve", matrix).out
 
 
+def test_what_a_pair_moves_and_dp_du(matrix, mishran, tmp_path):
+    """Both against solving again."""
+    table, out = tmp_path / "dpdu.csv", tmp_path / "base.json"
+    options = ("--t", 0.9, "--no-explain")
+    names = NAMES
+    rows = np.loadtxt(matrix, delimiter=",", skiprows=1) + 0.3 * np.eye(9)  # no repair needed
+    lines = [",".join(names), *(",".join(repr(float(x)) for x in row) for row in rows)]
+    matrix.write_text("\n".join(lines) + "\n")
+    said = mishran("solve", matrix, *options, "--pair", "t3,t5", "--sensitivity", table, "--json")
+    assert said.code == 0, said.err
+    effect = json.loads(said.out)["pair"]
+
+    def solved(similar: np.ndarray, *more: object) -> np.ndarray:
+        file = tmp_path / "changed.csv"
+        lines = [",".join(names), *(",".join(repr(float(x)) for x in row) for row in similar)]
+        file.write_text("\n".join(lines) + "\n")
+        assert mishran("solve", file, *options, *more, "--out", out).code == 0
+        return np.array(list(Mixture.read(out).weights.values()))
+
+    changed = rows.copy()
+    changed[3, 5] += 1e-5
+    changed[5, 3] += 1e-5
+    change = (solved(changed) - solved(rows)) / 1e-5 * 0.01
+    assert np.abs(change - np.array(list(effect["changes"].values()))).max() <= 1e-5
+    assert effect["moved"] == pytest.approx(np.abs(change).sum() / 2, abs=1e-5)
+    head, *lines = table.read_text().splitlines()
+    assert head.split(",")[1:] == names
+    response = np.array([[float(x) for x in line.split(",")[1:]] for line in lines])
+    assert np.abs(response.sum(axis=0)).max() <= 1e-9 and np.abs(response - response.T).max() < 1e-9
+    assert "0.01 more alike" in mishran("solve", matrix, *options, "--pair", "t3,t5").out
+
+
+def test_matrices_of_several_seeds_give_intervals(matrix, refuses, mishran, tmp_path):
+    rng = np.random.default_rng(1)
+    rows = np.loadtxt(matrix, delimiter=",", skiprows=1)
+    others = []
+    for seed in (2, 3):
+        noise = rng.normal(size=rows.shape) * 0.005
+        file = tmp_path / f"seed{seed}.csv"
+        similar = rows + (noise + noise.T) / 2
+        lines = [",".join(NAMES), *(",".join(repr(float(x)) for x in row) for row in similar)]
+        file.write_text("\n".join(lines) + "\n")
+        others += ["--seed-run", file]
+    out = tmp_path / "mean.json"
+    assert mishran("solve", matrix, *others, "--out", out).code == 0
+    mixture = Mixture.read(out)
+    assert all(t.low is not None and t.low <= t.weight <= t.high for t in mixture.tasks)
+    assert set(mixture.inputs) == {"m.csv", "seed2.csv of seed 2", "seed3.csv of seed 3"}
+    assert "other matrices, each once" in refuses("solve", matrix, "--seed-run", matrix)
+
+
+def test_a_start_changes_nothing(matrix, mishran, tmp_path):
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    assert mishran("solve", matrix, "--t", 0.2, "--out", first).code == 0
+    assert mishran("solve", matrix, "--out", second).code == 0
+    third = tmp_path / "c.json"
+    assert mishran("solve", matrix, "--start", first, "--out", third).code == 0
+    a, b = Mixture.read(second), Mixture.read(third)
+    assert all(abs(a.weights[n] - b.weights[n]) <= 1e-12 for n in NAMES)
+
+
 def test_tasks_left_out(matrix, mishran, tmp_path):
     out = tmp_path / "fewer.json"
     said = mishran("solve", matrix, "--without", "t1", "--without", "t8", "--out", out, "--t", 0)
@@ -169,7 +230,16 @@ def test_refused_on_a_run(run, refuses, options, words, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (("--seed-run", "other"), "--seed-run with a run directory only"),
+        (("--seed-run", "other"), "no such file"),
+        (("--pair", "t1"), "--pair: expected TASK,TASK, found 't1'"),
+        (("--pair", "t1,t1"), "two different tasks, found 't1' twice"),
+        (("--pair", "t1,tt2"), "did you mean 't2'?"),
+        (
+            ("--pair", "t1,t2", "--solution", "paper-clip", "--ridge", "0.1"),
+            "an exact mixture beside --pair",
+        ),
+        (("--sensitivity", "."), "a file to write the sensitivity to, found a folder"),
+        (("--start", "none.json"), "no such file"),
         (("--without", "tt1"), "did you mean 't1'?"),
         (("--robust", "worst"), "a bare matrix has none"),
         (("--html", "."), "a file to write the report to, found a folder"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import typer
 
@@ -13,10 +15,10 @@ from mishran.report.table import as_dict, terminal
 from mishran.run import Run
 
 
-def show_data(data: ReportData, as_json: bool) -> None:
-    """Print what was found."""
+def show_data(data: ReportData, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+    """Print what was found; more: further keys of the JSON object."""
     if as_json:
-        typer.echo(json.dumps(as_dict(data), ensure_ascii=False))
+        typer.echo(json.dumps({**as_dict(data), **(more or {})}, ensure_ascii=False))
     else:
         out.print(terminal(data))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mishran.cli.asked import pair_effect, pair_sentence, sensitivity_table, start_weights
 from mishran.cli.bounds import LIMIT, QUOTA, limits, quotas
 from mishran.cli.options import members, once, shares, unary, whole
 from mishran.cli.ui import Bars, out
@@ -96,7 +97,16 @@ def solve(
     seed_run: list[Path] = typer.Option(
         [],
         "--seed-run",
-        help="Run of other specialist seeds; the affinity is the mean; with --out.",
+        help="Run (or matrix) of other specialist seeds; the affinity is the mean; a run: with --out.",
+    ),
+    start: Path | None = typer.Option(
+        None, "--start", help="Mixture file to start from: faster with hundreds of tasks, no more."
+    ),
+    pair: str | None = typer.Option(
+        None, "--pair", help="TASK,TASK: what moves if these two are found 0.01 more alike."
+    ),
+    sensitivity: Path | None = typer.Option(
+        None, "--sensitivity", help="Write dp/du here, CSV: change of weights per worth of a task."
     ),
     group: list[str] = typer.Option([], "--group", help="NAME=TASK,TASK; for a bare matrix."),
     rows: int | None = typer.Option(None, "--rows", help="Budget in rows."),
@@ -152,7 +162,8 @@ def solve(
     if rows is not None or tokens is not None:
         given = {"rows": rows, "tokens": tokens}
         changes["budget"] = {key: value for key, value in given.items() if value is not None}
-    for option, file in (("--out", out_file), ("--html", html)):
+    targets = {"--out": out_file, "--html": html, "--sensitivity": sensitivity}
+    for option, file in targets.items():
         if file is not None:
             _check_target(file, source, option)
     if html is not None and not explain:
@@ -162,7 +173,7 @@ def solve(
             where="--html",
             fix="leave one of the two out",
         )
-    wanted = _Wanted(out_file, html, explain, json_)
+    wanted = _Wanted(out_file, html, sensitivity, pair, start, explain, json_)
     if source.is_dir():
         for option, given in (("--group", group), ("--without", without)):
             if given:
@@ -185,15 +196,8 @@ def solve(
             fix="check the path; `mishran fit` makes run directories",
         )
     else:
-        if seed_run:
-            raise ConfigError(
-                expected="--seed-run with a run directory only",
-                found=f"a matrix, {source}",
-                where="--seed-run",
-                fix="leave it out",
-            )
         groups = once([members(item) for item in group], "--group")
-        _solve_matrix(source, changes, groups, without, wanted)
+        _solve_matrix(source, changes, groups, without, seed_run, wanted)
 
 
 @dataclass(frozen=True)
@@ -202,8 +206,16 @@ class _Wanted:
 
     out: Path | None
     html: Path | None
+    sensitivity: Path | None
+    pair: str | None
+    start: Path | None
     explain: bool
     json: bool
+
+    @property
+    def keeps_run(self) -> bool:
+        """Whether a run stays as it is: something else was asked for than to replace its mixture."""
+        return any(x is not None for x in (self.out, self.html, self.sensitivity, self.pair))
 
 
 def _solve_run(
@@ -215,7 +227,7 @@ def _solve_run(
     from mishran.run import Run
 
     run = Run(source)
-    if wanted.out is None and wanted.html is None:
+    if not wanted.keeps_run:
         if seed_runs:
             raise ConfigError(
                 expected="--out or --html beside --seed-run, as a run keeps to its own seed",
@@ -226,7 +238,8 @@ def _solve_run(
         resolve_run(run, changes, Bars())
         show_run(run, wanted.json)
         return
-    tried = try_run(run, changes, Bars(), seed_runs, wanted.explain)
+    start = None if wanted.start is None else start_weights(wanted.start)
+    tried = try_run(run, changes, Bars(), seed_runs, wanted.explain, start)
     _deliver(tried.mixed, report_data(run, tried), wanted)
 
 
@@ -235,9 +248,10 @@ def _solve_matrix(
     changes: dict[str, Any],
     groups: dict[str, tuple[str, ...]],
     gone: list[str],
+    seeds: list[Path],
     wanted: _Wanted,
 ) -> None:
-    from mishran.affinity import read_matrix
+    from mishran.affinity import combine_seeds, read_matrix
     from mishran.energy import without
     from mishran.pipeline.mix import mix
     from mishran.pipeline.report import matrix_data
@@ -260,6 +274,18 @@ def _solve_matrix(
         )
     settings: MixtureConfig = parse_config(changes, "options", MixtureConfig)
     affinity = read_matrix(source)
+    inputs = {source.name: sha256_file(source)}
+    if seeds:
+        if len({source.resolve(), *(file.resolve() for file in seeds)}) <= len(seeds):
+            raise ConfigError(
+                expected="other matrices, each once",
+                found=", ".join(map(str, seeds)),
+                where="--seed-run",
+                fix="name matrices measured with other seeds of the specialists",
+            )
+        others = [read_matrix(file) for file in seeds]
+        affinity = combine_seeds([affinity, *others], settings.replicas)
+        inputs |= {f"{f.name} of seed {k}": sha256_file(f) for k, f in enumerate(seeds, 2)}
     if gone:
         affinity = without(affinity, gone)
         groups = {
@@ -267,8 +293,10 @@ def _solve_matrix(
             for group, tasks in groups.items()
             if (kept := tuple(task for task in tasks if task not in gone))
         }
-    inputs = {source.name: sha256_file(source)}
-    mixed = mix(affinity, settings, groups=groups, inputs=inputs, explain=wanted.explain)
+    start = None if wanted.start is None else start_weights(wanted.start)
+    mixed = mix(
+        affinity, settings, groups=groups, inputs=inputs, explain=wanted.explain, start=start
+    )
     _deliver(mixed, matrix_data(source.name, mixed, affinity), wanted)
 
 
@@ -277,6 +305,8 @@ def _deliver(mixed: Mixed, data: ReportData, wanted: _Wanted) -> None:
     from mishran.cli.show import show_data
     from mishran.run import atomic_write
 
+    effect = None if wanted.pair is None else pair_effect(mixed, wanted.pair)
+    table = None if wanted.sensitivity is None else sensitivity_table(mixed)
     written = []
     if wanted.out is not None:
         atomic_write(wanted.out, mixed.mixture.to_json())
@@ -286,28 +316,41 @@ def _deliver(mixed: Mixed, data: ReportData, wanted: _Wanted) -> None:
 
         atomic_write(wanted.html, render_html(data))
         written.append(("report ", wanted.html))
-    show_data(data, wanted.json)
+    if wanted.sensitivity is not None and table is not None:
+        atomic_write(wanted.sensitivity, table)
+        written.append(("dp/du  ", wanted.sensitivity))
+    show_data(data, wanted.json, {} if effect is None else {"pair": effect})
+    if effect is not None and not wanted.json:
+        out.print(pair_sentence(effect), markup=False)
     for what, file in written if not wanted.json else ():
         out.print(f"{what}  {file}", markup=False, soft_wrap=True)
 
 
 def _check_target(file: Path, source: Path, option: str) -> None:
     """Refuse a folder, and a file that belongs to the run or is what is solved."""
-    name = {"--out": "mixture", "--html": "report"}[option]
+    name, end = {
+        "--out": ("mixture", ".json"),
+        "--html": ("report", ".html"),
+        "--sensitivity": ("sensitivity", ".csv"),
+    }[option]
     if file.is_dir():
         raise ConfigError(
             expected=f"a file to write the {name} to",
             found="a folder",
             where=f"{option} {file}",
-            fix=f"write {option} {file / name}{'.json' if name == 'mixture' else '.html'}",
+            fix=f"write {option} {file / name}{end}",
         )
     if file.exists() and _is_ours(file, source):
-        other = "mixture-2.json" if name == "mixture" else "report-2.html"
         raise ConfigError(
             expected=f"a file of its own to write the {name} to",
             found="one that it is computed from, or that belongs to the run",
             where=f"{option} {file}",
-            fix=f"write {option} {other}, or leave {option} away to replace the run's {name}",
+            fix=f"write {option} {name}-2{end}"
+            + (
+                f", or leave {option} away to replace the run's {name}"
+                if name != "sensitivity"
+                else ""
+            ),
         )
 
 

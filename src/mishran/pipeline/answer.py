@@ -24,7 +24,7 @@ from mishran.energy import (
 )
 from mishran.errors import ConfigError
 from mishran.mixture import RobustFile, SelectionFile
-from mishran.types import Solution
+from mishran.types import Array, Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,12 @@ def answer(
     bounds: Constraints,
     settings: MixtureConfig,
     groups: Mapping[str, Sequence[str]],
+    warm: Array | None = None,
 ) -> Answer:
     """Solve as the settings say.
+
+    Args:
+        warm: (n,) weights to start from.
 
     Raises:
         ConfigError, InfeasibleError, EnergyError: what is impossible, and what would do.
@@ -64,7 +68,7 @@ def answer(
         return Answer(energy, paper, bounds, f"taskpgm-{settings.solution}")
     chosen = None
     if settings.max_tasks is None:
-        solution = solve(energy, bounds, settings.repair)
+        solution = solve(energy, bounds, settings.repair, warm)
     else:
         solution, bounds, chosen = _selected(energy, bounds, settings, groups)
     if settings.robust is None:

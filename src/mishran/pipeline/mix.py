@@ -52,9 +52,11 @@ class Gains:
 
 @dataclass(frozen=True)
 class Mixed:
-    """A mixture, and where it was asked for why it is so and what it is along t (if there is a t)."""
+    """A mixture and the answer behind it; where it was asked for why it is so, and what it is along t
+    (if there is a t)."""
 
     mixture: Mixture
+    answer: Answer
     explanation: Explanation | None = None
     t_values: Array | None = None
     t_weights: Array | None = None
@@ -68,6 +70,7 @@ def mix(
     gains: Gains | None = None,
     inputs: Mapping[str, str] | None = None,
     explain: bool = True,
+    start: Mapping[str, float] | None = None,
 ) -> Mixed:
     """Solve for a mixture.
 
@@ -76,6 +79,7 @@ def mix(
         groups: groups of a bare matrix; with facts theirs are used.
         gains: for the utility unary.
         inputs: sha256 of the files behind the affinity, for the record.
+        start: weights of a similar mixture to start from; saves time, changes nothing.
         explain: say why it is so, and follow t, for a report; some ten times the work.
 
     Raises:
@@ -83,7 +87,7 @@ def mix(
     """
     by_name = {f.name: f for f in facts}
     members = dict(groups_of(facts) if facts else groups or {})
-    found, bounds, budget = _with_budget(affinity, settings, members, by_name, gains)
+    found, bounds, budget = _with_budget(affinity, settings, members, by_name, gains, start)
     # The noise of a robust mixture or of the paper's is not that of the optimum.
     intervals = _intervals(found.energy, found.bounds, settings.repair) if found.optimal else None
     mixture = mixture_of(
@@ -97,13 +101,13 @@ def mix(
         inputs=inputs or {},
     )
     if not explain:
-        return Mixed(mixture)
+        return Mixed(mixture, found)
     along = settings.unary.kind == "coverage"
     path = follow(affinity, bounds, settings.ridge, settings.repair) if along else None
     why = explained(found, affinity, settings.repair, intervals, path)
     if path is None:
-        return Mixed(mixture, why)
-    return Mixed(mixture, why, *along_t(path, slider(float(found.energy.parameters["t"]))))
+        return Mixed(mixture, found, why)
+    return Mixed(mixture, found, why, *along_t(path, slider(float(found.energy.parameters["t"]))))
 
 
 def along_t(path: Path, grid: Array) -> tuple[Array, Array]:
@@ -206,6 +210,7 @@ def _with_budget(
     groups: Mapping[str, Sequence[str]],
     facts: Mapping[str, TaskFacts],
     gains: Gains | None,
+    start: Mapping[str, float] | None,
 ) -> tuple[Answer, Constraints, Budget | None]:
     """Solve under the epoch caps of a budget, if there are any; the bounds before any choice too."""
     extra = bound_rows(settings, affinity.names, groups, facts)
@@ -216,7 +221,8 @@ def _with_budget(
             affinity.names, groups, settings.floors, settings.caps, limits, extra, explain
         )
         energy = _energy(affinity, settings, bounds, gains)
-        return answer(energy, bounds, settings, groups), bounds
+        warm = None if start is None else carried(start, affinity.names)
+        return answer(energy, bounds, settings, groups, warm), bounds
 
     wanted = settings.budget
     if wanted is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +113,13 @@ def try_run(
     progress: Progress,
     seed_runs: Sequence[Path] = (),
     explain: bool = True,
+    start: Mapping[str, float] | None = None,
 ) -> Tried:
     """The same without writing anything into the run.
 
     Args:
         seed_runs: runs of other seeds of the specialists; the affinity is the mean of all.
-        explain: say why too.
+        explain: say why too. start: weights to start from.
     """
     read_facts(run)
     with run.locked():
@@ -143,6 +144,7 @@ def try_run(
             gains=run_gains(run, config, affinity),
             inputs=mixture_inputs(run, config.mixture, files),
             explain=explain,
+            start=start,
         )
     return Tried(mixed, affinity)
 

@@ -341,6 +341,12 @@ def difficulty(mixture: Mixture, diagnostics: DiagnosticsView) -> list[Finding]:
             "How far each task stands from all others weighs more than which tasks are alike.",
             "Look at the tasks with the smallest row sums; one outlier can be the reason.",
         )
+    if mixture.affinity == "matrix":
+        return _note(
+            title,
+            "How far each task stands from all others weighs more than which tasks are alike.",
+            "If it was made of losses, task difficulty and answer length can be the reason.",
+        )
     return _warning(
         title,
         "It says how hard a task is and how long its answers are more than which tasks are alike.",
