@@ -25,6 +25,7 @@ from mishran.energy.prices import Price, entries_at, prices_at
 from mishran.energy.sensitivity import PairInfluence, influence_at
 from mishran.energy.tangent import RepairMode
 from mishran.energy.taskmap import TaskMap, task_map
+from mishran.energy.threads import one_thread
 from mishran.errors import ConfigError
 from mishran.types import Affinity, Solution
 
@@ -49,6 +50,7 @@ class Explanation:
     map: TaskMap
 
 
+@one_thread
 def explain(
     energy: Energy,
     affinity: Affinity,

@@ -28,6 +28,7 @@ from mishran.energy.energy import Energy
 from mishran.energy.names import positions
 from mishran.energy.solver import solve
 from mishran.energy.tangent import RepairMode
+from mishran.energy.threads import one_thread
 from mishran.errors import ConfigError
 from mishran.types import Affinity, Array
 
@@ -89,6 +90,7 @@ class Indistinguishable:
         return tuple(self.names[j] for j in np.flatnonzero(self.pairs[row]))
 
 
+@one_thread
 def weight_intervals(
     energy: Energy,
     constraints: Constraints | None = None,

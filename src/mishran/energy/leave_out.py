@@ -30,6 +30,7 @@ from mishran.energy.energy import Energy
 from mishran.energy.names import positions
 from mishran.energy.optimum import Optimum
 from mishran.energy.tangent import RepairMode
+from mishran.energy.threads import one_thread
 from mishran.errors import ConfigError, InfeasibleError
 from mishran.types import Array, Solution
 
@@ -84,6 +85,7 @@ class Substitutes:
     nearest: tuple[tuple[str, float], ...]
 
 
+@one_thread
 def leave_one_out(
     energy: Energy,
     constraints: Constraints | None,

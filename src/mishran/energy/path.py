@@ -27,6 +27,7 @@ from mishran.energy.homotopy import JOIN, Knot, Walk
 from mishran.energy.pieces import parametric
 from mishran.energy.solver import minimise
 from mishran.energy.tangent import RepairMode, repair_tangent
+from mishran.energy.threads import one_thread
 from mishran.errors import ConfigError, EnergyError, InfeasibleError
 from mishran.types import Affinity, Array, Repair
 
@@ -200,6 +201,7 @@ class Path:
         )
 
 
+@one_thread
 def follow(
     affinity: Affinity,
     constraints: Constraints | None = None,

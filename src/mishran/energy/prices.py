@@ -24,6 +24,7 @@ from mishran.energy.constraints import Constraints, Ratio
 from mishran.energy.energy import Energy
 from mishran.energy.optimum import TIGHT, Optimum
 from mishran.energy.tangent import RepairMode
+from mishran.energy.threads import one_thread
 from mishran.types import Array, Solution
 
 BoundKind = Literal["floor", "cap", "epochs"]
@@ -78,6 +79,7 @@ class Price:
         return f"{subject} costs {cost}; without it {self.name} would {verb} {free}"
 
 
+@one_thread
 def shadow_prices(
     energy: Energy,
     constraints: Constraints | None,

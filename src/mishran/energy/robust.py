@@ -30,6 +30,7 @@ from mishran.energy.constraints import Constraints, allowed
 from mishran.energy.energy import Energy
 from mishran.energy.solver import minimise
 from mishran.energy.tangent import RepairMode, centred, repair_tangent
+from mishran.energy.threads import one_thread
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Array
 
@@ -84,6 +85,7 @@ class RobustSolution:
         return self.mode == "mean-variance" and self.objective >= exact - 1e-12 * self.scale
 
 
+@one_thread
 def robust(
     energy: Energy,
     constraints: Constraints | None = None,

@@ -28,6 +28,7 @@ from mishran.energy.solver import minimise
 from mishran.energy.submodularity import guaranteed, submodularity
 from mishran.energy.subsets import Evaluator, Mask, Subsets, subsets
 from mishran.energy.tangent import RepairMode, repair_tangent
+from mishran.energy.threads import one_thread
 from mishran.types import Array, Solution
 
 SEED = 0
@@ -92,6 +93,7 @@ class Selection:
         )
 
 
+@one_thread
 def select(
     energy: Energy,
     max_tasks: int,
