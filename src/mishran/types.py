@@ -121,7 +121,7 @@ class Certificate:
     All residuals are absolute, in the units of the energy; `scale` is D of the energy
     (max_ij S_ii + S_jj - 2 S_ij, plus the range of u), and tolerances are relative to it.
 
-    primal_residual: largest violation of 1'p = 1, bounds and group sums (in weight).
+    primal_residual: largest violation of 1'p = 1, bounds and rows, in weight.
     dual_residual: largest violation of stationarity with the multipliers below.
     gap: Frank-Wolfe duality gap g'p - min over feasible q of g'q, g the gradient at p: an upper
     bound on E(p) - E*.

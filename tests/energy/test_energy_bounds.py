@@ -164,6 +164,28 @@ def test_a_ratio_is_a_row_for_each_of_its_bounds() -> None:
         assert p[:2] @ count[:2] / (p @ count) == pytest.approx(share, abs=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1e-20, 1e-12, 1e-6, 1e3, 1e9, 1e15])
+def test_rows_in_any_unit_are_the_same_bounds(unit: float) -> None:
+    rng = np.random.default_rng(8)
+    energy = Energy.coverage(affinity_of(matrix_of("definite", 6, rng)), 0.6)
+    cost, length = np.linspace(0.5, 1.5, 6), np.array([1.0, 1.5, 0.5, 1.2, 0.7, 0.9])
+
+    def within(unit: float) -> Constraints:
+        rows = {"cost": Row(dict(zip(NAMES, unit * cost, strict=True)), high=0.75 * unit)}
+        rows["length"] = Row(dict(zip(NAMES, unit * length, strict=True)), low=1.2 * unit)
+        return constraints(NAMES, rows=rows)
+
+    plain, found = solve(energy, within(1.0)), solve(energy, within(unit))
+    assert plain.certificate.caps["cost"] > 0 and plain.certificate.floors["length"] > 0
+    np.testing.assert_allclose(found.weights, plain.weights, atol=1e-12)
+    assert within(unit).violation(found.weights) <= 1e-12
+    assert found.certificate.caps["cost"] * unit == pytest.approx(plain.certificate.caps["cost"])
+    priced = found.certificate.floors["length"] * unit
+    assert priced == pytest.approx(plain.certificate.floors["length"])
+    off = np.eye(6)[np.argmax(cost)]
+    assert within(unit).violation(off) == pytest.approx(within(1.0).violation(off))
+
+
 def test_a_task_with_a_cap_and_too_few_rows_keeps_both() -> None:
     box = constraints(NAMES, caps={"task0": 0.3}, epochs=epochs(0.2, 1, 1, 1, 1, 1))
     assert box.limited == ("task0",) and box.written.caps == {"task0": 0.3}

@@ -124,10 +124,13 @@ class Constraints:
         return low, high
 
     def violation(self, p: Array) -> float:
-        """Largest violation of the sum, a bound or a group sum, in weight."""
-        low, high = self.row_bounds
-        sums = self.row_matrix @ p
-        over = np.concatenate([self.lower - p, p - self.upper, low - sums, sums - high])
+        """Largest violation of the sum, a bound or a row, in weight: a row's by its largest entry."""
+        over = np.concatenate([self.lower - p, p - self.upper])
+        if self.rows:
+            (low, high), matrix = self.row_bounds, self.row_matrix
+            sums, sizes = matrix @ p, np.abs(matrix).max(axis=1)
+            sizes[sizes == 0.0] = 1.0
+            over = np.concatenate([over, (low - sums) / sizes, (sums - high) / sizes])
         return float(max(np.max(over, initial=0.0), abs(p.sum() - 1.0)))
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import frexp, ldexp
 
 import numpy as np
 
@@ -140,12 +141,43 @@ def minimise(
     unit = max(energy.scale, float(np.maximum.reduce(slope) - np.minimum.reduce(slope))) or 1.0
     # Where the slope dwarfs D nothing below its own rounding can be certified.
     limit = max(TOLERANCE * energy.scale, 64 * EPS * unit)
-    found = pivot(energy, constraints, unit, warm)
+    box, sizes = _even(constraints)
+    found = pivot(energy, box, unit, warm)
+    out = None
     if found is not None and found.curved:
-        out = _certified(energy, constraints, found, limit, unit)
-        if out is not None:
-            return out
-    return _general(energy, constraints, limit, found)
+        out = _certified(energy, box, found, limit, unit)
+    if out is None:
+        out = _general(energy, box, limit, found, constraints)
+    return out[0], _in_units(out[1], sizes), out[2]
+
+
+def _even(constraints: Constraints) -> tuple[Constraints, dict[str, float]]:
+    """The same with rows whose largest entry is about 1, and what each was divided by: a power of
+    two, which rounds nothing. Tolerances are in weight, and people write rows in any unit."""
+    largest = {name: float(np.abs(row).max()) for name, row in constraints.rows.items()}
+    sizes = {
+        n: ldexp(1.0, frexp(x)[1] - 1) for n, x in largest.items() if not (x == 0 or 1 <= x < 2)
+    }
+    if not sizes:
+        return constraints, sizes
+    even = replace(
+        constraints,
+        rows={name: row / sizes.get(name, 1.0) for name, row in constraints.rows.items()},
+        floors={name: bound / sizes.get(name, 1.0) for name, bound in constraints.floors.items()},
+        caps={name: bound / sizes.get(name, 1.0) for name, bound in constraints.caps.items()},
+    )
+    return even, sizes
+
+
+def _in_units(proof: Certificate, sizes: dict[str, float]) -> Certificate:
+    """The certificate with the prices of rows in their own units."""
+    if not sizes:
+        return proof
+    return replace(
+        proof,
+        floors={name: price / sizes.get(name, 1.0) for name, price in proof.floors.items()},
+        caps={name: price / sizes.get(name, 1.0) for name, price in proof.caps.items()},
+    )
 
 
 def _certified(
@@ -184,9 +216,15 @@ def _certified(
 
 
 def _general(
-    energy: Energy, constraints: Constraints, limit: float, found: Pivoted | None
+    energy: Energy,
+    constraints: Constraints,
+    limit: float,
+    found: Pivoted | None,
+    written: Constraints,
 ) -> tuple[Array, Certificate, bool]:
-    """The answer by eigenbasis from our own active set, or else by DAQP."""
+    """The answer by eigenbasis from our own active set, or else by DAQP.
+
+    written: the constraints in their own units, for the message where they conflict."""
     problem = normalise(energy, constraints)
     best: tuple[Array, Certificate, Multipliers] | None = None
     for active, name in _active_sets(problem, found):
@@ -202,7 +240,7 @@ def _general(
             if best is None or certificate.gap < best[1].gap:
                 best = p, certificate, prices
     if best is None:
-        check_feasible(constraints)
+        check_feasible(written)
     elif best[1].gap <= limit:
         return best[0], best[1], is_unique(problem, constraints, best[0], best[2])
     raise EnergyError(
