@@ -320,6 +320,25 @@ def test_rows_in_large_units_and_caps_a_rounding_short_of_one() -> None:
         select(energy, 3, short)
 
 
+def test_rows_that_a_single_mixture_meets_to_rounding() -> None:
+    names = names_of(3)
+    rows = {
+        "first": np.array([-1.217165838052, -1.105978187426, 1.006168692036]),
+        "second": np.array([0.0, 0.0, 1.0]),
+        "third": np.array([-0.222779105066, 0.510043716099, -0.432927077317]),
+        "fourth": np.array([1.0, 0.0, 1.0]),
+    }
+    ends = {"first": -0.849643513203, "second": 0.148326060733}
+    tops = {"third": -0.005184750095, "fourth": 0.660538988851}
+    box = Constraints(names, np.zeros(3), np.ones(3), rows, ends, {**ends, **tops})
+    energy = Energy.given(affinity_of(np.eye(3)), dict.fromkeys(names, 0.0))
+    got = select(energy, 3, box)
+    assert got.chosen == names and got.proven
+    # Which of its rows conflicts with a set of tasks is nothing that anybody wrote.
+    with pytest.raises(InfeasibleError, match="the smallest feasible max_tasks is 3"):
+        select(energy, 2, box)
+
+
 def test_a_minimum_without_a_least_share_may_get_nothing() -> None:
     energy = energy_of(np.diag([1.0, 1.0, 50.0, 60.0]), 0.0, np.random.default_rng(0))
     energy = replace(energy, unary=np.array([5.0, 5.0, -50.0, -60.0]))

@@ -22,6 +22,7 @@ from mishran.energy.certificate import relative_gradient
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
 from mishran.energy.tangent import centred
+from mishran.errors import InfeasibleError
 from mishran.types import Array
 
 Index = NDArray[np.intp]
@@ -330,7 +331,10 @@ class Evaluator:
             floors={k: float(b) for k, b in zip(labels, region.low, strict=True) if np.isfinite(b)},
             caps={k: float(b) for k, b in zip(labels, region.high, strict=True) if np.isfinite(b)},
         )
-        p, proof, _ = minimise(energy, box)
+        try:
+            p, proof, _ = minimise(energy, box)
+        except InfeasibleError:  # to rounding: the two programmes that were asked before disagree
+            return None
         prices = np.array([proof.floors.get(k, 0.0) - proof.caps.get(k, 0.0) for k in labels])
         return self._best(tasks, p, prices, region)
 
