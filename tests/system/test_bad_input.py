@@ -639,7 +639,7 @@ def test_effective_tasks_of_a_path_that_does_not_move(tmp_path, refuses):
     path = tmp_path / "m.csv"
     path.write_text("a,b\n1,0\n0,1\n")
     line = refuses("solve", path, "--effective-tasks", "1.7")
-    assert "between 2 and 2 effective tasks" in line and "ask for 2" in line
+    assert "expected 2 effective tasks, the only number that the diverse side reaches" in line
 
 
 def test_indefinite_matrix_is_refused_when_asked(tmp_path, mishran, refuses):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,16 @@ def test_at_most_three_tasks(matrix, mishran, tmp_path):
     assert not set(mixture.certificate.upper) - set(chosen)
     assert "3 were chosen" in said.out
     assert "cap of" not in said.out  # what was not chosen is no cap of anybody's
+
+
+def test_names_of_a_matrix_may_hold_signs(tmp_path, mishran):
+    path = tmp_path / "odd.csv"
+    path.write_text("a b,c=d,e\n1,0.5,0.1\n0.5,1,0.1\n0.1,0.1,1\n")
+    options = ("--floor", "c=d=0.6", "--limit", 'x: 2*"a b" >= 0.5')
+    said = mishran("solve", path, *options, "--json")
+    assert said.code == 0, said.err
+    weights = {task["name"]: task["weight"] for task in json.loads(said.out)["tasks"]}
+    assert weights["c=d"] >= 0.6 - 1e-12 and weights["a b"] >= 0.25 - 1e-12
 
 
 def test_a_run_keeps_the_limit_until_it_is_taken_away(run, mishran):
@@ -244,7 +255,9 @@ def test_refused_on_a_run(run, refuses, options, words, tmp_path, monkeypatch):
         (("--robust", "worst"), "a bare matrix has none"),
         (("--html", "."), "a file to write the report to, found a folder"),
         (("--max-tasks", "3", "--group", "g=t3,t4", "--min-tasks", "g=3"), "mixture.min_tasks.g"),
-        (("--max-tasks", "3", "--min-tasks", "h=1"), "the name of a group"),
+        (("--max-tasks", "3", "--min-tasks", "h=1"), "of which there is none, found 'h'; define"),
+        (("--out", "x", "--html", "./x"), "a file each for the mixture and its report"),
+        (("more",), "found unexpected extra argument(s) (more)"),
     ],
 )
 def test_refused_on_a_matrix(matrix, refuses, options, words, tmp_path, monkeypatch):
@@ -256,6 +269,9 @@ def test_a_seed_run_of_other_probes_is_refused(run, refuses, mishran, project, t
     out = tmp_path / "x.json"
     said = refuses("solve", run, "--seed-run", run, "--out", out)
     assert "other runs, each once" in said
+    shutil.copytree(run, tmp_path / "copy")
+    said = refuses("solve", run, "--seed-run", tmp_path / "copy", "--out", out)
+    assert "other runs, each once" in said and "which measured the same" in said
     settings = yaml.safe_load(project.read_text())
     settings["seed"] = 7
     other = project.parent / "other.yaml"
