@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_cases import case
+from report_cases import case, explained
 
 from mishran.affinity import AffinityDiagnostics
 from mishran.mixture import RepairFile
@@ -97,6 +97,31 @@ def test_why_tasks_get_nothing_and_only_what_can_be_done():
     assert findings.nothing(mixture(tasks=none + rest, parameters=kept_out)) == []
 
 
+@pytest.mark.parametrize(
+    ("t", "few", "why", "remedy"),
+    [
+        (0.6, False, "others stand for it in the affinity.", "move t towards 1"),
+        (1.5, False, "others are more central.", "move t towards 1"),
+        (0.6, True, "at most 10 of 16 were allowed.", "allow more tasks (`max_tasks`)"),
+    ],
+)
+def test_the_reason_for_nothing_is_the_true_one(t, few, why, remedy):
+    even = tasks(weight=1 / 15)
+    out = (even[0].model_copy(update={"weight": 0.0}), *even[1:])
+    found = only(
+        findings.nothing(
+            mixture(
+                tasks=out,
+                parameters={"unary": "coverage", "t": t},
+                selection=explained().mixture.selection if few else None,
+            )
+        )
+    )
+    assert found.title == "1 of 16 tasks gets nothing"
+    assert f"capitals: {why}" in found.text
+    assert found.what_to_do.endswith(f", or {remedy}.")
+
+
 def test_no_twins_where_most_pairs_are_the_same():
     names = DATA.affinity.names
     same = replace(DATA.affinity, matrix=np.ones((len(names), len(names))))
@@ -168,6 +193,12 @@ def test_the_outlier_has_the_smallest_row_sum():
     close = DiagnosticsView(row_sums={"a": 2.0, "b": 2.1, "c": 2.2})
     assert only(findings.outlier(DATA.mixture, close)).title == "a is least like the rest"
     assert findings.outlier(DATA.mixture, DiagnosticsView()) == []
+    alike = DiagnosticsView(row_sums={"a": 3.0, "b": 3.0 + 1e-15, "c": 3.0})
+    assert findings.outlier(DATA.mixture, alike) == []
+    tiny = DiagnosticsView(row_sums={"a": 2e-12, "b": 2.1e-12, "c": 2.2e-12})
+    assert "sum to 2 × 10⁻¹²; the median" in only(
+        findings.outlier(DATA.mixture, tiny)
+    ).text.replace("\u202f", " ")
 
 
 def test_repairs_say_size_and_cost_and_rounding_is_left_out():

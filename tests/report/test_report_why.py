@@ -97,7 +97,21 @@ def test_tasks_that_get_nothing_stand_nearest_first_and_those_kept_out_last():
     changed = with_explanation(data, without=without)
     assert why.entry_rows(changed)[-1].name == barred
     assert why.entry_rows(changed)[-1].entry == ""
-    assert "bounds keep it out" in Page(render_html(changed)).text
+    assert "not chosen" in Page(render_html(changed)).text
+    free = data.mixture.model_copy(update={"selection": None})
+    assert "bounds keep it out" in Page(render_html(replace(changed, mixture=free))).text
+
+
+def test_what_is_rounding_beside_the_scale_is_shown_as_nothing():
+    data = explained()
+    scale = data.mixture.certificate.scale
+    without = tuple(
+        row.model_copy(update={"cost": 1e-16 * scale, "entry": 1e-16 * scale})
+        for row in data.explanation.without
+    )
+    changed = with_explanation(data, without=without)
+    assert {(row.cost, row.part) for row in why.leave_rows(changed)} == {("0", "0\u202f%")}
+    assert {(row.entry, row.part) for row in why.entry_rows(changed)} == {("0", "0\u202f%")}
 
 
 def test_leaving_out_is_sorted_by_cost_and_folded_beyond_twelve():
@@ -159,10 +173,18 @@ def test_how_often_a_task_is_selected_stands_beside_its_interval():
 def test_the_dial_says_what_both_sides_reach():
     lines = why.reach(explained())
     assert lines == (
-        "t from 0 to 1 reaches 4.3 to 16 effective tasks, t above 1 reaches 2 to 16.",
+        "Were any number of tasks allowed: t from 0 to 1 reaches 4.3 to 16 effective tasks, t above "
+        "1 reaches 2 to 16.",
         "The picture ends at t = 2; the mixture stays the same from t = 3.5 on.",
     )
     assert why.reach(case(16)) == ()
+    free = explained().mixture.model_copy(update={"selection": None})
+    assert why.reach(replace(explained(), mixture=free))[0].startswith("t from 0 to 1 reaches 4.3")
+    single = explained().explanation.path.model_copy(
+        update={"diverse": (1.0, 1.0), "central": (1.0, 1.0)}
+    )
+    one = with_explanation(replace(explained(), mixture=free), path=single)
+    assert why.reach(one)[0] == "t from 0 to 1 reaches 1 effective task, t above 1 reaches 1."
     path = explained().explanation.path.model_copy(update={"jumps": (0.3, 0.7)})
     jumping = with_explanation(explained(), path=path)
     assert "The mixture jumps at t = 0.3 and t = 0.7." in why.reach(jumping)
@@ -193,6 +215,10 @@ def test_the_selection_is_told_with_its_gap_its_ratios_and_its_guarantee():
     )  # fmt: skip
     mixture = mixture.model_copy(update={"selection": done})
     assert choice.proof(mixture).startswith("Proved: no other set")
+    alone = done.model_copy(update={"max_tasks": 1, "chosen": ("capitals",)})
+    assert choice.chosen(mixture.model_copy(update={"selection": alone})).startswith(
+        "At most 1 of 16 tasks was allowed, and 1 was chosen"
+    )
     told = {m.name: (m.value, m.meaning) for m in choice.measures(mixture)}
     assert told["Gap"][1].endswith("nothing but rounding.")
     assert told["Guarantee of greedy"][0] == "none"
@@ -208,7 +234,10 @@ def test_robustness_is_told_in_regret():
         "It is 0.0021 for these weights and 0.0028 for those that are not robust; robustness takes "
         "25 % off it."
     )
-    assert "7 of 40 replicas decide them" in bought
+    assert bought.endswith("7 replicas decide them; under the others the regret is smaller.")
+    one = mixture.robust.model_copy(update={"carrying": 1})
+    _, bought = choice.robust(mixture.model_copy(update={"robust": one, "replicas": 0}))
+    assert "One replica decides them;" in bought
     other = mixture.robust.model_copy(update={"mode": "mean-variance", "kappa": 2.0})
     what, _ = choice.robust(mixture.model_copy(update={"robust": other}))
     assert what.endswith("its mean plus 2 times its standard deviation.")

@@ -21,7 +21,8 @@ def chosen(mixture: Mixture) -> str:
         return ""
     count = len(found.chosen)
     return (
-        f"At most {found.max_tasks} of {len(mixture.tasks)} tasks were allowed, and "
+        f"At most {found.max_tasks} of {len(mixture.tasks)} tasks "
+        f"{'was' if found.max_tasks == 1 else 'were'} allowed, and "
         f"{count} {'was' if count == 1 else 'were'} chosen, by {found.found_by}: "
         f"{say.names(found.chosen, 12)}."
     )
@@ -131,10 +132,11 @@ def _bought(found: RobustFile, mixture: Mixture) -> str:
         share = max(0.0, 1 - found.objective / found.plain_objective)
         less = f"; robustness takes {say.compact(100 * share, 2)}\u202f% off it"
     gap = say.compact(max(found.relative_gap, 0.0), 2)
+    decide = "One replica decides" if found.carrying == 1 else f"{found.carrying} replicas decide"
+    others = "; under the others the regret is smaller" if found.mode == "worst" else ""
     return (
         f"It is {ours} for these weights and {plain} for those that are not robust{less}. No weights "
-        f"have less, proved to {gap} of D. {found.carrying} of {mixture.replicas} replicas decide "
-        "them; under the others the regret is smaller."
+        f"have less, proved to {gap} of D. {decide} them{others}."
     )
 
 

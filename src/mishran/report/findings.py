@@ -25,6 +25,7 @@ ADDITIVE_SHARE = 0.5
 PROBES_PER_TASK = 16
 MAX_EPOCHS = 4.0  # up to four epochs repeated data are almost as good as new: arXiv 2305.16264
 ROUNDING = 1e-6  # repairs below this are rounding
+SAME = 1e-9  # sums that differ by a smaller part of themselves are the same
 REMEDIES = {
     "shift": "The shift acts like a pull towards uniform. Compare with `repair: nearest`, or with "
     "the JSD affinity, which needs no repair.",
@@ -164,12 +165,20 @@ def nothing(mixture: Mixture) -> list[Finding]:
     if not names:
         return []
     coverage = chosen.get("unary", "coverage") == "coverage"
-    why = "others stand for them in the affinity" if coverage else "others are worth more"
     remedies = ["move t towards 1" if coverage else "choose a smaller unary.strength"]
+    if mixture.selection is not None:
+        why = f"at most {mixture.selection.max_tasks} of {len(mixture.tasks)} were allowed"
+        remedies = ["allow more tasks (`max_tasks`)"]
+    elif not coverage:
+        why = "others are worth more"
+    elif chosen.get("t", 0.0) > 1:
+        why = "others are more central"
+    else:
+        why = f"others stand for {'it' if len(names) == 1 else 'them'} in the affinity"
     if sum(chosen.get("floors", {}).values()) <= 0.98:
         remedies.insert(0, f"set a floor (`floors: {{{names[0]}: 0.02}}`)")
     return _warning(
-        f"{len(names)} of {len(mixture.tasks)} tasks get nothing",
+        f"{len(names)} of {len(mixture.tasks)} tasks {'gets' if len(names) == 1 else 'get'} nothing",
         f"{say.names(names, 5)}: {why}. What the model can do there will rest on transfer alone.",
         f"If it matters, {', or '.join(remedies)}.",
     )
@@ -240,6 +249,10 @@ def outlier(mixture: Mixture, diagnostics: DiagnosticsView) -> list[Finding]:
     if len(sums) < 3:
         return []
     (name, least), values = sums[0], [value for _, value in sums]
+    if values[-1] - least <= SAME * max(
+        map(abs, values)
+    ):  # all alike: nobody is least like the rest
+        return []
     lower, middle, upper = np.quantile(values, [0.25, 0.5, 0.75])
     share = ""
     if mixture.parameters.get("unary") == "coverage":
@@ -247,9 +260,13 @@ def outlier(mixture: Mixture, diagnostics: DiagnosticsView) -> list[Finding]:
     apart = least < lower - 1.5 * (upper - lower)
     return _note(
         f"{name} {'stands apart from all others' if apart else 'is least like the rest'}",
-        f"Its similarities sum to {say.number(least, 2)}; the median is "
-        f"{say.number(float(middle), 2)}.{share}",
+        f"Its similarities sum to {_sum(least)}; the median is {_sum(float(middle))}.{share}",
     )
+
+
+def _sum(value: float) -> str:
+    """Two digits after the point, unless that hides a small number or spells out a large one."""
+    return say.number(value, 2) if 0.05 <= abs(value) < 1e6 else say.compact(value)
 
 
 def bounds(mixture: Mixture) -> list[Finding]:

@@ -246,7 +246,8 @@ def terminal(data: ReportData) -> Group:
     from rich.table import Table
     from rich.text import Text
 
-    title = f"{data.title} · {say.number(data.mixture.effective_tasks, 1)} effective tasks"
+    effective = say.number(data.mixture.effective_tasks, 1)
+    title = f"{data.title} · {effective} effective task{'' if effective == '1.0' else 's'}"
     table = Table(
         title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )

@@ -17,13 +17,19 @@ from mishran.report.data import ReportData
 LISTED = 12  # rows of a list that stand open; more are folded or counted
 NAMED = 6  # names in one cell
 TOP = 5  # tasks whose ties are named
+ROUNDING = 1e-14  # a smaller part of D is rounding
 
 
 def part_of_scale(energy: float | None, scale: float) -> str:
-    """An energy as a part of D, in percent with two significant digits."""
+    """An energy as a part of D, in percent with two significant digits; rounding is 0."""
     if energy is None or not scale > 0:
         return say.DASH
-    return say.compact(100 * energy / scale, 2) + "\u202f%"
+    return say.compact(100 * seen(energy, scale) / scale, 2) + "\u202f%"
+
+
+def seen(energy: float, scale: float) -> float:
+    """The energy, and 0 for what is nothing but rounding beside D."""
+    return 0.0 if abs(energy) <= ROUNDING * scale else energy
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def entry_rows(data: ReportData) -> tuple[EntryRow, ...]:
     return tuple(
         EntryRow(
             row.name,
-            "" if not _finite(row.entry) else say.compact(row.entry, 2),
+            "" if not _finite(row.entry) else say.compact(seen(row.entry, scale), 2),
             "" if not _finite(row.entry) else part_of_scale(row.entry, scale),
             nearest(row),
         )
@@ -155,7 +161,7 @@ def leave_rows(data: ReportData) -> tuple[LeaveRow, ...]:
         LeaveRow(
             name=row.name,
             weight=row.weight,
-            cost=say.DASH if row.cost is None else say.compact(row.cost, 2),
+            cost=say.DASH if row.cost is None else say.compact(seen(row.cost, scale), 2),
             part=part_of_scale(row.cost, scale),
             bar=100 * (row.cost or 0.0) / top if top > 0 else 0.0,
             reason=row.reason,
@@ -246,9 +252,11 @@ def reach(data: ReportData) -> tuple[str, ...]:
     path = None if data.explanation is None else data.explanation.path
     if path is None:
         return ()
-    diverse = f"{_tasks(*path.diverse)} effective tasks"
+    diverse = f"{_tasks(*path.diverse)} effective task{'' if path.diverse[1] < 1.05 else 's'}"
     central = _tasks(*path.central)
     lines = [f"t from 0 to 1 reaches {diverse}, t above 1 reaches {central}."]
+    if data.mixture.selection is not None:
+        lines = [f"Were any number of tasks allowed: {lines[0]}"]
     if path.jumps:
         where = say.names([f"t = {say.compact(t)}" for t in path.jumps])
         lines.append(f"The mixture jumps at {where}.")
