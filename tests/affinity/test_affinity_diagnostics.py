@@ -184,3 +184,14 @@ def test_auc_needs_both_kinds_of_pairs() -> None:
             family_auc(affinity_of(np.eye(4)), families)
     partial = family_auc(affinity_of(kernel(0, 4)), {"task0": "a", "task1": "a", "task3": "b"})
     assert (partial.num_same, partial.num_other) == (1, 2)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_additive_share_in_any_unit(unit, recwarn):
+    matrix = np.array(
+        [[1, 0.5, 0.2, 0.1], [0.5, 1, 0.3, 0.4], [0.2, 0.3, 1, 0.6], [0.1, 0.4, 0.6, 1]]
+    )
+    plain = AffinityDiagnostics.of(affinity_of(matrix)).additive_share
+    scaled = AffinityDiagnostics.of(affinity_of(unit * matrix)).additive_share
+    assert scaled == pytest.approx(plain, rel=1e-9)
+    assert not recwarn.list

@@ -169,9 +169,10 @@ def _additive_share(matrix: Array) -> float | None:
     """
     n = len(matrix)
     rows, columns = np.triu_indices(n, 1)
-    pairs = matrix[rows, columns] - matrix[rows, columns].mean()
+    pairs = matrix[rows, columns] / (np.abs(matrix).max() or 1.0)  # squares of any unit stay finite
+    pairs -= pairs.mean()
     total = float(np.square(pairs).sum())
-    if total <= (len(pairs) * np.finfo(float).eps * np.abs(matrix).max()) ** 2:
+    if total <= (len(pairs) * np.finfo(float).eps) ** 2:
         return None
     sums = np.bincount(rows, pairs, n) + np.bincount(columns, pairs, n)
     effects = sums / (n - 2)  # the centred pairs sum to 0, and so do the effects
