@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mishran.errors import ConfigError
+from mishran.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
     from mishran.pipeline.mix import Mixed
@@ -102,4 +102,12 @@ def start_weights(file: Path) -> dict[str, float]:
     """
     from mishran.mixture import Mixture
 
-    return Mixture.read(file).weights
+    try:
+        return Mixture.read(file).weights
+    except ArtifactError as error:
+        raise ArtifactError(
+            expected=error.expected,
+            found=error.found,
+            where=f"--start {file}",
+            fix="give a mixture.json, or another file that --out wrote",
+        ) from error

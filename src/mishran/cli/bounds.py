@@ -16,7 +16,7 @@ _NUMBER = r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?
 _QUOTA = re.compile(rf"\s*({_NAME})\s*(=|<=|>=)\s*(\S+)\s*")
 _LIMIT = re.compile(rf"\s*({_NAME})\s*:\s*(.+?)\s*(<=|>=)\s*(\S+)\s*")
 _OFF = re.compile(rf"\s*({_NAME})\s*:\s*off\s*")
-_TERM = re.compile(rf"(?:({_NUMBER})\s*\*\s*)?({_NAME})")
+_TERM = re.compile(rf'(?:({_NUMBER})\s*\*\s*)?(?:"([^"]+)"|({_NAME}))')  # "quoted" names as well
 _SIGN = re.compile(r"\s+-\s+|\s*\+\s*")
 
 
@@ -92,7 +92,7 @@ def _terms(text: str, item: str) -> dict[str, float]:
         match = _TERM.match(text, at)
         if match is None:
             raise _form("--limit", LIMIT, item)
-        name = match[2]
+        name = match[2] or match[3]
         if name in out:
             raise _twice(f"task {name}", item)
         out[name] = sign * float(match[1] or 1.0)

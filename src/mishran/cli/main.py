@@ -114,7 +114,7 @@ def _fail(error: MishranError) -> NoReturn:
 def _usage(error: Any) -> ConfigError:
     """Wrong arguments, as the parser puts it, in one line."""
     command = error.ctx.command_path if error.ctx else "mishran"
-    text = error.format_message().rstrip(".")
+    text = error.format_message().rstrip(".").removeprefix("Got ")
     return ConfigError(
         expected=f"arguments of `{command}`",
         found=text[:1].lower() + text[1:],

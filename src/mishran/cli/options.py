@@ -36,8 +36,9 @@ def unary(
     return out
 
 
-def _pair(item: str, option: str, shape: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
+def _pair(item: str, option: str, shape: str, last: bool = False) -> tuple[str, str]:
+    """Name and value around the first =, or around the last: tasks of a matrix may have one too."""
+    name, equals, value = item.rpartition("=") if last else item.partition("=")
     if not (name and equals and value):
         raise ConfigError(expected=shape, found=repr(item), where=option, fix=f"write {shape}")
     return name, value
@@ -48,7 +49,7 @@ def shares(items: list[str], option: str) -> dict[str, float]:
 
 
 def _numbers(items: list[str], option: str, shape: str, example: str) -> dict[str, float]:
-    pairs = [_pair(item, option, shape) for item in items]
+    pairs = [_pair(item, option, shape, last=True) for item in items]
     return once(
         [(name, _number(value, f"{option} {name}", example)) for name, value in pairs], option
     )

@@ -166,6 +166,13 @@ def solve(
     for option, file in targets.items():
         if file is not None:
             _check_target(file, source, option)
+            if file.resolve() in {f.resolve() for o, f in targets.items() if f and o != option}:
+                raise ConfigError(
+                    expected="a file of its own for everything that is written",
+                    found=f"{file} twice",
+                    where=option,
+                    fix="give one of them another name",
+                )
     if html is not None and not explain:
         raise ConfigError(
             expected="--html with its explanation",
@@ -276,14 +283,14 @@ def _solve_matrix(
     affinity = read_matrix(source)
     inputs = {source.name: sha256_file(source)}
     if seeds:
-        if len({source.resolve(), *(file.resolve() for file in seeds)}) <= len(seeds):
+        others = [read_matrix(file) for file in seeds]
+        if len({sha256_file(file) for file in (source, *seeds)}) <= len(seeds):
             raise ConfigError(
                 expected="other matrices, each once",
                 found=", ".join(map(str, seeds)),
                 where="--seed-run",
                 fix="name matrices measured with other seeds of the specialists",
             )
-        others = [read_matrix(file) for file in seeds]
         affinity = combine_seeds([affinity, *others], settings.replicas)
         inputs |= {f"{f.name} of seed {k}": sha256_file(f) for k, f in enumerate(seeds, 2)}
     if gone:

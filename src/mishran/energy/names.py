@@ -11,6 +11,13 @@ from mishran.errors import ConfigError
 def unknown(name: str, known: Iterable[str], where: str, kind: str = "task") -> ConfigError:
     """The error for a name that is none of `known`."""
     names = list(known)
+    if not names:
+        return ConfigError(
+            expected=f"the name of a {kind}, of which there is none",
+            found=repr(name),
+            where=where,
+            fix=f"define the {kind}, or leave this out",
+        )
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return ConfigError(

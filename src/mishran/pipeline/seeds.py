@@ -30,17 +30,10 @@ def with_seeds(
     """
     probes = _probes(run)
     affinities, inputs = [own], {}
-    seen = {run.root.resolve()}
+    table = TABLES[config.mixture.affinity]
+    seen = {run.outputs("pool")[table]}
     for folder in folders:
         other = Run(folder)
-        if folder.resolve() in seen:
-            raise ConfigError(
-                expected="other runs, each once",
-                found=str(folder),
-                where="--seed-run",
-                fix="name runs whose specialists were trained with other seeds",
-            )
-        seen.add(folder.resolve())
         facts = read_facts(other)
         check_measured(other, facts)
         if _probes(other) != probes:
@@ -50,6 +43,15 @@ def with_seeds(
                 where="--seed-run",
                 fix="fit the same configuration with specialists: {seed: 1} and nothing else changed",
             )
+        measured = other.outputs("pool")[table]
+        if measured in seen:
+            raise ConfigError(
+                expected="other runs, each once",
+                found=f"{folder}, which measured the same",
+                where="--seed-run",
+                fix="name runs whose specialists were trained with other seeds",
+            )
+        seen.add(measured)
         theirs = read_run(other)
         if theirs.specialists.model_copy(update={"seed": None}) != config.specialists.model_copy(
             update={"seed": None}
@@ -62,8 +64,7 @@ def with_seeds(
             )
         same = theirs.model_copy(update={"mixture": config.mixture, "seed": config.seed})
         affinities.append(made_affinity(other, same))
-        table = TABLES[config.mixture.affinity]
-        inputs[f"{table} of seed {len(affinities)}"] = other.outputs("pool")[table]
+        inputs[f"{table} of seed {len(affinities)}"] = measured
     return combine_seeds(affinities, seed=config.seed), inputs
 
 
