@@ -117,8 +117,9 @@ def pivot(
             strange = short | over | (~equal & (paid * side * sizes > steep))
             count += int(np.count_nonzero(strange))
         if count == 0:
-            curved = system.curvature() >= CURVED * unit
-            if curved:
+            curved = solid or system.curvature() >= CURVED * unit
+            left = float(np.maximum.reduce(np.abs(reduced.take(system.index))))
+            if curved and (ridge or left > steep / 16):
                 p, prices = _refined(energy, system, p, prices, active, target, steep / 16)
             paid = np.zeros(len(side))
             paid[held] = prices

@@ -125,13 +125,15 @@ class Constraints:
 
     def violation(self, p: Array) -> float:
         """Largest violation of the sum, a bound or a row, in weight: a row's by its largest entry."""
-        over = np.concatenate([self.lower - p, p - self.upper])
+        out = abs(float(np.add.reduce(p)) - 1.0)
+        for over in (self.lower - p, p - self.upper):
+            out = max(out, float(np.maximum.reduce(over)))
         if self.rows:
             (low, high), matrix = self.row_bounds, self.row_matrix
             sums, sizes = matrix @ p, np.abs(matrix).max(axis=1)
             sizes[sizes == 0.0] = 1.0
-            over = np.concatenate([over, (low - sums) / sizes, (sums - high) / sizes])
-        return float(max(np.max(over, initial=0.0), abs(p.sum() - 1.0)))
+            out = max(out, *((low - sums) / sizes), *((sums - high) / sizes))
+        return float(out)
 
 
 def simplex(names: Sequence[str]) -> Constraints:
