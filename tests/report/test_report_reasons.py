@@ -1,8 +1,11 @@
 """Findings about prices, twins, ties, jumps and selection: there when they should be, else not."""
 
+import inspect
+
 import pytest
 from report_cases import explained
 
+from mishran.energy import select
 from mishran.explanation import Explanation
 from mishran.report import find, reasons
 
@@ -137,6 +140,8 @@ def test_a_selection_without_a_proof_is_said(changes, level):
     found = only(reasons.unproven(DATA.mixture.model_copy(update={"selection": selection})))
     assert (found.level, found.title) == (level, "A better set of tasks may exist")
     assert found.text.startswith("The search ended at its node limit")
+    assert "time_limit" in found.what_to_do  # the command line has no option for it
+    assert "time_limit" in inspect.signature(select).parameters
 
 
 def test_a_proven_selection_and_none_are_no_finding():

@@ -180,7 +180,8 @@ def unproven(mixture: Mixture) -> list[Finding]:
             "warning" if level else "note",
             "A better set of tasks may exist",
             _capital(choice.proof(mixture).removeprefix("Not proved: ")),
-            "Allow the search more time or nodes, or accept the gap.",
+            "Accept the gap, or let the search run longer in Python: "
+            "`mishran.energy.select(..., time_limit=60)`.",
         )
     ]
 
