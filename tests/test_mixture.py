@@ -18,7 +18,7 @@ from mishran import mixture as mixture_module
 from mishran.affinity import matrix_affinity
 from mishran.config import MixtureConfig
 from mishran.energy import Energy, weight_intervals
-from mishran.errors import ArtifactError, ConfigError, InfeasibleError
+from mishran.errors import ArtifactError, ConfigError, EnergyError, InfeasibleError
 from mishran.mixture import Mixture, quotas
 from mishran.pipeline.check import check_settings
 from mishran.pipeline.facts import TaskFacts
@@ -341,3 +341,30 @@ def test_every_field_is_documented(model, page):
     text = page.read_text(encoding="utf-8")
     for name in model.model_fields:
         assert f"| `{name}` |" in text, f"{name} of {model.__name__} is not in {page.name}"
+
+
+def test_a_mixture_outlives_a_path_that_is_lost(monkeypatch):
+    def lost(*_: object) -> None:
+        raise EnergyError(expected="a path whose pieces join", found="none", fix="report it")
+
+    found = mix(AFFINITY, MixtureConfig(t=0.5, replicas=0))
+    assert found.t_values is not None and found.mixture.warnings == ()
+    monkeypatch.setattr("mishran.pipeline.mix.follow", lost)
+    kept = mix(AFFINITY, MixtureConfig(t=0.5, replicas=0))
+    assert kept.mixture.weights == found.mixture.weights
+    assert kept.t_values is None and kept.explanation is not None and kept.explanation.path is None
+    assert kept.mixture.warnings == (
+        "No path along t. expected a path whose pieces join, found none; report it",
+    )
+
+
+def test_what_cannot_enter_is_the_same_when_read_again(tmp_path):
+    matrix = [[1, 0.5, 0, 0], [0.5, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    settings = MixtureConfig(
+        t=0.6, floors={"g": 0.5, "d": 0.5}, caps={"a": 0.25, "b": 0.25}, replicas=0
+    )
+    affinity = matrix_affinity(("a", "b", "c", "d"), matrix)
+    why = mix(affinity, settings, groups={"g": ["a", "b"]}).explanation
+    assert why is not None and why.without[2].entry is None
+    (tmp_path / "explanation.json").write_text(why.to_json(), encoding="utf-8")
+    assert explanation_module.Explanation.read(tmp_path / "explanation.json") == why

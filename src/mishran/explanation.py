@@ -39,7 +39,7 @@ class WithoutFile(_File):
 
     cost: energy lost, None where bounds keep it in (`reason` says which). takers: who gains weight,
     at most five. nearest: the most similar tasks and their squared distance. entry: rise of its u
-    that would bring it in, None for a task with weight.
+    that would bring it in, None for a task with weight and where bounds leave it no room at all.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -98,10 +99,15 @@ def _without(why: Why) -> tuple[WithoutFile, ...]:
             reason=left.reason,
             takers=dict(left.takers[:TAKERS]),
             nearest=dict(others.nearest),
-            entry=why.entry_prices.get(left.name),
+            entry=_finite(why.entry_prices.get(left.name)),
         )
         for left, others in zip(why.left_out, why.substitutes, strict=True)
     )
+
+
+def _finite(rise: float | None) -> float | None:
+    """JSON has no infinity: a rise that no number is large enough for is none."""
+    return None if rise is None or math.isinf(rise) else rise
 
 
 def _clusters(found: Sequence[Cluster]) -> tuple[ClusterFile, ...]:

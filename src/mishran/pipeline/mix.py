@@ -26,7 +26,7 @@ from mishran.energy import (
     weight_intervals,
 )
 from mishran.energy import solve as minimise
-from mishran.errors import ConfigError
+from mishran.errors import ConfigError, EnergyError
 from mishran.explanation import Explanation
 from mishran.mixture import Budget, Mixture
 from mishran.pipeline.answer import Answer, answer
@@ -102,8 +102,13 @@ def mix(
     )
     if not explain:
         return Mixed(mixture, found)
-    along = settings.unary.kind == "coverage"
-    path = follow(affinity, bounds, settings.ridge, settings.repair) if along else None
+    path = None
+    if settings.unary.kind == "coverage":
+        try:
+            path = follow(affinity, bounds, settings.ridge, settings.repair)
+        except EnergyError as error:  # the mixture is proven without it
+            lost = (*mixture.warnings, f"No path along t. {error}")
+            mixture = mixture.model_copy(update={"warnings": lost})
     why = explained(found, affinity, settings.repair, intervals, path)
     if path is None:
         return Mixed(mixture, found, why)
