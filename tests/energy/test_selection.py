@@ -373,6 +373,8 @@ EIGHT = {"hindi": ["task0", "task1", "task2"], "maths": ["task2", "task3"]}
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
+        ({"max_tasks": float("inf")}, ConfigError, "whole number of tasks, 1 or more, found inf"),
+        ({"max_tasks": float("nan")}, ConfigError, "whole number of tasks, 1 or more, found nan"),
         (
             {"max_tasks": 0},
             ConfigError,

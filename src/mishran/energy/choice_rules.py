@@ -235,5 +235,5 @@ def _largest_share(problem: Subsets, box: Constraints) -> float | None:
 
 
 def _count(value: int, least: int, expected: str, where: str, fix: str) -> None:
-    if isinstance(value, bool) or int(value) != value or value < least:
+    if isinstance(value, bool | str) or not value >= least or value % 1:  # NaN, infinity
         raise ConfigError(expected=expected, found=str(value), where=where, fix=fix)
