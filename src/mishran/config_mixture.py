@@ -201,9 +201,11 @@ class MixtureConfig(Settings):
         if self.max_tasks is None and (self.min_tasks or self.least_share):
             field = "min_tasks" if self.min_tasks else "least_share"
             raise FieldProblem(f"max_tasks beside {field}", "none", "add max_tasks: 12, say")
-        if self.robust is None and self.kappa != 1.0:
+        if self.robust != "mean-variance" and self.kappa != 1.0:
             raise FieldProblem(
-                "robust: mean-variance beside kappa", "none", "add it, or remove kappa"
+                "robust: mean-variance beside kappa",
+                self.robust or "none",
+                "write it, or remove kappa",
             )
         if self.robust is not None and self.replicas == 0:
             raise FieldProblem("replicas beside robust", "replicas: 0", "write replicas: 200")

@@ -89,7 +89,8 @@ class PathFile(_File):
     """The exact solution path along t, piecewise linear between `t`; constant after the last.
 
     effective: effective tasks at each. jumps: t where the mixture jumps. diverse, central: smallest
-    and largest number of effective tasks that each side reaches.
+    and largest number of effective tasks that each side reaches. repairs: what was changed in S to
+    follow it, in words; the mixture itself has its own.
     """
 
     t: tuple[float, ...]
@@ -97,6 +98,7 @@ class PathFile(_File):
     jumps: tuple[float, ...]
     diverse: tuple[float, float]
     central: tuple[float, float]
+    repairs: tuple[str, ...] = ()
 
 
 class Explanation(_File):

@@ -100,7 +100,7 @@ def test_effective_tasks_out_of_reach() -> None:
         match=f"between {least:g} and 8 effective tasks, which the diverse side reaches",
     ):
         effective_tasks(KERNEL, 1.5)
-    with pytest.raises(InfeasibleError, match=r"found 9; ask for 8, or try side: diverse"):
+    with pytest.raises(InfeasibleError, match=r"found 9; ask for 8$"):
         effective_tasks(KERNEL, 9, "central")
     fixed = constraints(("a", "b", "c"), floors={"a": 0.2, "b": 0.3, "c": 0.5})
     identity = affinity_of(np.eye(3))

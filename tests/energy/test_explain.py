@@ -459,3 +459,14 @@ def test_errors() -> None:
     poor = replace(solution, certificate=replace(solution.certificate, gap=1.0))
     with pytest.raises(EnergyError, match=r"^solution: expected optimal weights"):
         explain(energy, affinity_of(np.eye(3)), None, poor)
+
+
+def test_negative_distances_make_no_heap() -> None:
+    """Of a random indefinite S all squared distances were clipped to 0, and all tasks were alike."""
+    rng = np.random.default_rng(3)
+    matrix = rng.normal(size=(8, 8))
+    matrix = (matrix + matrix.T) / 2
+    assert (np.diag(matrix)[:, None] + np.diag(matrix) - 2 * matrix).min() < -1
+    found = redundancy_clusters(affinity_of(matrix))
+    assert sum(len(cluster.tasks) for cluster in found) <= 4
+    assert all(cluster.relative_distance > 0 for cluster in found)

@@ -76,3 +76,5 @@ def test_what_cannot_leave_is_said() -> None:
     with pytest.raises(ConfigError, match="at least one task that stays, found all 2 to leave"):
         without(affinity, affinity.names)
     assert carried({"other": 1.0}, affinity.names) is None
+    with pytest.raises(ConfigError, match=r"one weight for each of the 2 tasks .* shape \(3,\)"):
+        solve(Energy.coverage(affinity, 0.5), warm=np.ones(3) / 3)

@@ -15,7 +15,9 @@ class Named:
 
 
 def threads() -> list[int]:
-    return [lib["num_threads"] for lib in ThreadpoolController().info() if lib["user_api"] == "blas"]
+    return [
+        lib["num_threads"] for lib in ThreadpoolController().info() if lib["user_api"] == "blas"
+    ]
 
 
 @one_thread

@@ -126,7 +126,10 @@ def solve(
     ),
     json_: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
-    """Solve for a mixture again, with other settings; only what is given changes."""
+    """Solve for a mixture again, with other settings; only what is given changes.
+
+    Of a run, what is not given is as it was fitted (run.yaml), not as it was solved last.
+    """
     changes: dict[str, Any] = {
         key: value
         for key, value in {

@@ -3,7 +3,7 @@
 Average linkage on the squared distances S_ii + S_jj - 2 S_ij. Clusters stop where the mean distance
 between two parts passes half the mean distance between all tasks. The mean distance is twice the
 variance of the tasks about their centre, so a cluster has at most about half of the spread of the
-whole. Rejected: the largest gap between merges, which finds clusters where there are none and moves
+whole. Where S has negative distances they are those of S as it is repaired. Rejected: the largest gap between merges, which finds clusters where there are none and moves
 with noise; the median distance, which is itself a distance inside a cluster as soon as most pairs
 are.
 
@@ -15,12 +15,14 @@ Source: UPGMA, Sokal and Michener 1958; the cut is an assumption, reasoned above
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mishran.energy.energy import Energy
+from mishran.energy.tangent import repair_tangent
 from mishran.errors import ConfigError
 from mishran.types import Affinity, Array
 
@@ -76,7 +78,7 @@ def redundancy_clusters(affinity: Affinity, threshold: float = CUT) -> tuple[Clu
         )
     names = affinity.names
     order = sorted(range(len(names)), key=lambda i: names[i])
-    distance = squared_distances(affinity.matrix[np.ix_(order, order)])
+    distance = squared_distances(_metric(affinity)[np.ix_(order, order)])
     original = _originals(distance, float(np.abs(affinity.matrix).max()))
     distinct = np.flatnonzero(original == np.arange(len(order)))
     apart = distance[np.ix_(distinct, distinct)]
@@ -91,6 +93,19 @@ def redundancy_clusters(affinity: Affinity, threshold: float = CUT) -> tuple[Clu
         if len(members) > 1:
             found.append(_cluster(affinity, order, distance, members, mean))
     return tuple(sorted(found, key=lambda c: (-len(c.tasks), c.driver_distance, c.driver)))
+
+
+def _metric(affinity: Affinity) -> Array:
+    """S, shifted as the solver does where some squared distances are negative: those of an
+    indefinite S are none, and would make one heap of tasks that differ."""
+    inner = affinity.matrix - affinity.matrix[0, 0]
+    diagonal = np.diag(inner)
+    least = (diagonal[:, None] + diagonal[None, :] - 2 * inner).min()
+    if least >= -64 * np.finfo(float).eps * np.abs(affinity.matrix).max():
+        return affinity.matrix
+    n = len(affinity.names)
+    plain = replace(affinity, replicas=np.empty((0, n, n)))
+    return repair_tangent(Energy.coverage(plain, 1.0))[0].matrix
 
 
 def _originals(distance: Array, size: float) -> Index:

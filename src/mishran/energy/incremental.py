@@ -4,7 +4,8 @@
     energy = Energy.coverage(fewer, t=0.6)
     solve(energy, warm=carried(old_weights, energy.names))
 
-A start decides what the solver tries first, never what it answers: the proof is made afresh.
+A start decides what the solver tries first; the proof is made afresh. Only where there are several
+optima, and they are ill-conditioned, may another of them come out.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def weight_intervals(
     _check_level(level)
     near = solve(energy, constraints, repair).weights
     solutions = [
-        solve(energy.replica(b), constraints, repair, near)
+        solve(energy.replica(b), constraints, repair, near, ask_unique=False)
         for b in range(len(energy.replica_matrices))
     ]
     weights = np.array([solution.weights for solution in solutions])

@@ -175,7 +175,9 @@ class Path:
         return self.ts[which], self.weights[which]
 
     def _unreached(self, wanted: float, side: Side) -> InfeasibleError:
-        other = "central" if side == "diverse" else "diverse"
+        opposite: Side = "central" if side == "diverse" else "diverse"
+        low, high = self.range(opposite)
+        other = f", or try side: {opposite}" if low <= wanted <= high else ""
         jump = self.jump(side)
         if jump is not None and min(jump) < wanted < max(jump):
             return InfeasibleError(
@@ -183,7 +185,7 @@ class Path:
                 f"to {jump[1]:.4g}, as the affinity has a direction without curvature",
                 found=f"{wanted:g}",
                 where="mixture.effective_tasks",
-                fix=f"add mixture.ridge: 0.01, which makes the path continuous, or try side: {other}",
+                fix=f"add mixture.ridge: 0.01, which makes the path continuous{other}",
             )
         low, high = self.range(side)
         if high - low <= ONE * high:
@@ -191,7 +193,7 @@ class Path:
                 expected=f"{low:.9g} effective tasks, the only number that the {side} side reaches",
                 found=f"{wanted:g}",
                 where="mixture.effective_tasks",
-                fix=f"give t instead, loosen the bounds, or try side: {other}",
+                fix=f"give t instead or loosen the bounds{other}",
             )
         low, high = _inwards(low, high)
         return InfeasibleError(
@@ -199,7 +201,7 @@ class Path:
             "reaches",
             found=f"{wanted:g}",
             where="mixture.effective_tasks",
-            fix=f"ask for {high if wanted > high else low:.10g}, or try side: {other}",
+            fix=f"ask for {high if wanted > high else low:.10g}{other}",
         )
 
 

@@ -137,6 +137,10 @@ def select(
     evaluate = Evaluator(problem, parts.diagonal)
 
     first = start(evaluate, box)
+    if least_share * max_tasks > 1.0:  # more would need more than the whole mixture
+        fewer = int(1.0 / least_share + 1e-9)
+        problem = subsets(convex, box, fewer, counted, least_share)
+        evaluate = Evaluator(problem, parts.diagonal)
     greedy = grow(evaluate, first, SEED)
     swapped, after_swaps, moves = swap(evaluate, greedy.path[-1])
     lower, unlimited = _convex_bound(problem, convex, box)
@@ -158,7 +162,7 @@ def select(
         lower=np.where(chosen, problem.lower, 0.0),
         upper=np.where(chosen, problem.upper, 0.0),
     )
-    p, certificate, unique = minimise(convex, restricted)
+    p, certificate, unique = minimise(convex, restricted, ask_unique=True)
     value, before = -convex.value(p), energy.value(p)
     gap = float(problem.unit * max(0.0, problem.energy(p) - searched.lower))
     single, single_value = _best_single(evaluate, convex)

@@ -41,10 +41,11 @@ from mishran.energy.kkt import (
 from mishran.energy.matrices import EPS
 from mishran.energy.tangent import RepairMode, repair_tangent
 from mishran.energy.unique import FLAT, is_unique
-from mishran.errors import EnergyError
+from mishran.errors import ConfigError, EnergyError
 from mishran.types import Array, Certificate, Solution
 
 TOLERANCE = 1e-9
+SNAP = 1e-14
 # Ridge and tolerance of DAQP, in the order tried. The tight ones suffice but for degenerate
 # vertices (every multiplier 0: a mixture that is exactly its target), where they cycle.
 ATTEMPTS = (
@@ -63,6 +64,7 @@ def solve(
     constraints: Constraints | None = None,
     repair: RepairMode = "shift",
     warm: Array | None = None,
+    ask_unique: bool = True,
 ) -> Solution:
     """The mixture of least energy; the one of least norm where several are.
 
@@ -71,6 +73,7 @@ def solve(
         constraints: bounds; the bare simplex when None.
         repair: "shift", "nearest" or "refuse", for negative curvature on the tangent.
         warm: (n,) weights near the solution, of a similar problem say; where the search starts.
+        ask_unique: whether to find out if there are other optima; without, `unique` says nothing.
 
     Raises:
         EnergyError: negative curvature and repair="refuse", or no weights found whose gap is within
@@ -78,8 +81,15 @@ def solve(
         InfeasibleError: no mixture satisfies the bounds.
     """
     box = allowed(constraints, energy.names)
+    if warm is not None and np.shape(warm) != energy.unary.shape:
+        raise ConfigError(
+            expected=f"one weight for each of the {len(energy.names)} tasks to start from",
+            found=f"an array of shape {np.shape(warm)}",
+            where="warm",
+            fix="use mishran.energy.carried(old_weights, energy.names)",
+        )
     convex, repaired = repair_tangent(energy, repair)
-    p, certificate, unique = minimise(convex, box, warm)
+    p, certificate, unique = minimise(convex, box, warm, ask_unique)
     gain, redundancy = float(energy.unary @ p), float(p @ (energy.matrix @ p)) / 2
     before = redundancy - gain
     after = before if repaired is None else convex.value(p)
@@ -130,9 +140,13 @@ def judged(
 
 
 def minimise(
-    energy: Energy, constraints: Constraints, warm: Array | None = None
+    energy: Energy, constraints: Constraints, warm: Array | None = None, ask_unique: bool = False
 ) -> tuple[Array, Certificate, bool]:
     """Weights, certificate and uniqueness for an energy that is convex on the tangent.
+
+    Args:
+        ask_unique: whether to find out if there are other optima, which takes longer than to solve
+            where S is singular; the third value says nothing otherwise.
 
     Raises:
         EnergyError, InfeasibleError: as `solve`.
@@ -145,10 +159,36 @@ def minimise(
     found = pivot(energy, box, unit, warm)
     out = None
     if found is not None and found.curved:
-        out = _certified(energy, box, found, limit, unit)
+        out = _certified(energy, box, found, limit)
     if out is None:
         out = _general(energy, box, limit, found, constraints)
-    return out[0], _in_units(out[1], sizes), out[2]
+    p, certificate, prices = out
+    unique = True
+    if ask_unique and (found is None or not _only(found, box, prices, unit)):
+        unique = is_unique(normalise(energy, box), box, p, prices)
+    return p, _in_units(certificate, sizes), unique
+
+
+def _only(found: Pivoted, constraints: Constraints, prices: Multipliers, unit: float) -> bool:
+    """It is plain that there is no other optimum: S is far from singular, or it is so on the free
+    tasks and all others have a price."""
+    if found.sure or not found.curved or constraints.rows:
+        return found.sure
+    priced = np.maximum(prices.lower, prices.upper) > FLAT * unit
+    return int(np.count_nonzero(priced | found.free)) == len(priced)
+
+
+def _snapped(p: Array, constraints: Constraints) -> Array:
+    """Weights that differ from a bound by rounding put on it, and what that frees given to the
+    largest: a task with 1e-16 of the mixture has none of it."""
+    out = np.where(p <= constraints.lower + SNAP, constraints.lower, p)
+    out = np.where(out >= constraints.upper - SNAP, constraints.upper, out)
+    freed = float(np.add.reduce(p - out))
+    if freed:
+        most = int((out * (constraints.lower < out) * (out < constraints.upper)).argmax())
+        if constraints.lower[most] < out[most] + freed < constraints.upper[most]:
+            out[most] += freed
+    return out
 
 
 def _even(constraints: Constraints) -> tuple[Constraints, dict[str, float]]:
@@ -181,10 +221,10 @@ def _in_units(proof: Certificate, sizes: dict[str, float]) -> Certificate:
 
 
 def _certified(
-    energy: Energy, constraints: Constraints, found: Pivoted, limit: float, unit: float
-) -> tuple[Array, Certificate, bool] | None:
+    energy: Energy, constraints: Constraints, found: Pivoted, limit: float
+) -> tuple[Array, Certificate, Multipliers] | None:
     """The answer where the free tasks leave no doubt; None when the proof is not good enough."""
-    p = found.p
+    p = _snapped(found.p, constraints)
     reduced, common = energy.relative_gradient(p)
     floors: dict[str, float] = {}
     caps: dict[str, float] = {}
@@ -208,11 +248,7 @@ def _certified(
     certificate = certify(energy, constraints, p, prices, f"active set, {found.rounds} rounds")
     if certificate.gap > limit / 100 or certificate.primal_residual > PRIMAL:
         return None
-    priced = np.count_nonzero(np.abs(reduced) <= FLAT * unit) == len(on)
-    if found.sure or (priced and not constraints.rows):
-        return p, certificate, True
-    unique = is_unique(normalise(energy, constraints), constraints, p, prices)
-    return (p, certificate, True) if unique else None  # of several the shortest is to be found
+    return p, certificate, prices
 
 
 def _general(
@@ -221,7 +257,7 @@ def _general(
     limit: float,
     found: Pivoted | None,
     written: Constraints,
-) -> tuple[Array, Certificate, bool]:
+) -> tuple[Array, Certificate, Multipliers]:
     """The answer by eigenbasis from our own active set, or else by DAQP.
 
     written: the constraints in their own units, for the message where they conflict."""
@@ -232,17 +268,18 @@ def _general(
             p = stationary(problem, active) if polished else nearest(problem, active.p)
             if p is None or constraints.violation(p) > PRIMAL:
                 continue
+            p = _snapped(p, constraints)
             prices = _multipliers(problem, energy, constraints, p, active)
             method = name + (", polished" if polished else "")
             certificate = certify(energy, constraints, p, prices, method)
             if polished and certificate.gap <= limit / 100:
-                return p, certificate, is_unique(problem, constraints, p, prices)
+                return p, certificate, prices
             if best is None or certificate.gap < best[1].gap:
                 best = p, certificate, prices
     if best is None:
         check_feasible(written)
     elif best[1].gap <= limit:
-        return best[0], best[1], is_unique(problem, constraints, best[0], best[2])
+        return best
     raise EnergyError(
         expected=f"a duality gap of at most {TOLERANCE:g} of the energy's scale {energy.scale:.3g}",
         found="no weights" if best is None else f"a gap of {best[1].gap:.3g}",

@@ -139,4 +139,5 @@ def _path(path: Path) -> PathFile:
         jumps=(1.0,) if path.jumps else (),
         diverse=path.range("diverse"),
         central=path.range("central"),
+        repairs=tuple(f"{r.name}: {r.detail}" for r in path.repairs),
     )
