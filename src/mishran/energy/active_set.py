@@ -21,7 +21,7 @@ import numpy as np
 
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
-from mishran.energy.matrices import EPS, Form, cholesky, solve_factored
+from mishran.energy.matrices import EPS, Form, backward, cholesky, forward
 from mishran.types import Array
 
 ROUNDS = 80
@@ -152,16 +152,14 @@ def bordered(constraints: Constraints) -> tuple[Array, Array, Array]:
 
 @dataclass(slots=True)
 class _System:
-    """The block of S on some free tasks, factored, and solved for right-hand sides.
+    """The block of S on some free tasks as LL', and L^-1 of right-hand sides.
 
-    index: of the free tasks. inside: (k, free) binding rows. solved: (free, 1 + k) inverse of the
-    block times the negative slope and times the rows.
+    index: of the free tasks. halfway: (1 + k, free) L^-1 of the negative slope and of the rows.
     """
 
     index: np.ndarray
-    inside: Array
     factor: Array
-    solved: Array
+    halfway: Array
 
     @classmethod
     def of(cls, form: Form, free: np.ndarray, right: Array, ridge: float) -> _System | None:
@@ -178,21 +176,24 @@ class _System:
             factor = cholesky(form.block.take(index, 0).take(index, 1), ridge)
             if factor is None:
                 return None
-        right = right.take(index, 1)
-        return cls(index, right[1:].copy(), factor, solve_factored(factor, right.T))
+        halfway = right.take(index, 1)
+        for row in halfway:
+            forward(factor, row)
+        return cls(index, factor, halfway)
 
     def solve(self, missing: Array) -> tuple[Array, Array]:
         """Step of the free tasks after which rows have what was missing, and the rows' prices."""
-        seen = self.inside @ self.solved
+        seen = self.halfway[1:] @ self.halfway.T
         if len(missing) == 1:
-            price = (missing[0] - seen[0, 0]) / seen[0, 1]
-            return self.solved[:, 0] + self.solved[:, 1] * price, np.array([price])
-        prices = np.asarray(np.linalg.lstsq(seen[:, 1:], missing - seen[:, 0])[0], np.float64)
-        return self.solved[:, 0] + self.solved[:, 1:] @ prices, prices
+            prices = (missing - seen[0, 0]) / seen[0, 1]
+        else:
+            prices = np.asarray(np.linalg.lstsq(seen[:, 1:], missing - seen[:, 0])[0], np.float64)
+        return backward(self.factor, self.halfway[0] + prices.dot(self.halfway[1:])), prices
 
     def again(self, slope: Array, missing: Array) -> tuple[Array, Array]:
         """The same for another slope on the free tasks."""
-        self.solved[:, 0] = solve_factored(self.factor, -slope)
+        self.halfway[0] = -slope
+        forward(self.factor, self.halfway[0])
         return self.solve(missing)
 
     def curvature(self) -> float:
@@ -200,7 +201,8 @@ class _System:
         m = len(self.index)
         x, size = _GENERIC[:m] if m <= len(_GENERIC) else np.resize(_GENERIC, m), 1.0
         for _ in range(3):
-            x = solve_factored(self.factor, x / size)
+            x = x / size
+            x = backward(self.factor, forward(self.factor, x))
             size = sqrt(x.dot(x)) or 1.0  # 0 where entries are so large that their inverses vanish
         return 1.0 / size
 

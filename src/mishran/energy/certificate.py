@@ -39,10 +39,19 @@ class Multipliers:
 
 
 def certify(
-    energy: Energy, constraints: Constraints, p: Array, multipliers: Multipliers, method: str
+    energy: Energy,
+    constraints: Constraints,
+    p: Array,
+    multipliers: Multipliers,
+    method: str,
+    gradient: tuple[Array, float] | None = None,
 ) -> Certificate:
-    """The proof for p, good or bad. A multiplier of the wrong sign counts as 0 and as residual."""
-    reduced, common = energy.relative_gradient(p)
+    """The proof for p, good or bad. A multiplier of the wrong sign counts as 0 and as residual.
+
+    Args:
+        gradient: `energy.relative_gradient(p)` where it is at hand.
+    """
+    reduced, common = energy.relative_gradient(p) if gradient is None else gradient
     slack, simplex = 0.0, multipliers.simplex
     if constraints.rows:
         prices, slack = _row_prices(constraints, p, multipliers.floors, multipliers.caps)

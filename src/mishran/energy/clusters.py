@@ -1,11 +1,11 @@
 """Redundancy clusters: tasks so alike that one of them says most of what the others say.
 
-Average linkage on the squared distances S_ii + S_jj - 2 S_ij. Clusters stop where the mean distance
-between two parts passes half the mean distance between all tasks. The mean distance is twice the
-variance of the tasks about their centre, so a cluster has at most about half of the spread of the
-whole. Where S has negative distances they are those of S as it is repaired. Rejected: the largest gap between merges, which finds clusters where there are none and moves
-with noise; the median distance, which is itself a distance inside a cluster as soon as most pairs
-are.
+Average linkage on the squared distances S_ii + S_jj - 2 S_ij, of S as it is repaired where some are
+negative. Clusters stop where the mean distance between two parts passes half the mean distance
+between all tasks. The mean distance is twice the variance of the tasks about their centre, so a
+cluster has at most about half of the spread of the whole. Rejected: the largest gap between merges,
+which finds clusters where there are none and moves with noise; the median distance, which is itself
+a distance inside a cluster as soon as most pairs are.
 
 Exact copies of a task count once, and tasks are taken in the order of their names, so that neither
 copies nor the order of the tasks change anything.

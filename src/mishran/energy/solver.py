@@ -225,7 +225,7 @@ def _certified(
 ) -> tuple[Array, Certificate, Multipliers] | None:
     """The answer where the free tasks leave no doubt; None when the proof is not good enough."""
     p = _snapped(found.p, constraints)
-    reduced, common = energy.relative_gradient(p)
+    gradient = reduced, common = energy.relative_gradient(p)
     floors: dict[str, float] = {}
     caps: dict[str, float] = {}
     for name, price in zip(constraints.rows, found.prices[1:], strict=True):
@@ -245,7 +245,8 @@ def _certified(
         floors=floors,
         caps=caps,
     )
-    certificate = certify(energy, constraints, p, prices, f"active set, {found.rounds} rounds")
+    method = f"active set, {found.rounds} rounds"
+    certificate = certify(energy, constraints, p, prices, method, gradient)
     if certificate.gap > limit / 100 or certificate.primal_residual > PRIMAL:
         return None
     return p, certificate, prices
