@@ -9,6 +9,19 @@ Solving: `solve` (exact), `select` (at most k tasks), `robust` (against noise of
 `leave_one_out`, `redundancy_clusters`, `task_map`; `explain` asks most of it.
 
 NumPy and SciPy, with DAQP where our own active set gives up; nothing here loads torch.
+
+Where things are:
+
+- what is minimised: energy, matrices (one pass over S), tangent (curvature, repair), names
+- under what: constraints, bound_system and infeasible (which bounds conflict)
+- solving: solver (the order of things), active_set (ours), kkt (DAQP, least norm), unique,
+  certificate, incremental, threads; paper (the closed form, for comparison)
+- along t: path (what is asked), homotopy (events), pieces and systems (linear algebra of a piece)
+- at most k tasks: selection (the order of things), choice_rules, subsets (f of a set), greedy,
+  branch, perspective and diagonal (bounds), submodularity
+- how sure: intervals, robust
+- why: explain (all of it), optimum (what the others share), prices, sensitivity, leave_out,
+  clusters, taskmap
 """
 
 from mishran.energy.certificate import Multipliers, certify
