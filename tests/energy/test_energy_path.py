@@ -105,7 +105,9 @@ def test_effective_tasks_out_of_reach() -> None:
     fixed = constraints(("a", "b", "c"), floors={"a": 0.2, "b": 0.3, "c": 0.5})
     identity = affinity_of(np.eye(3))
     only = r"expected 2.63157895 effective tasks, the only number that the diverse side reaches, "
-    with pytest.raises(InfeasibleError, match=only + "found 3; give t instead or loosen the bounds"):
+    with pytest.raises(
+        InfeasibleError, match=only + "found 3; give t instead or loosen the bounds"
+    ):
         effective_tasks(replace(identity, names=("a", "b", "c")), 3, "diverse", fixed)
     assert (
         effective_tasks(replace(identity, names=("a", "b", "c")), 1 / 0.38, "central", fixed) == 1.0
