@@ -56,8 +56,7 @@ class Form:
 
     relative: S less its first entry (`offset`) where that is large, so that no digits go to a common
     part. half: (n,) h such that S - h1' - 1h' is PSP with P = I - 11'/n. rounding: what eigenvalues
-    on the tangent may be off by; measured on singular and on repaired matrices, n = 2 to 300: errors
-    stay below half of this. block: (n, n) PSP + c 11'/n, c the mean curvature of PSP; the same as S
+    on the tangent may be off by, see `rounding_of`. block: (n, n) PSP + c 11'/n, c the mean curvature of PSP; the same as S
     for vectors that sum to 0 and definite where S is so for these. factor: lower Cholesky factor of
     that, the proof that 1/2 p'Sp is convex on mixtures; None where a curvature is negative by more
     than rounding. Entries above its diagonal are not part of it.
@@ -77,7 +76,7 @@ class Form:
         offset = float(matrix[0, 0]) if largest > 4 * wide else 0.0
         relative = matrix - offset if offset else matrix
         size = size_of(relative) if offset else largest
-        rounding = max(8 * EPS * (n + 16) * size, TINY)
+        rounding = rounding_of(n, size)
         row_means = relative @ np.full(n, 1.0 / n)
         mean = float(np.add.reduce(row_means)) / n
         along = max(float(np.add.reduce(relative.diagonal())) / n - mean, 0.0)
@@ -104,6 +103,14 @@ def forward(factor: Array, right: Array) -> Array:
 def backward(factor: Array, right: Array) -> Array:
     """L'^-1 of a contiguous vector, in its place."""
     return _scipy().blas.dtrsv(factor, right, lower=1, trans=1, overwrite_x=1)  # type: ignore[no-any-return]
+
+
+def rounding_of(n: int, size: float) -> float:
+    """What eigenvalues of a centred (n, n) matrix with entries up to `size` may be off by in float64.
+
+    Measured: on singular and on repaired matrices, n = 2 to 300, errors stay below half of this.
+    """
+    return max(8 * EPS * (n + 16) * size, TINY)
 
 
 def size_of(array: Array) -> float:

@@ -21,6 +21,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from mishran.energy.energy import Energy
+from mishran.energy.matrices import rounding_of, size_of
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Array, Repair
 
@@ -45,12 +46,8 @@ def tangent_matrix(matrix: Array) -> Array:
 
 
 def rounding(matrix: Array) -> float:
-    """What eigenvalues of the centred matrix may be off by in float64.
-
-    Measured: on singular and on repaired matrices, n = 2 to 300, errors stay below half of this.
-    """
-    inner = np.abs(matrix - matrix[0, 0]).max()
-    return float(8 * np.finfo(float).eps * (len(matrix) + 16) * inner)
+    """What eigenvalues of the centred matrix may be off by in float64."""
+    return rounding_of(len(matrix), size_of(matrix - matrix[0, 0]))
 
 
 def tangent_eigenvalues(matrix: Array) -> Array:
