@@ -56,10 +56,10 @@ class Form:
 
     relative: S less its first entry (`offset`) where that is large, so that no digits go to a common
     part. half: (n,) h such that S - h1' - 1h' is PSP with P = I - 11'/n. rounding: what eigenvalues
-    on the tangent may be off by, see `rounding_of`. block: (n, n) PSP + c 11'/n, c the mean curvature of PSP; the same as S
-    for vectors that sum to 0 and definite where S is so for these. factor: lower Cholesky factor of
-    that, the proof that 1/2 p'Sp is convex on mixtures; None where a curvature is negative by more
-    than rounding. Entries above its diagonal are not part of it.
+    on the tangent may be off by, see `rounding_of`. block: (n, n) PSP + c 11'/n, c the mean
+    curvature of PSP; the same as S for vectors that sum to 0 and definite where S is so for these.
+    factor: lower Cholesky factor of that, the proof that 1/2 p'Sp is convex on mixtures; None where
+    a curvature is negative by more than rounding. Entries above its diagonal are not part of it.
     """
 
     relative: Array
