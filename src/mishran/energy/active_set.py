@@ -13,23 +13,26 @@ linear complementarity problems", Computers & OR 21 (1994); the single exchanges
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import final
 
 import numpy as np
 
+from mishran.energy.bordered import NEAR, Bordered, bordered
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
+from mishran.energy.guess import guess
 from mishran.energy.matrices import EPS, Form, backward, cholesky, forward
 from mishran.types import Array
 
 ROUNDS = 80
 PATIENCE = 5
 RIDGE = 1e-10  # of the unit: makes singular blocks definite; refinement takes it out again
-NEAR = 1e-12  # weights this close are equal
 CURVED = 1e-7  # of the unit: curvature from which refinement is exact
 REFINEMENTS = 4
+REFINEMENTS_SINGLE = 12
+GUESSED = 100  # tasks from which a guess is cheaper than the rounds that it saves
 _GENERIC = np.sin(np.arange(1.0, 1025.0) ** 2)  # a start for inverse iteration, no symmetry in it
 
 
@@ -60,94 +63,95 @@ def pivot(
     Args:
         energy: convex on the tangent. unit: what is large for its slopes and curvatures.
     """
-    lower, upper = constraints.lower, constraints.upper
-    rows, low, high = bordered(constraints)
-    n, many = len(lower), len(rows) > 1
-    # What the other tasks leave bounds a task by itself.
-    capped = upper < lower + (1.0 - NEAR - float(np.add.reduce(lower)))
-    caps = np.count_nonzero(capped) > 0
-    moved = many or caps or np.count_nonzero(lower) > 0
-    least, most = lower - NEAR, np.where(capped, upper + NEAR, np.inf) if caps else upper
-    room, equal = lower < upper, low == high
-    sizes = np.abs(rows).max(axis=1) if many else high
-    form, slope = energy.form, energy.slope
+    box = bordered(constraints)
+    form, n = energy.form, len(box.lower)
     steep = max(form.rounding, 16 * EPS * unit)
     solid = form.factor is not None and least_pivot(form.factor) >= CURVED * unit
     ridge = 0.0 if solid else RIDGE * unit
-    free, top = room, room ^ room
-    side = equal.astype(np.int8)  # -1 held at its low, 1 at its high, 0 not binding
-    if warm is not None:
-        top = capped & (warm >= upper - NEAR)
-        free = room & (warm > lower + NEAR) & ~top
-        value = rows @ warm
-        side[~equal & (value <= low + NEAR * sizes)] = -1
-        side[~equal & (value >= high - NEAR * sizes)] = 1
-    held, active, target, missing = equal, rows, high, high
-    fixed, right = np.zeros(n), np.concatenate((-slope[None], rows))
+    if warm is None and not box.many and n >= GUESSED:
+        warm = guess(energy, box.lower, box.upper, box.caps)
+    free, top, side = _start(box, warm)
+    held, active, target, missing = box.equal, box.rows, box.high, box.high
+    fixed, right = np.zeros(n), np.concatenate((-energy.slope[None], box.rows))
     fewest, patience = n + len(side) + 1, PATIENCE
     for number in range(1, ROUNDS + 1):
-        if many:
+        if box.many:
             held = side != 0
-            active, target = rows[held], np.where(side < 0, low, high)[held]
-        if moved:
-            fixed = np.where(free, 0.0, np.where(top, upper, lower))
+            active, target = box.rows[held], np.where(side < 0, box.low, box.high)[held]
+        if box.moved:
+            fixed = np.where(free, 0.0, np.where(top, box.upper, box.lower))
             # The block does not see that 1'p moves from 1'fixed to 1.
-            pull = energy.unary - form.relative @ fixed - ridge * fixed
+            pull = energy.unary - form.relative.dot(fixed) - ridge * fixed
             pull -= (1.0 - float(np.add.reduce(fixed))) * form.half
             right, missing = np.concatenate((pull[None], active)), target - active @ fixed
         system = _System.of(form, free, right, ridge)
         if system is None:
             return None
-        step, prices = system.solve(missing)
         p = fixed.copy()
-        p[system.index] = step
-        reduced = _reduced(form.block, slope, p, prices, active, system.index, ridge)
-        if caps:
+        p[system.index], prices = system.solve(missing)
+        if system.single:
+            p, prices, settled = _refined(
+                energy, system, p, prices, active, target, steep / 16, REFINEMENTS_SINGLE
+            )
+            if not settled:
+                system = _System.of(replace(form, factor=form.exact()), free, right, ridge)
+                if system is None:
+                    return None
+                p[system.index], prices = system.solve(missing)
+        reduced = _reduced(form.relative, energy.unary, p, prices, active, system.index, ridge)
+        if box.caps:
             enter = np.where(top, reduced > steep, reduced < -steep)
-            wrong = np.where(free, (p < least) | (p > most), enter)
+            wrong = np.where(free, (p < box.least) | (p > box.most), enter)
         else:
-            wrong = np.where(free, p < least, reduced < -steep)
-        wrong &= room
+            wrong = np.where(free, p < box.least, reduced < -steep)
+        wrong &= box.room
         count = int(np.count_nonzero(wrong))
-        if many:
-            value, paid = rows @ p, np.zeros(len(side))
+        if box.many:
+            value, paid = box.rows @ p, np.zeros(len(side))
             paid[held] = prices
-            short = ~held & (value < low - NEAR * sizes)
-            over = ~held & (value > high + NEAR * sizes)
-            strange = short | over | (~equal & (paid * side * sizes > steep))
+            short = ~held & (value < box.low - box.slack)
+            over = ~held & (value > box.high + box.slack)
+            strange = short | over | (~box.equal & (paid * side * box.slack > steep * NEAR))
             count += int(np.count_nonzero(strange))
         if count == 0:
             curved = solid or system.curvature() >= CURVED * unit
             left = float(np.maximum.reduce(np.abs(reduced.take(system.index))))
             if curved and (ridge or left > steep / 16):
-                p, prices = _refined(energy, system, p, prices, active, target, steep / 16)
+                p, prices, _ = _refined(energy, system, p, prices, active, target, steep / 16)
             paid = np.zeros(len(side))
             paid[held] = prices
-            p = np.minimum(np.maximum(p, lower), upper)
+            p = np.minimum(np.maximum(p, box.lower), box.upper)
             return Pivoted(p, free, held, paid, curved, curved and solid, number)
         fewest, patience = (count, PATIENCE) if count < fewest else (fewest, patience - 1)
         if patience < 0:
-            if many and strange.any():
+            if box.many and strange.any():
                 strange[: np.flatnonzero(strange)[-1]] = False
                 wrong[:] = False
             else:
                 wrong[: np.flatnonzero(wrong)[-1]] = False
-        if caps:
-            top = np.where(wrong, p > most, top)
+        if box.caps:
+            top = np.where(wrong, p > box.most, top)
         free = free ^ wrong
-        if many:
+        if box.many:
             side[strange] = np.where(short, -1, np.where(over, 1, 0))[strange]
     return None
 
 
-def bordered(constraints: Constraints) -> tuple[Array, Array, Array]:
-    """Rows with 1'p = 1 first, and their bounds."""
-    ones = np.ones((1, len(constraints.names)))
-    if not constraints.rows:
-        return ones, np.ones(1), np.ones(1)
-    low, high = constraints.row_bounds
-    rows = np.concatenate([ones, constraints.row_matrix])
-    return rows, np.concatenate([[1.0], low]), np.concatenate([[1.0], high])
+def _start(box: Bordered, warm: Array | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which tasks are free and which at their upper bound, (n,) bool; and (1 + k,) for every row -1
+    where it is held at its low, 1 at its high, 0 where it does not bind."""
+    free, top, side = box.room, box.room ^ box.room, box.equal.astype(np.int8)
+    if warm is None:
+        return free, top, side
+    free = free & (warm > box.lower + NEAR)
+    if box.caps:
+        top = box.capped & (warm >= box.upper - NEAR)
+        free &= ~top
+    if box.many:
+        value = box.rows @ warm
+        side[~box.equal & (value <= box.low + box.slack)] = -1
+        side[~box.equal & (value >= box.high - box.slack)] = 1
+    return free, top, side
 
 
 @dataclass(slots=True)
@@ -173,7 +177,7 @@ class _System:
             return None
         factor = form.factor
         if len(index) < len(free) or ridge or factor is None:
-            factor = cholesky(form.block.take(index, 0).take(index, 1), ridge)
+            factor = cholesky(form.block(index), ridge)
             if factor is None:
                 return None
         halfway = right.take(index, 1)
@@ -183,11 +187,12 @@ class _System:
 
     def solve(self, missing: Array) -> tuple[Array, Array]:
         """Step of the free tasks after which rows have what was missing, and the rows' prices."""
-        seen = self.halfway[1:] @ self.halfway.T
         if len(missing) == 1:
-            prices = (missing - seen[0, 0]) / seen[0, 1]
-        else:
-            prices = np.asarray(np.linalg.lstsq(seen[:, 1:], missing - seen[:, 0])[0], np.float64)
+            slope, row = self.halfway
+            prices = (missing - row.dot(slope)) / row.dot(row)
+            return backward(self.factor, slope + prices * row), prices
+        seen = self.halfway[1:] @ self.halfway.T
+        prices = np.asarray(np.linalg.lstsq(seen[:, 1:], missing - seen[:, 0])[0], np.float64)
         return backward(self.factor, self.halfway[0] + prices.dot(self.halfway[1:])), prices
 
     def again(self, slope: Array, missing: Array) -> tuple[Array, Array]:
@@ -195,6 +200,11 @@ class _System:
         self.halfway[0] = -slope
         forward(self.factor, self.halfway[0])
         return self.solve(missing)
+
+    @property
+    def single(self) -> bool:
+        """The factor is one in single precision, of somewhat less than the block."""
+        return self.factor.dtype != np.float64
 
     def curvature(self) -> float:
         """About the smallest eigenvalue of the free block, by inverse iteration."""
@@ -209,7 +219,7 @@ class _System:
 
 def _reduced(
     matrix: Array,
-    slope: Array,
+    unary: Array,
     p: Array,
     prices: Array,
     rows: Array,
@@ -218,7 +228,7 @@ def _reduced(
 ) -> Array:
     """(n,) slope at p less what the rows are worth; their common price is that of the free tasks."""
     out: Array = matrix.dot(p)
-    out += slope
+    out -= unary
     if ridge:
         out += ridge * p
     if len(prices) > 1:
@@ -235,20 +245,22 @@ def _refined(
     rows: Array,
     target: Array,
     enough: float,
-) -> tuple[Array, Array]:
-    """Weights and prices after iterative refinement, which takes the ridge out again."""
+    most: int = REFINEMENTS,
+) -> tuple[Array, Array, bool]:
+    """Weights and prices after iterative refinement, which takes the ridge out again, and whether
+    it came to an end."""
     index = system.index
-    for _ in range(REFINEMENTS):
-        reduced = _reduced(energy.form.relative, -energy.unary, p, prices, rows, index)
+    for _ in range(most):
+        reduced = _reduced(energy.form.relative, energy.unary, p, prices, rows, index)
         missing = target - rows @ p
         left = reduced.take(index)
         if np.abs(left).max() <= enough and np.abs(missing).max() <= NEAR / 64:
-            break
+            return p, prices, True
         step, more = system.again(left, missing)
         p = p.copy()
         p[index] += step
         prices = prices + more
-    return p, prices
+    return p, prices, False
 
 
 def least_pivot(factor: Array) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -69,19 +69,15 @@ class Energy:
                     where="energy",
                     fix="build it from one affinity and one number per task",
                 )
-            if not isfinite(size_of(array)):
-                at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-                raise EnergyError(
-                    expected=f"finite numbers in {name}",
-                    found=f"{array[at]} at {at} (task {self.names[at[-1]]})",
-                    where="energy",
-                    fix="measure that task again or leave it out",
-                )
+            if name != "matrix" and not isfinite(size_of(array)):
+                self._refuse(name, array)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         if n == 0:
             raise EnergyError(expected="at least one task", found="none", fix="add a task")
         survey = Survey.of(self.matrix)
+        if not isfinite(survey.largest):
+            self._refuse("matrix", self.matrix)
         if survey.asymmetry > SYMMETRY * survey.largest:
             i, j = survey.at
             raise EnergyError(
@@ -92,6 +88,15 @@ class Energy:
                 fix="average the two, (S + S') / 2, if that is what you mean",
             )
         object.__setattr__(self, "_survey", survey)
+
+    def _refuse(self, name: str, array: Array) -> NoReturn:
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise EnergyError(
+            expected=f"finite numbers in {name}",
+            found=f"{array[at]} at {at} (task {self.names[at[-1]]})",
+            where="energy",
+            fix="measure that task again or leave it out",
+        )
 
     @classmethod
     def coverage(cls, affinity: Affinity, t: float) -> Energy:

@@ -1,7 +1,7 @@
 """What a symmetric matrix is asked before anything is solved, in as few passes as possible.
 
 At n = 1000 a pass over memory costs as much as an iteration of the solver, so asymmetry and spread
-are found tile by tile, in the cache.
+are found tile by tile, in the cache, and the proof of convexity is tried in single precision first.
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from mishran.types import Array
 
-TILE = 128
+TILE = 320
+PLAIN = 64  # rows up to which looking at all of them is quickest
+SINGLE = 500  # rows from which a factor in single precision is quicker
 EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
+EPS32 = float(np.finfo(np.float32).eps)
+NORMAL = 1e-30  # numbers from which on single precision keeps its digits
 
 
 @dataclass(frozen=True)
 class Survey:
-    """largest: absolute entry, NaN if there is one. asymmetry: largest |S_ij - S_ji| and `at` where.
-    spread: max_ij (S_ii + S_jj - 2 S_ij)."""
+    """largest: absolute entry, NaN or infinite if one is. asymmetry: largest |S_ij - S_ji| and `at`
+    where. spread: max_ij (S_ii + S_jj - 2 S_ij). The last three are known where all is finite."""
 
     largest: float
     asymmetry: float
@@ -32,22 +37,39 @@ class Survey:
     @classmethod
     def of(cls, matrix: Array) -> Survey:
         """Args: matrix: (n, n); n >= 1."""
-        half = matrix.diagonal() / 2
-        largest = worst = wide = 0.0
-        at = (0, 0)
+        lows = np.minimum.reduce(matrix, 1)
+        least, most = float(np.minimum.reduce(lows)), float(np.maximum.reduce(matrix, None))
+        largest = max(most, -least) if isfinite(least) else least
+        if not isfinite(largest):
+            return cls(largest, 0.0, (0, 0), 0.0)
+        worst, at = 0.0, (0, 0)
         for rows, columns in _tiles(len(matrix)):
             tile, mirror = matrix[rows, columns], matrix[columns, rows].T
-            largest = max(size_of(tile), largest)  # in this order NaN stays
-            distance = half[columns] - tile
-            distance += half[rows, None]
-            wide = max(wide, float(np.maximum.reduce(distance, None)))
             if not np.logical_and.reduce(tile == mirror, None):
                 off = np.abs(tile - mirror)
-                largest = max(size_of(mirror), largest)
                 if off.max() > worst:
                     i, j = np.unravel_index(off.argmax(), off.shape)
                     worst, at = float(off.max()), (rows.start + int(i), columns.start + int(j))
-        return cls(largest, worst, at, 2 * wide)
+        return cls(largest, worst, at, _spread(matrix, lows))
+
+
+def _spread(matrix: Array, lows: Array) -> float:
+    """max_ij (S_ii + S_jj - 2 S_ij). lows: (n,) smallest of every row, which bounds what a row can
+    reach; only rows that might exceed the most promising one are looked at entry by entry."""
+    half = matrix.diagonal() / 2
+    best, rows = 0.0, np.arange(len(matrix))
+    if len(matrix) > PLAIN:
+        bound = half - lows
+        bound += float(np.maximum.reduce(half))
+        first = int(bound.argmax())
+        best = float(half[first] + np.maximum.reduce(half - matrix[first]))
+        rows = np.flatnonzero(bound > best)
+    for start in range(0, len(rows), TILE):
+        some = rows[start : start + TILE]
+        reach = np.maximum.reduce(half - matrix.take(some, 0), 1)
+        reach += half.take(some)
+        best = max(best, float(np.maximum.reduce(reach)))
+    return 2 * best
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +78,20 @@ class Form:
 
     relative: S less its first entry (`offset`) where that is large, so that no digits go to a common
     part. half: (n,) h such that S - h1' - 1h' is PSP with P = I - 11'/n. rounding: what eigenvalues
-    on the tangent may be off by, see `rounding_of`. block: (n, n) PSP + c 11'/n, c the mean
-    curvature of PSP; the same as S for vectors that sum to 0 and definite where S is so for these.
-    factor: lower Cholesky factor of that, the proof that 1/2 p'Sp is convex on mixtures; None where
-    a curvature is negative by more than rounding. Entries above its diagonal are not part of it.
+    on the tangent may be off by, see `rounding_of`. lift: (n,) such that S - lift 1' - 1 lift' is
+    PSP + c 11'/n, c the mean curvature of PSP; the same as S for vectors that sum to 0 and definite
+    where S is so for these. lifted: that matrix on and above its diagonal, where n is small enough to
+    keep it. factor: its lower Cholesky factor, the proof that 1/2 p'Sp is convex on mixtures; None
+    where a curvature is negative by more than rounding. Entries above its diagonal are not part of
+    it. In single precision where that proves it, for somewhat less than that matrix.
     """
 
     relative: Array
     offset: float
     half: Array
     rounding: float
-    block: Array
+    lift: Array
+    lifted: Array | None
     factor: Array | None
 
     @classmethod
@@ -76,41 +101,79 @@ class Form:
         offset = float(matrix[0, 0]) if largest > 4 * wide else 0.0
         relative = matrix - offset if offset else matrix
         size = size_of(relative) if offset else largest
-        rounding = rounding_of(n, size)
-        row_means = relative @ np.full(n, 1.0 / n)
+        row_means = relative.dot(np.full(n, 1.0 / n))
         mean = float(np.add.reduce(row_means)) / n
         along = max(float(np.add.reduce(relative.diagonal())) / n - mean, 0.0)
         half = row_means - mean / 2
-        block = relative - (half - along / n / 2)
-        block -= (half - along / n / 2)[:, None]
-        return cls(relative, offset, half, rounding, block, cholesky(np.array(block), rounding))
+        lift = half - along / n / 2
+        rounding = rounding_of(n, size)
+        if n < SINGLE:
+            whole = lifted(relative.copy(), lift)
+            factor = cholesky(whole.copy(), rounding)
+            return cls(relative, offset, half, rounding, lift, whole, factor)
+        factor, margin = None, rounding_of(n, size, EPS32)
+        if margin < along / 8 and NORMAL < size < 1 / NORMAL:
+            factor = cholesky(lifted(relative.astype(np.float32), lift), -margin)
+        if factor is None:
+            factor = cholesky(lifted(relative.copy(), lift), rounding)
+        return cls(relative, offset, half, rounding, lift, None, factor)
+
+    def block(self, index: np.ndarray) -> Array:
+        """PSP + c 11'/n on some tasks, on and above the diagonal; the caller's own."""
+        if self.lifted is not None:
+            return self.lifted.take(index, 0).take(index, 1)
+        return lifted(self.relative.take(index, 0).take(index, 1), self.lift.take(index))
+
+    def exact(self) -> Array | None:
+        """The factor in double precision."""
+        if self.factor is None or self.factor.dtype == np.float64:
+            return self.factor
+        return cholesky(lifted(self.relative.copy(), self.lift), self.rounding)
+
+
+def lifted(matrix: Array, lift: Array) -> Array:
+    """The matrix less lift 1' + 1 lift' on and above its diagonal, in its place."""
+    blas = _scipy().blas
+    rank_two = blas.dsyr2 if matrix.dtype == np.float64 else blas.ssyr2
+    rank_two(-1.0, np.ones(len(lift), matrix.dtype), lift, lower=1, a=matrix.T, overwrite_a=1)
+    return matrix
 
 
 def cholesky(block: Array, shift: float = 0.0) -> Array | None:
-    """Lower Cholesky factor of a symmetric matrix plus shift I, or None; the matrix is overwritten."""
+    """Lower Cholesky factor of a symmetric matrix plus shift I, or None; the matrix is overwritten
+    and need not be known below its diagonal."""
     if shift:
         block.ravel()[:: len(block) + 1] += shift
-    factor, failed = _scipy().lapack.dpotrf(block.T, lower=1, clean=0, overwrite_a=1)
+    lapack = _scipy().lapack
+    potrf = lapack.dpotrf if block.dtype == np.float64 else lapack.spotrf
+    factor, failed = potrf(block.T, lower=1, clean=0, overwrite_a=1)
     return None if failed else factor
 
 
 def forward(factor: Array, right: Array) -> Array:
     """L^-1 of a contiguous vector, in its place. One vector at a time is faster than LAPACK's solver
     for several."""
+    if factor.dtype != np.float64:
+        right[:] = _scipy().blas.strsv(factor, right.astype(np.float32), lower=1, overwrite_x=1)
+        return right
     return _scipy().blas.dtrsv(factor, right, lower=1, overwrite_x=1)  # type: ignore[no-any-return]
 
 
 def backward(factor: Array, right: Array) -> Array:
     """L'^-1 of a contiguous vector, in its place."""
+    if factor.dtype != np.float64:
+        single = right.astype(np.float32)
+        right[:] = _scipy().blas.strsv(factor, single, lower=1, trans=1, overwrite_x=1)
+        return right
     return _scipy().blas.dtrsv(factor, right, lower=1, trans=1, overwrite_x=1)  # type: ignore[no-any-return]
 
 
-def rounding_of(n: int, size: float) -> float:
-    """What eigenvalues of a centred (n, n) matrix with entries up to `size` may be off by in float64.
+def rounding_of(n: int, size: float, eps: float = EPS) -> float:
+    """What eigenvalues of a centred (n, n) matrix with entries up to `size` may be off by.
 
     Measured: on singular and on repaired matrices, n = 2 to 300, errors stay below half of this.
     """
-    return max(8 * EPS * (n + 16) * size, TINY)
+    return max(8 * eps * (n + 16) * size, TINY)
 
 
 def size_of(array: Array) -> float:
