@@ -64,7 +64,23 @@ def test_the_margin_covers_what_single_precision_gets_wrong(n: int) -> None:
         margin = rounding_of(n, room.size_of(form.relative), EPS32)
         wanted = form.relative - form.lift - form.lift[:, None] - margin * np.eye(n)
         off = np.linalg.eigvalsh(factor @ factor.T - wanted)
-        assert np.abs(off).max() <= margin / 16, np.abs(off).max() / margin
+        error = room._error(form.factor, form.relative, form.lift, margin)
+        assert np.abs(off).max() <= 8 * error <= margin
+        assert error <= 4 * np.sqrt(np.square(off).sum())
+
+
+def test_a_factor_that_is_off_by_too_much_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = room.cholesky
+
+    def wrong(block: np.ndarray, shift: float = 0.0) -> np.ndarray | None:
+        factor = right(block, shift)
+        if factor is not None and factor.dtype == np.float32:
+            factor[-1, 0] += np.float32(1e-2)
+        return factor
+
+    monkeypatch.setattr(room, "cholesky", wrong)
+    form = form_of(with_spectrum(np.linspace(0.5, 2.0, N - 1)))
+    assert form.factor is not None and form.factor.dtype == np.float64
 
 
 @pytest.mark.parametrize("kind", ["dense", "half", "bounds", "groups"])

@@ -23,7 +23,7 @@ from mishran.energy.bordered import NEAR, Bordered, bordered
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
 from mishran.energy.guess import guess
-from mishran.energy.matrices import EPS, Form, backward, cholesky, forward
+from mishran.energy.matrices import EPS, Form, backward, cholesky, forward, generic
 from mishran.types import Array
 
 ROUNDS = 80
@@ -33,7 +33,6 @@ CURVED = 1e-7  # of the unit: curvature from which refinement is exact
 REFINEMENTS = 4
 REFINEMENTS_SINGLE = 12
 GUESSED = 100  # tasks from which a guess is cheaper than the rounds that it saves
-_GENERIC = np.sin(np.arange(1.0, 1025.0) ** 2)  # a start for inverse iteration, no symmetry in it
 
 
 @final
@@ -208,8 +207,7 @@ class _System:
 
     def curvature(self) -> float:
         """About the smallest eigenvalue of the free block, by inverse iteration."""
-        m = len(self.index)
-        x, size = _GENERIC[:m] if m <= len(_GENERIC) else np.resize(_GENERIC, m), 1.0
+        x, size = generic(len(self.index)), 1.0
         for _ in range(3):
             x = x / size
             x = backward(self.factor, forward(self.factor, x))
