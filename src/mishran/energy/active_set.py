@@ -88,16 +88,18 @@ def pivot(
             return None
         p = fixed.copy()
         p[system.index], prices = system.solve(missing)
+        reduced = None
         if system.single:
-            p, prices, settled = _refined(
+            p, prices, reduced = _refined(
                 energy, system, p, prices, active, target, steep / 16, REFINEMENTS_SINGLE
             )
-            if not settled:
+            if reduced is None:
                 system = _System.of(replace(form, factor=form.exact()), free, right, ridge)
                 if system is None:
                     return None
                 p[system.index], prices = system.solve(missing)
-        reduced = _reduced(form.relative, energy.unary, p, prices, active, system.index, ridge)
+        if reduced is None:
+            reduced = _reduced(form.relative, energy.unary, p, prices, active, system.index, ridge)
         if box.caps:
             enter = np.where(top, reduced > steep, reduced < -steep)
             wrong = np.where(free, (p < box.least) | (p > box.most), enter)
@@ -244,21 +246,21 @@ def _refined(
     target: Array,
     enough: float,
     most: int = REFINEMENTS,
-) -> tuple[Array, Array, bool]:
-    """Weights and prices after iterative refinement, which takes the ridge out again, and whether
-    it came to an end."""
+) -> tuple[Array, Array, Array | None]:
+    """Weights and prices after iterative refinement, which takes the ridge out again, and what is
+    left, as `_reduced`; None where it did not come to an end."""
     index = system.index
     for _ in range(most):
         reduced = _reduced(energy.form.relative, energy.unary, p, prices, rows, index)
         missing = target - rows @ p
         left = reduced.take(index)
         if np.abs(left).max() <= enough and np.abs(missing).max() <= NEAR / 64:
-            return p, prices, True
+            return p, prices, reduced
         step, more = system.again(left, missing)
         p = p.copy()
         p[index] += step
         prices = prices + more
-    return p, prices, False
+    return p, prices, None
 
 
 def least_pivot(factor: Array) -> float:

@@ -31,22 +31,24 @@ def guess(energy: Energy, lower: Array, upper: Array, capped: bool) -> Array | N
     n, matrix = len(lower), energy.form.relative
     with np.errstate(all="ignore"):
         p = np.full(n, 1.0 / n)
-        slope = matrix.dot(p)
-        slope -= energy.unary
+        slope = energy.slope.copy()  # at the uniform mixture, but for a constant
         down = float(np.add.reduce(slope)) / n - slope
         size, curve = float(down.dot(down)), float(down.dot(matrix.dot(down)))
-        step, before = size / curve if curve > 0 else 1.0, 0
+        if not isfinite(curve):
+            return None
+        step, before = size / curve if curve > 0 else 1.0, n
         for _ in range(STEPS):
             aim = _within(p - step * slope, lower, upper, capped)
-            way = aim - p
+            count = int(np.count_nonzero(aim > lower))
+            if FEW * count <= n or count == before:
+                break
+            way, before = aim - p, count
             bent = matrix.dot(way)
             size, curve = float(way.dot(way)), float(bent.dot(way))
             if not isfinite(curve):
                 return None
-            count = int(np.count_nonzero(aim > lower))
-            if size == 0 or FEW * count <= n or count == before:
+            if size == 0:
                 break
-            before = count
             reach = 1.0
             if curve > 0:
                 step, reach = size / curve, min(1.0, -float(slope.dot(way)) / curve)

@@ -90,7 +90,7 @@ def solve(
         )
     convex, repaired = repair_tangent(energy, repair)
     p, certificate, unique = minimise(convex, box, warm, ask_unique)
-    gain, redundancy = float(energy.unary @ p), float(p @ (energy.matrix @ p)) / 2
+    gain, redundancy = float(energy.unary.dot(p)), float(p.dot(energy.matrix.dot(p))) / 2
     before = redundancy - gain
     after = before if repaired is None else convex.value(p)
     return Solution(
