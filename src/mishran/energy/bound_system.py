@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import sparse
 
 from mishran.energy.constraints import SLACK, Constraints, Ratio
 from mishran.types import Array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # 0.2 s to import, and most solutions need none
 
 Kind = Literal["floor", "cap", "epochs"]
 
@@ -97,6 +99,7 @@ class System:
             (number of bounds,) by how much each is broken; and prices, >= 0: where nothing is hard,
             the bounds with a price exclude each other (Farkas). None when the hard ones do.
         """
+        from scipy import sparse
         from scipy.optimize import linprog
 
         n, m = len(self.constraints.names), len(self.bounds)
@@ -122,8 +125,10 @@ class System:
         )
         return np.asarray(found.x[n:]), prices
 
-    def _rows(self, one: Bound) -> tuple[sparse.csr_array, Array]:
+    def _rows(self, one: Bound) -> tuple[csr_array, Array]:
         """One bound as rows @ p >= right."""
+        from scipy import sparse
+
         n = len(self.constraints.names)
         if one.kind == "epochs":
             assert self.constraints.written.epochs is not None

@@ -31,6 +31,7 @@ JOIN = 1e-10  # weights of two pieces that are this close at their event join
 LEAST = 1e-12  # a piece that is shorter, relative to 1 + |x|, is none
 BEYOND = (1e-4, 1e-6, 1e-8, 1e-10)  # relative steps beyond an event
 PIVOTS = 60
+KEPT = 2**24  # squared tasks times pieces that are kept while an event is searched: some 256 MB
 # How much wider than rounding a multiplier may be off, and whether the solver is asked; measured on
 # the 500 instances of tests/energy: only entries that differ by more than 1e12 need the last.
 SEARCHES = ((1.0, False), (30.0, False), (1.0, True), (1e3, True))
@@ -108,6 +109,7 @@ class Walk:
         Where conditioning is so bad that none passes, what counts as rounding is widened.
         """
         size = 1.0 + abs(x)
+        made: dict[bytes, Piece | None] = {}
 
         def fits(piece: Piece | None, slack: float) -> Found | None:
             if piece is None or piece.state.tobytes() in states:
@@ -124,20 +126,33 @@ class Walk:
 
         for slack, asking in SEARCHES:
             for state in candidates:
-                found = fits(self._piece(state, x, before, slack), slack)
+                found = fits(self._piece(state, x, before, slack, made), slack)
                 if found is not None:
                     return found
             for relative in BEYOND:
                 y = x + sign * relative * size
                 for state in self._asked(y) if asking else candidates[:1]:
-                    found = fits(self._pivoted(state, y, x, before, slack), slack)
+                    found = fits(self._pivoted(state, y, x, before, slack, made), slack)
                     if found is not None:
                         return found
         raise _lost(x)
 
-    def _piece(self, state: State, x: float, before: Array | None, slack: float) -> Piece | None:
-        """The piece of an active set, moved to begin at `before` where only rounding is between."""
-        piece = piece_of(self.problem, state)
+    def _piece(
+        self,
+        state: State,
+        x: float,
+        before: Array | None,
+        slack: float,
+        made: dict[bytes, Piece | None],
+    ) -> Piece | None:
+        """The piece of an active set, moved to begin at `before` where only rounding is between.
+
+        made: those of this event so far; a hard one asks for the same again and again.
+        """
+        key = state.tobytes()
+        piece = made[key] if key in made else piece_of(self.problem, state)
+        if len(made) < KEPT // self.problem.n**2:
+            made[key] = piece
         if piece is None or before is None:
             return piece
         gap = before - piece.weights(x)
@@ -147,13 +162,19 @@ class Walk:
         return piece.through(x, before) if near else piece
 
     def _pivoted(
-        self, state: State, y: float, x: float, before: Array | None, slack: float
+        self,
+        state: State,
+        y: float,
+        x: float,
+        before: Array | None,
+        slack: float,
+        made: dict[bytes, Piece | None],
     ) -> Piece | None:
         """The piece that is right at y, from an active set that is nearly."""
         seen: set[bytes] = set()
         while state.tobytes() not in seen and len(seen) < PIVOTS:
             seen.add(state.tobytes())
-            piece = self._piece(state, x, before, slack)
+            piece = self._piece(state, x, before, slack, made)
             if piece is None:
                 return None
             rooms = piece.rooms(y)
