@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from energy_cases import affinity_of, matrix_of, names_of
 
-from mishran.energy import Energy, solve
+from mishran.energy import Energy, project_to_simplex, solve
 from mishran.errors import ConfigError, EnergyError
 
 RNG = np.random.default_rng(0)
@@ -91,6 +91,14 @@ def test_arrays_cannot_be_changed() -> None:
             EnergyError,
             r"finite numbers in unary, found inf at \(3,\) \(task task3\)",
         ),
+        (
+            lambda: Energy.coverage(affinity_of(1e308 * np.ones((2, 2))), 0.5),
+            EnergyError,
+            r"finite numbers in matrix up to 1e\+300, found 1e\+308 at \(0, 0\) \(task task0\); "
+            "divide S and u by the same number",
+        ),
+        (lambda: project_to_simplex(np.array([])), EnergyError, r"numbers, found shape \(0,\)"),
+        (lambda: project_to_simplex(np.array([np.inf])), EnergyError, "one that is not finite"),
         (
             lambda: Energy.coverage(affinity_of(MATRIX + np.triu(MATRIX, 1)), 0.5),
             EnergyError,

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isfinite
 from typing import Any, NoReturn, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mishran.energy.matrices import EPS, Form, Survey, size_of
+from mishran.energy.matrices import EPS, HUGE, Form, Survey, size_of
 from mishran.energy.names import positions
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Affinity, Array
@@ -69,15 +68,14 @@ class Energy:
                     where="energy",
                     fix="build it from one affinity and one number per task",
                 )
-            if name != "matrix" and not isfinite(size_of(array)):
+            if n == 0:
+                raise EnergyError(expected="at least one task", found="none", fix="add a task")
+            if name == "matrix":
+                survey = Survey.of(array)
+            if not (survey.largest if name == "matrix" else size_of(array)) <= HUGE:
                 self._refuse(name, array)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        if n == 0:
-            raise EnergyError(expected="at least one task", found="none", fix="add a task")
-        survey = Survey.of(self.matrix)
-        if not isfinite(survey.largest):
-            self._refuse("matrix", self.matrix)
         if survey.asymmetry > SYMMETRY * survey.largest:
             i, j = survey.at
             raise EnergyError(
@@ -90,12 +88,15 @@ class Energy:
         object.__setattr__(self, "_survey", survey)
 
     def _refuse(self, name: str, array: Array) -> NoReturn:
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        at = tuple(int(i) for i in np.argwhere(~(np.abs(array) <= HUGE))[0])
+        finite = bool(np.isfinite(array[at]))
         raise EnergyError(
-            expected=f"finite numbers in {name}",
+            expected=f"finite numbers in {name}" + (f" up to {HUGE:g}" if finite else ""),
             found=f"{array[at]} at {at} (task {self.names[at[-1]]})",
             where="energy",
-            fix="measure that task again or leave it out",
+            fix="divide S and u by the same number, which changes no mixture"
+            if finite
+            else "measure that task again or leave it out",
         )
 
     @classmethod
@@ -113,12 +114,14 @@ class Energy:
                 where="mixture.t",
                 fix="try t: 0.6",
             )
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+            unary, unaries = t * affinity.matrix.mean(axis=1), t * affinity.replicas.mean(axis=2)
         return cls(
             names=affinity.names,
             matrix=affinity.matrix,
-            unary=t * affinity.matrix.mean(axis=1),
+            unary=unary,
             replica_matrices=affinity.replicas,
-            replica_unaries=t * affinity.replicas.mean(axis=2),
+            replica_unaries=unaries,
             parameters={"affinity": affinity.kind, "unary": "coverage", "t": float(t)},
         )
 

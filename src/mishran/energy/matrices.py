@@ -19,6 +19,7 @@ from mishran.types import Array
 TILE = 320
 PLAIN = 64  # rows up to which looking at all of them is quickest
 SINGLE = 500  # rows from which a factor in single precision is quicker
+HUGE = 1e300  # beyond, sums of a few numbers overflow
 EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 EPS32 = float(np.finfo(np.float32).eps)
 NORMAL = 1e-30  # numbers from which on single precision keeps its digits
@@ -27,7 +28,7 @@ NORMAL = 1e-30  # numbers from which on single precision keeps its digits
 @dataclass(frozen=True)
 class Survey:
     """largest: absolute entry, NaN or infinite if one is. asymmetry: largest |S_ij - S_ji| and `at`
-    where. spread: max_ij (S_ii + S_jj - 2 S_ij). The last three are known where all is finite."""
+    where. spread: max_ij (S_ii + S_jj - 2 S_ij). The last three are known up to `HUGE`."""
 
     largest: float
     asymmetry: float
@@ -40,7 +41,7 @@ class Survey:
         lows = np.minimum.reduce(matrix, 1)
         least, most = float(np.minimum.reduce(lows)), float(np.maximum.reduce(matrix, None))
         largest = max(most, -least) if isfinite(least) else least
-        if not isfinite(largest):
+        if not largest <= HUGE:
             return cls(largest, 0.0, (0, 0), 0.0)
         worst, at = 0.0, (0, 0)
         for rows, columns in _tiles(len(matrix)):

@@ -92,10 +92,21 @@ def closed_form(energy: Energy) -> Array:
 
 
 def project_to_simplex(v: Array) -> Array:
-    """The mixture nearest to v in the Euclidean norm.
+    """The mixture nearest to v, (n,) finite numbers, in the Euclidean norm.
+
+    Raises:
+        EnergyError: no numbers, or one that is not finite.
 
     Source: Held, Wolfe, Crowder 1974; by sorting as in Duchi et al., ICML 2008, figure 1.
     """
+    v = np.asarray(v, dtype=np.float64)
+    if v.ndim != 1 or len(v) == 0 or not np.isfinite(v).all():
+        raise EnergyError(
+            expected="a vector of finite numbers",
+            found=f"shape {v.shape}" if v.ndim != 1 or len(v) == 0 else "one that is not finite",
+            where="project_to_simplex",
+            fix="project one number per task",
+        )
     falling = np.sort(v)[::-1]
     excess = (np.cumsum(falling) - 1.0) / np.arange(1, len(v) + 1)
     threshold = excess[np.flatnonzero(falling > excess)[-1]]
