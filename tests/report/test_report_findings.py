@@ -129,6 +129,22 @@ def test_no_twins_where_most_pairs_are_the_same():
     assert findings.twins(same, view) == []
 
 
+def test_targets_that_take_everything_are_said_to_and_nothing_else():
+    first = DATA.mixture.tasks[0].name
+    alone = tuple(
+        t.model_copy(update={"weight": float(t.name == first)}) for t in DATA.mixture.tasks
+    )
+    parameters = {"unary": "target", "targets": [first], "strength": 1.0}
+    target = mixture(tasks=alone, parameters=parameters)
+    found = only(findings.own_target(target))
+    assert found.title == f"{first} takes everything"
+    assert f"`caps: {{{first}: 0.3}}`" in found.what_to_do
+    every = findings.find(target, DATA.affinity, DATA.diagnostics)
+    assert not [finding for finding in every if "nothing" in finding.title]
+    assert findings.own_target(mixture(parameters=parameters)) == []
+    assert findings.own_target(mixture(tasks=alone)) == []
+
+
 def test_tasks_that_get_nothing_are_named_and_floors_advised():
     even = tasks(weight=1 / 14)
     none = tuple(task.model_copy(update={"weight": 0.0}) for task in even[:2])

@@ -24,6 +24,7 @@ from mishran.types import Affinity, Repair
 ADDITIVE_SHARE = 0.5
 PROBES_PER_TASK = 16
 MAX_EPOCHS = 4.0  # up to four epochs repeated data are almost as good as new: arXiv 2305.16264
+ALL = 0.999  # of a mixture: nothing worth naming is left for others
 ROUNDING = 1e-6  # repairs below this are rounding
 SAME = 1e-9  # sums that differ by a smaller part of themselves are the same
 REMEDIES = {
@@ -54,7 +55,7 @@ def find(
         *not_measured(mixture, specialists),
         *reasons.unproven(mixture),
         *(item for item in priced if item.level == "warning"),
-        *nothing(mixture),
+        *(own_target(mixture) or nothing(mixture)),
         *repaired(mixture, affinity),
         *twins(affinity, diagnostics),
         *reasons.shared_twins(mixture, explanation, diagnostics.twins),
@@ -181,6 +182,25 @@ def nothing(mixture: Mixture) -> list[Finding]:
         f"{len(names)} of {len(mixture.tasks)} tasks {'gets' if len(names) == 1 else 'get'} nothing",
         f"{say.names(names, 5)}: {why}. What the model can do there will rest on transfer alone.",
         f"If it matters, {', or '.join(remedies)}.",
+    )
+
+
+def own_target(mixture: Mixture) -> list[Finding]:
+    """Targets that take all: where they may be drawn from, nothing is nearer to them."""
+    names = [
+        n for n in mixture.parameters.get("targets", ()) if mixture.parameters["unary"] == "target"
+    ]
+    taken = sum(task.weight for task in mixture.tasks if task.name in names)
+    if not names or len(names) == len(mixture.tasks) or taken < ALL:
+        return []
+    one = len(names) == 1
+    return _warning(
+        f"{say.names(names, 5)} {'takes' if one else 'take'} everything",
+        "Nothing is nearer to a target than the target itself, and it may be drawn from."
+        if one
+        else "Nothing is nearer to the targets than they are, and they may be drawn from.",
+        f"If you look for what helps {say.names(names, 5)} most, set a cap "
+        f"(`caps: {{{names[0]}: 0.3}}`) or choose a smaller unary.strength, which spreads.",
     )
 
 
