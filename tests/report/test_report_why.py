@@ -332,3 +332,13 @@ def test_findings_of_the_explanation_reach_the_page():
     assert "A better set of tasks may exist" in titles
     assert f"60{THIN}% of the pairs of tasks cannot be told apart" in titles
     assert not [title for title in titles if title.endswith("the certificate has the price")]
+
+
+def test_small_costs_read_as_in_the_tables():
+    told = why.sentence(
+        "the 1e-05 cap of 2.0 % costs 8e-05 energy; without it 1e-05 would get 3.0 %"
+    )
+    assert told == (
+        "The 1e-05 cap of 2.0 % costs 8\u202f×\u202f10⁻⁵ energy; without it 1e-05 would get 3.0 %."
+    )
+    assert "costs 0.012 energy;" in why.sentence("the x cap of 1 % costs 0.012 energy; without it")

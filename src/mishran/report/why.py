@@ -7,6 +7,7 @@ Energies have a size only beside others, so each is also told as a part of the e
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ LISTED = 12  # rows of a list that stand open; more are folded or counted
 NAMED = 6  # names in one cell
 TOP = 5  # tasks whose ties are named
 ROUNDING = 1e-14  # a smaller part of D is rounding
+COST = re.compile(r"(?<= costs )\d[\d.e+-]*(?= energy; )")  # in the sentence of a price
 
 
 def part_of_scale(energy: float | None, scale: float) -> str:
@@ -75,7 +77,9 @@ def _price_row(price: PriceFile, scale: float) -> PriceRow:
 
 
 def sentence(text: str) -> str:
-    """A clause with a capital letter and a full stop; a name at its head stays as it is."""
+    """A clause with a capital letter and a full stop; a name at its head stays as it is. Small costs
+    read as they do in the tables."""
+    text = COST.sub(lambda found: say.compact(float(found[0]), 2), text)
     head = "The" + text[3:] if text.startswith("the ") else text
     return head if head.endswith(".") else head + "."
 

@@ -67,16 +67,17 @@ def proof(mixture: Mixture) -> str:
     """The certificate in a sentence."""
     c = mixture.certificate
     gap, relative = say.compact(max(c.gap, 0.0), 2), say.compact(max(c.relative_gap, 0.0), 2)
+    of = " of the chosen tasks" if mixture.selection is not None else ""
     if is_optimal(mixture):
         return (
-            "Proved optimal: no mixture that respects the same bounds can have an energy lower by "
+            f"Proved optimal: no mixture{of} that respects the same bounds can have an energy lower by "
             f"more than {gap}. That is {relative} of the energy's own scale "
             f"D = {say.compact(c.scale)}; the bar is {say.compact(OPTIMAL)}."
         )
     if c.primal_residual > OPTIMAL:
         return f"Not proved: weights miss a bound or their sum by {say.compact(c.primal_residual)}."
     return (
-        f"Not optimal: a mixture within the same bounds may have an energy lower by up to {gap}, "
+        f"Not optimal: a mixture{of} within the same bounds may have an energy lower by up to {gap}, "
         f"that is {relative} of the energy's own scale D = {say.compact(c.scale)}."
     )
 
