@@ -152,7 +152,7 @@ def test_a_guess_is_near_and_gives_up_on_numbers_too_large() -> None:
     near, exact = guess(energy, lower, upper, False), solve(energy).weights
     assert near is not None
     assert np.count_nonzero((near > 0) != (exact > 0)) <= 20
-    huge = Energy.coverage(affinity_of(1e300 * symmetric(factors @ factors.T / 400)), 0.2)
+    huge = Energy.coverage(affinity_of(1e299 * symmetric(factors @ factors.T / 400)), 0.2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert guess(huge, lower, upper, False) is None

@@ -1,11 +1,12 @@
 """Block pivoting: the active bounds of a convex energy over the simplex, bounds and a few rows.
 
 Guess which tasks are off their bounds and which rows bind, solve the linear system that is left,
-exchange everything that has the wrong sign, repeat: some 5 to 10 rounds whatever n is, each as dear
-as a Cholesky factor of the free tasks. Exchanging all at once can cycle; while the number of wrong
-signs does not fall they are exchanged one at a time, the last first. There is no proof that this
-ends with rows or without curvature, so rounds are limited; `solver` then falls back and says so.
-What comes out is judged by its certificate, never by how it was found.
+exchange everything that has the wrong sign, repeat: some 5 to 10 rounds from all tasks free, 1 to 5
+from where `guess` comes to, each as dear as a Cholesky factor of the free tasks. Exchanging all at
+once can cycle; while the number of wrong signs does not fall they are exchanged one at a time, the
+last first. There is no proof that this ends with rows or without curvature, so rounds are limited;
+`solver` then falls back and says so. What comes out is judged by its certificate, never by how it was
+found.
 
 Source: Judice and Pires, "A block principal pivoting algorithm for large-scale strictly monotone
 linear complementarity problems", Computers & OR 21 (1994); the single exchanges are Murty's.
@@ -57,7 +58,7 @@ class Pivoted:
 def pivot(
     energy: Energy, constraints: Constraints, unit: float, warm: Array | None = None
 ) -> Pivoted | None:
-    """The active set, from all tasks free or those free in `warm`; None when it is not found.
+    """The active set, from those free in `warm` or in a guess; None when it is not found.
 
     Args:
         energy: convex on the tangent. unit: what is large for its slopes and curvatures.
@@ -112,7 +113,7 @@ def pivot(
             paid[held] = prices
             short = ~held & (value < box.low - box.slack)
             over = ~held & (value > box.high + box.slack)
-            strange = short | over | (~box.equal & (paid * side * box.slack > steep * NEAR))
+            strange = short | over | (~box.equal & (paid * side * box.sizes > steep))
             count += int(np.count_nonzero(strange))
         if count == 0:
             curved = solid or system.curvature() >= CURVED * unit

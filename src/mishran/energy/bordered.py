@@ -22,7 +22,7 @@ class Bordered:
     (n,) bool, lower < upper.
 
     rows: (1 + k, n) with 1'p = 1 first, low and high their bounds, equal: (1 + k,) bool, whether
-    these are one; slack: (1 + k,) of a row, for rounding.
+    these are one; sizes: (1 + k,) largest entry of a row, slack: of its sums, for rounding.
     caps: some task is capped. many: there are rows beside the sum. moved: a bound is not 0.
     """
 
@@ -36,6 +36,7 @@ class Bordered:
     low: Array
     high: Array
     equal: np.ndarray
+    sizes: Array
     slack: Array
     caps: bool
     many: bool
@@ -50,6 +51,7 @@ def bordered(constraints: Constraints) -> Bordered:
     low, high = np.concatenate([[1.0], low]), np.concatenate([[1.0], high])
     rows = np.concatenate([np.ones((1, len(lower))), constraints.row_matrix])
     capped = upper < lower + (1.0 - NEAR - float(lower.sum()))
+    sizes = np.abs(rows).max(axis=1)
     many, caps = len(rows) > 1, bool(capped.any())
     return Bordered(
         lower=lower,
@@ -62,7 +64,8 @@ def bordered(constraints: Constraints) -> Bordered:
         low=low,
         high=high,
         equal=low == high,
-        slack=NEAR * np.abs(rows).max(axis=1),
+        sizes=sizes,
+        slack=NEAR * sizes,
         caps=caps,
         many=many,
         moved=many or caps or bool(lower.any()),

@@ -76,11 +76,6 @@ def certify(
     )
 
 
-def relative_gradient(energy: Energy, p: Array) -> Array:
-    """(n,) the gradient up to a constant, which mixtures do not feel."""
-    return energy.relative_gradient(p)[0]
-
-
 def _row_prices(
     constraints: Constraints, p: Array, floors: Mapping[str, float], caps: Mapping[str, float]
 ) -> tuple[Array, float]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import daqp
 import numpy as np
 
-from mishran.energy.certificate import relative_gradient
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
 from mishran.energy.tangent import centred, rounding
@@ -58,7 +57,7 @@ class ActiveSet:
 def normalise(energy: Energy, constraints: Constraints) -> Problem:
     """The problem of an energy that is convex on the tangent."""
     hessian = centred(energy.matrix)
-    linear = relative_gradient(energy, np.full(len(energy.names), 1.0 / len(energy.names)))
+    linear = energy.relative_gradient(np.full(len(energy.names), 1.0 / len(energy.names)))[0]
     unit = max(energy.scale, float(np.ptp(linear))) or 1.0
     low, high = constraints.row_bounds
     return Problem(

@@ -148,7 +148,9 @@ def _error(factor: Array, relative: Array, lift: Array, margin: float) -> float:
 @lru_cache(maxsize=64)
 def generic(n: int) -> Array:
     """(n,) the same numbers every time, with no symmetry in them."""
-    return np.asarray(np.sin(np.arange(1.0, n + 1.0) ** 2))
+    out = np.sin(np.arange(1.0, n + 1.0) ** 2)
+    out.setflags(write=False)
+    return np.asarray(out)
 
 
 def lifted(matrix: Array, lift: Array) -> Array:

@@ -25,7 +25,6 @@ from typing import Literal, final, get_args
 
 import numpy as np
 
-from mishran.energy.certificate import relative_gradient
 from mishran.energy.constraints import Constraints, allowed
 from mishran.energy.energy import Energy
 from mishran.energy.solver import minimise
@@ -184,7 +183,7 @@ class _Replicas:
             q = minimise(convex, box, near)[0]
             matrices.append(centred(convex.matrix))
             best.append(q)
-            slopes.append(relative_gradient(convex, q))
+            slopes.append(convex.relative_gradient(q)[0])
             repairs += [] if repaired is None else [repaired.amount]
         return cls(np.array(matrices), np.array(best), np.array(slopes), tuple(repairs))
 

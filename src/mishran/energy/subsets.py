@@ -18,7 +18,6 @@ import daqp
 import numpy as np
 from numpy.typing import NDArray
 
-from mishran.energy.certificate import relative_gradient
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
 from mishran.energy.tangent import centred
@@ -111,7 +110,7 @@ def subsets(
     """The problem of choosing from an energy that is convex on the tangent."""
     n = len(convex.names)
     hessian = centred(convex.matrix)
-    linear = relative_gradient(convex, np.full(n, 1.0 / n))
+    linear = convex.relative_gradient(np.full(n, 1.0 / n))[0]
     unit = max(convex.scale, float(np.ptp(linear))) or 1.0
     rows, (low, high) = box.row_matrix, box.row_bounds
     size = np.abs(rows).max(axis=1, initial=0.0)
