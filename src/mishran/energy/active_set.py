@@ -24,7 +24,7 @@ from mishran.energy.bordered import NEAR, Bordered, bordered
 from mishran.energy.constraints import Constraints
 from mishran.energy.energy import Energy
 from mishran.energy.guess import guess
-from mishran.energy.matrices import EPS, Form, backward, cholesky, forward, generic
+from mishran.energy.matrices import EPS, Form, backward, cholesky, forward, generic, lifted
 from mishran.types import Array
 
 ROUNDS = 80
@@ -73,6 +73,7 @@ def pivot(
     free, top, side = _start(box, warm)
     held, active, target, missing = box.equal, box.rows, box.high, box.high
     fixed, right = np.zeros(n), np.concatenate((-energy.slope[None], box.rows))
+    base = -energy.unary
     fewest, patience = n + len(side) + 1, PATIENCE
     for number in range(1, ROUNDS + 1):
         if box.many:
@@ -80,9 +81,9 @@ def pivot(
             active, target = box.rows[held], np.where(side < 0, box.low, box.high)[held]
         if box.moved:
             fixed = np.where(free, 0.0, np.where(top, box.upper, box.lower))
+            base = form.relative.dot(fixed) - energy.unary
             # The block does not see that 1'p moves from 1'fixed to 1.
-            pull = energy.unary - form.relative.dot(fixed) - ridge * fixed
-            pull -= (1.0 - float(np.add.reduce(fixed))) * form.half
+            pull = (float(np.add.reduce(fixed)) - 1.0) * form.half - base - ridge * fixed
             right, missing = np.concatenate((pull[None], active)), target - active @ fixed
         system = _System.of(form, free, right, ridge)
         if system is None:
@@ -92,7 +93,7 @@ def pivot(
         reduced = None
         if system.single:
             p, prices, reduced = _refined(
-                energy, system, p, prices, active, target, steep / 16, REFINEMENTS_SINGLE
+                system, base, p, prices, active, target, steep / 16, REFINEMENTS_SINGLE
             )
             if reduced is None:
                 system = _System.of(replace(form, factor=form.exact()), free, right, ridge)
@@ -100,7 +101,7 @@ def pivot(
                     return None
                 p[system.index], prices = system.solve(missing)
         if reduced is None:
-            reduced = _reduced(form.relative, energy.unary, p, prices, active, system.index, ridge)
+            reduced = _reduced(system, base, p, prices, active, ridge)
         if box.caps:
             enter = np.where(top, reduced > steep, reduced < -steep)
             wrong = np.where(free, (p < box.least) | (p > box.most), enter)
@@ -119,7 +120,7 @@ def pivot(
             curved = solid or system.curvature() >= CURVED * unit
             left = float(np.maximum.reduce(np.abs(reduced.take(system.index))))
             if curved and (ridge or left > steep / 16):
-                p, prices, _ = _refined(energy, system, p, prices, active, target, steep / 16)
+                p, prices, _ = _refined(system, base, p, prices, active, target, steep / 16)
             paid = np.zeros(len(side))
             paid[held] = prices
             p = np.minimum(np.maximum(p, box.lower), box.upper)
@@ -160,10 +161,12 @@ def _start(box: Bordered, warm: Array | None) -> tuple[np.ndarray, np.ndarray, n
 class _System:
     """The block of S on some free tasks as LL', and L^-1 of right-hand sides.
 
-    index: of the free tasks. halfway: (1 + k, free) L^-1 of the negative slope and of the rows.
+    index: of the free tasks. seen: (free, n) their rows of S. halfway: (1 + k, free) L^-1 of the
+    negative slope and of the rows.
     """
 
     index: np.ndarray
+    seen: Array
     factor: Array
     halfway: Array
 
@@ -177,15 +180,18 @@ class _System:
         index = free.nonzero()[0]
         if len(index) == 0:
             return None
+        whole = len(index) == len(free)
+        seen = form.relative if whole else form.relative.take(index, 0)
         factor = form.factor
-        if len(index) < len(free) or ridge or factor is None:
-            factor = cholesky(form.block(index), ridge)
+        if not whole or ridge or factor is None:
+            block, lift = seen.take(index, 1), form.lift.take(index)
+            factor = cholesky(lifted(block, lift), ridge)
             if factor is None:
                 return None
         halfway = right.take(index, 1)
         for row in halfway:
             forward(factor, row)
-        return cls(index, factor, halfway)
+        return cls(index, seen, factor, halfway)
 
     def solve(self, missing: Array) -> tuple[Array, Array]:
         """Step of the free tasks after which rows have what was missing, and the rows' prices."""
@@ -219,28 +225,26 @@ class _System:
 
 
 def _reduced(
-    matrix: Array,
-    unary: Array,
-    p: Array,
-    prices: Array,
-    rows: Array,
-    index: np.ndarray,
-    ridge: float = 0.0,
+    system: _System, base: Array, p: Array, prices: Array, rows: Array, ridge: float = 0.0
 ) -> Array:
-    """(n,) slope at p less what the rows are worth; their common price is that of the free tasks."""
-    out: Array = matrix.dot(p)
-    out -= unary
+    """(n,) slope at p less what the rows are worth; their common price is that of the free tasks.
+
+    Args:
+        base: (n,) the slope with the free tasks at 0.
+    """
+    out: Array = p.take(system.index).dot(system.seen)
+    out += base
     if ridge:
         out += ridge * p
     if len(prices) > 1:
         out -= prices[1:].dot(rows[1:])
-    out -= float(np.add.reduce(out.take(index))) / len(index)
+    out -= float(np.add.reduce(out.take(system.index))) / len(system.index)
     return out
 
 
 def _refined(
-    energy: Energy,
     system: _System,
+    base: Array,
     p: Array,
     prices: Array,
     rows: Array,
@@ -252,7 +256,7 @@ def _refined(
     left, as `_reduced`; None where it did not come to an end."""
     index = system.index
     for _ in range(most):
-        reduced = _reduced(energy.form.relative, energy.unary, p, prices, rows, index)
+        reduced = _reduced(system, base, p, prices, rows)
         missing = target - rows @ p
         left = reduced.take(index)
         if np.abs(left).max() <= enough and np.abs(missing).max() <= NEAR / 64:

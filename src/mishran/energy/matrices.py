@@ -17,7 +17,7 @@ import numpy as np
 from mishran.types import Array
 
 TILE = 320
-PLAIN = 64  # rows up to which looking at all of them is quickest
+PLAIN = 64  # rows up to which the plain way is the quickest
 SINGLE = 500  # rows from which a factor in single precision is quicker
 HUGE = 1e300  # beyond, sums of a few numbers overflow
 EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
@@ -81,10 +81,9 @@ class Form:
     part. half: (n,) h such that S - h1' - 1h' is PSP with P = I - 11'/n. rounding: what eigenvalues
     on the tangent may be off by, see `rounding_of`. lift: (n,) such that S - lift 1' - 1 lift' is
     PSP + c 11'/n, c the mean curvature of PSP; the same as S for vectors that sum to 0 and definite
-    where S is so for these. lifted: that matrix on and above its diagonal, where n is small enough to
-    keep it. factor: its lower Cholesky factor, the proof that 1/2 p'Sp is convex on mixtures; None
-    where a curvature is negative by more than rounding. Entries above its diagonal are not part of
-    it. In single precision where that proves it, for somewhat less than that matrix.
+    where S is so for these. factor: lower Cholesky factor of that, the proof that 1/2 p'Sp is convex
+    on mixtures; None where a curvature is negative by more than rounding. Entries above its diagonal
+    are not part of it. In single precision where that proves it, for somewhat less than that matrix.
     """
 
     relative: Array
@@ -92,7 +91,6 @@ class Form:
     half: Array
     rounding: float
     lift: Array
-    lifted: Array | None
     factor: Array | None
 
     @classmethod
@@ -107,23 +105,14 @@ class Form:
         along = max(float(np.add.reduce(relative.diagonal())) / n - mean, 0.0)
         half = row_means - mean / 2
         lift = half - along / n / 2
-        rounding = rounding_of(n, size)
-        if n < SINGLE:
-            whole = lifted(relative.copy(), lift)
-            factor = cholesky(whole.copy(), rounding)
-            return cls(relative, offset, half, rounding, lift, whole, factor)
-        factor, margin = None, margin_of(n, size)
-        if margin < along / 8 and NORMAL < size < 1 / NORMAL:
+        factor, rounding, margin = None, rounding_of(n, size), margin_of(n, size)
+        if n >= SINGLE and margin < along / 8 and NORMAL < size < 1 / NORMAL:
             factor = cholesky(lifted(relative.astype(np.float32), lift), -margin)
-        if factor is None or _error(factor, relative, lift, margin) > margin / 8:
+            if factor is not None and _error(factor, relative, lift, margin) > margin / 8:
+                factor = None
+        if factor is None:
             factor = cholesky(lifted(relative.copy(), lift), rounding)
-        return cls(relative, offset, half, rounding, lift, None, factor)
-
-    def block(self, index: np.ndarray) -> Array:
-        """PSP + c 11'/n on some tasks, on and above the diagonal; the caller's own."""
-        if self.lifted is not None:
-            return self.lifted.take(index, 0).take(index, 1)
-        return lifted(self.relative.take(index, 0).take(index, 1), self.lift.take(index))
+        return cls(relative, offset, half, rounding, lift, factor)
 
     def exact(self) -> Array | None:
         """The factor in double precision."""
@@ -155,6 +144,10 @@ def generic(n: int) -> Array:
 
 def lifted(matrix: Array, lift: Array) -> Array:
     """The matrix less lift 1' + 1 lift' on and above its diagonal, in its place."""
+    if len(lift) <= PLAIN:
+        matrix -= lift
+        matrix -= lift[:, None]
+        return matrix
     blas = _scipy().blas
     rank_two = blas.dsyr2 if matrix.dtype == np.float64 else blas.ssyr2
     rank_two(-1.0, np.ones(len(lift), matrix.dtype), lift, lower=1, a=matrix.T, overwrite_a=1)
