@@ -68,7 +68,7 @@ def pivot(
     steep = max(form.rounding, 16 * EPS * unit)
     solid = form.factor is not None and least_pivot(form.factor) >= CURVED * unit
     ridge = 0.0 if solid else RIDGE * unit
-    if warm is None and not box.many and n >= GUESSED:
+    if warm is None and n >= GUESSED:
         warm = guess(energy, box.lower, box.upper, box.caps)
     free, top, side = _start(box, warm)
     held, active, target, missing = box.equal, box.rows, box.high, box.high

@@ -23,7 +23,7 @@ FEW = 8  # once an eighth of the tasks is left a round costs no more than a step
 
 
 def guess(energy: Energy, lower: Array, upper: Array, capped: bool) -> Array | None:
-    """(n,) weights in the bounds; None where numbers are too large to multiply.
+    """(n,) weights in the bounds, whatever the rows say; None where numbers are too large to multiply.
 
     Args:
         capped: whether some upper bound can bind.
