@@ -221,3 +221,28 @@ def by_enumeration(matrix: np.ndarray, unary: np.ndarray) -> np.ndarray:
             if value < least:
                 best, least = p, value
     return best
+
+
+def shortest(energy: Energy, box: Constraints | None, p: np.ndarray) -> np.ndarray:
+    """The shortest of the optima by Clarabel: those with the same Sp and u'p."""
+    n = len(p)
+    box = constraints(energy.names) if box is None else box
+    values, vectors = np.linalg.eigh(energy.matrix - energy.matrix.mean())
+    felt = vectors[:, np.abs(values) > 1e-9 * np.abs(values).max()].T
+    largest = np.abs(energy.unary).max() or 1.0
+    equal = np.vstack([np.ones((1, n)), felt, energy.unary / largest])
+    low, high = box.row_bounds
+    above, below = np.isfinite(low), np.isfinite(high)
+    least = [-np.eye(n), np.eye(n), -box.row_matrix[above], box.row_matrix[below]]
+    limits = [-box.lower, box.upper, -low[above], high[below]]
+    options = clarabel.DefaultSettings()
+    options.verbose = False
+    options.tol_gap_abs = options.tol_gap_rel = 1e-13
+    options.tol_feas = 1e-11
+    matrix = sparse.csc_matrix(np.vstack([equal, *least]))
+    sides = np.concatenate([equal @ p, *limits])
+    cones = [clarabel.ZeroConeT(len(equal)), clarabel.NonnegativeConeT(len(sides) - len(equal))]
+    solver = clarabel.DefaultSolver(
+        sparse.csc_matrix(np.eye(n)), np.zeros(n), matrix, sides, cones, options
+    )
+    return np.array(solver.solve().x)

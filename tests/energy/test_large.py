@@ -6,7 +6,15 @@ import warnings
 
 import numpy as np
 import pytest
-from energy_cases import PROPERTY, SEEDS, affinity_of, names_of, some_constraints, symmetric
+from energy_cases import (
+    PROPERTY,
+    SEEDS,
+    affinity_of,
+    matrix_of,
+    names_of,
+    some_constraints,
+    symmetric,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,3 +164,16 @@ def test_a_guess_is_near_and_gives_up_on_numbers_too_large() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert guess(huge, lower, upper, False) is None
+
+
+@pytest.mark.parametrize("kind", ["definite", "kernel", "singular", "twins", "rank one", "small"])
+@pytest.mark.parametrize("bounds", ["none", "bounds", "groups", "both"])
+def test_a_guess_changes_the_way_not_the_answer(kind: str, bounds: str) -> None:
+    rng = np.random.default_rng([7, len(kind), len(bounds)])
+    for t in (0.0, 0.6, 1.5):
+        energy = Energy.coverage(affinity_of(matrix_of(kind, 130, rng)), t)
+        box = some_constraints(bounds, 130, rng)
+        guessed, from_all = solve(energy, box), solve(energy, box, warm=np.full(130, 1 / 130))
+        assert guessed.certificate.relative_gap <= 1e-11
+        assert abs(guessed.energy - from_all.energy) <= 1e-11 * energy.scale
+        assert np.abs(guessed.weights - from_all.weights).max() <= 1e-7

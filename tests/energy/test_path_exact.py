@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import clarabel
 import numpy as np
 import pytest
-from energy_cases import affinity_of, matrix_of, names_of, some_constraints, symmetric
+from energy_cases import affinity_of, matrix_of, names_of, shortest, some_constraints, symmetric
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import sparse
 
 from mishran.energy import Constraints, Energy, constraints, simplex, solve
 from mishran.energy import path as path_module
@@ -150,25 +148,6 @@ def test_ends_and_middle() -> None:
 
 def nothing(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.empty((0, n, n)), np.empty((0, n))
-
-
-def shortest(energy: Energy, box: Constraints, p: np.ndarray) -> np.ndarray:
-    """The shortest of the optima by Clarabel: those with the same Sp and u'p."""
-    n = len(p)
-    low, high = box.row_bounds
-    values, vectors = np.linalg.eigh(energy.matrix - energy.matrix.mean())
-    felt = vectors[:, np.abs(values) > 1e-9 * np.abs(values).max()].T
-    equal = np.vstack([np.ones((1, n)), felt, energy.unary])
-    matrix = np.vstack([equal, -np.eye(n), np.eye(n)])
-    sides = np.concatenate([equal @ p, -box.lower, box.upper])
-    assert not len(low) and not len(high)
-    options = clarabel.DefaultSettings()
-    options.verbose = False
-    cones = [clarabel.ZeroConeT(len(equal)), clarabel.NonnegativeConeT(2 * n)]
-    solver = clarabel.DefaultSolver(
-        sparse.csc_matrix(np.eye(n)), np.zeros(n), sparse.csc_matrix(matrix), sides, cones, options
-    )
-    return np.array(solver.solve().x)
 
 
 @pytest.mark.parametrize("kind", ["singular", "rank one", "twins", "zero"])

@@ -75,7 +75,14 @@ def find_active_set(problem: Problem, ridge: float, tolerance: float) -> ActiveS
     """DAQP's answer to the problem plus ridge / 2 ||p||^2; None when it finds none."""
     n = len(problem.linear)
     # 1/n adds a multiple of 11', constant on mixtures, so that curvature is positive along 1 too.
-    found = _daqp(problem, problem.hessian + ridge * np.eye(n) + 1.0 / n, problem.linear, tolerance)
+    found = by_daqp(
+        problem.hessian + ridge * np.eye(n) + 1.0 / n,
+        problem.linear,
+        problem.rows,
+        problem.low,
+        problem.high,
+        tolerance,
+    )
     if found is None:
         return None
     p, prices = found
@@ -117,7 +124,7 @@ def stationary(problem: Problem, active: ActiveSet) -> Array | None:
 def nearest(problem: Problem, p: Array) -> Array | None:
     """The allowed weights nearest to p; None when DAQP finds none."""
     n = len(p)
-    found = _daqp(problem, np.eye(n), -p, PRIMAL / 10)
+    found = by_daqp(np.eye(n), -p, problem.rows, problem.low, problem.high, PRIMAL / 10)
     return None if found is None else np.clip(found[0], problem.low[:n], problem.high[:n])
 
 
@@ -129,23 +136,23 @@ def split(rows: Array) -> tuple[Array, Array]:
     return np.asarray(inverse), np.asarray(right[rank:].T)
 
 
-def _daqp(
-    problem: Problem, hessian: Array, linear: Array, tolerance: float
+def by_daqp(
+    hessian: Array, linear: Array, rows: Array, low: Array, high: Array, tolerance: float
 ) -> tuple[Array, Array] | None:
-    """Weights and prices of all bounds, tasks first: positive at lower ones, negative at upper."""
-    equal = problem.low == problem.high
-    high, low = np.clip(problem.high, -FAR, FAR), np.clip(problem.low, -FAR, FAR)
-    p, _, flag, info = daqp.solve(
+    """Least 1/2 x'Hx + c'x, low <= (x, rows x) <= high, or rows x alone where there are no more
+    bounds: x and the prices of all bounds, positive at lower ones, negative at upper. None when DAQP
+    finds none."""
+    x, _, flag, info = daqp.solve(
         hessian,
         linear.copy(),
-        problem.rows.copy(),
-        high,
-        low,
-        np.where(equal, EQUALITY, 0).astype(np.int32),
+        rows.copy(),
+        np.clip(high, -FAR, FAR),
+        np.clip(low, -FAR, FAR),
+        np.where(low == high, EQUALITY, 0).astype(np.int32),
         primal_tol=tolerance,
         dual_tol=tolerance,
-        iter_limit=100 * (len(problem.low) + 10),
+        iter_limit=100 * (len(low) + 10),
     )
-    if flag != 1 or not np.isfinite(p).all():
+    if flag != 1 or not np.isfinite(x).all():
         return None
-    return np.asarray(p), -np.asarray(info["lam"])
+    return np.asarray(x), -np.asarray(info["lam"])

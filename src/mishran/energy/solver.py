@@ -10,7 +10,9 @@ Convex energy over the simplex, bounds and rows, for 1 to a few thousand tasks:
 3. Polish: with what binds known the problem without that term is linear. Where curvature leaves no
    doubt iterative refinement solves it, elsewhere an eigenbasis of the free tasks, directions
    without curvature left at least norm.
-4. Certify from scratch. A gap above 1e-9 of the scale after all fall-backs is an error.
+4. Where there may be other optima, move to the shortest (`unique`): for many tasks that term is too
+   small to tell by, and a larger one would bend the optimum.
+5. Certify from scratch. A gap above 1e-9 of the scale after all fall-backs is an error.
 
 Source: DAQP: Arnstroem, Bemporad, Axehill, "A dual active-set solver for embedded quadratic
 programming using recursive LDL' updates", IEEE TAC 67 (2022); least norm as the limit of the ridge:
@@ -40,7 +42,7 @@ from mishran.energy.kkt import (
 )
 from mishran.energy.matrices import EPS
 from mishran.energy.tangent import RepairMode, repair_tangent
-from mishran.energy.unique import FLAT, is_unique
+from mishran.energy.unique import FLAT, Face
 from mishran.errors import ConfigError, EnergyError
 from mishran.types import Array, Certificate, Solution
 
@@ -164,15 +166,33 @@ def minimise(
         out = _general(energy, box, limit, found, constraints)
     p, certificate, prices = out
     unique = True
-    if ask_unique and (found is None or not _only(found, box, prices, unit)):
-        unique = is_unique(normalise(energy, box), box, p, prices)
+    if found is None or not _only(found, prices, unit):
+        problem = normalise(energy, box)
+        face = Face.of(problem, box, p, prices)
+        if (shorter := face.shortest()) is not None:
+            shorter = _snapped(shorter, box)
+            still = _at_rest(prices, box, shorter)
+            proof = certify(energy, box, shorter, still, certificate.method)
+            if proof.gap <= limit / 100 and proof.primal_residual <= PRIMAL:
+                p, certificate = shorter, proof
+                face = Face.of(problem, box, p, still)
+        unique = not ask_unique or face.is_point()
     return p, _in_units(certificate, sizes), unique
 
 
-def _only(found: Pivoted, constraints: Constraints, prices: Multipliers, unit: float) -> bool:
+def _at_rest(prices: Multipliers, constraints: Constraints, p: Array) -> Multipliers:
+    """Prices of bounds where p is, none where it is not."""
+    return replace(
+        prices,
+        lower=np.where(p == constraints.lower, prices.lower, 0.0),
+        upper=np.where(p == constraints.upper, prices.upper, 0.0),
+    )
+
+
+def _only(found: Pivoted, prices: Multipliers, unit: float) -> bool:
     """It is plain that there is no other optimum: S is far from singular, or it is so on the free
     tasks and all others have a price."""
-    if found.sure or not found.curved or constraints.rows:
+    if found.sure or not found.curved:
         return found.sure
     priced = np.maximum(prices.lower, prices.upper) > FLAT * unit
     return int(np.count_nonzero(priced | found.free)) == len(priced)
