@@ -97,6 +97,14 @@ def test_arrays_cannot_be_changed() -> None:
             r"finite numbers in matrix up to 1e\+300, found 1e\+308 at \(0, 0\) \(task task0\); "
             "divide S and u by the same number",
         ),
+        *(
+            (
+                lambda bad=bad: Energy.coverage(affinity_of(np.where(np.eye(4), bad, MATRIX)), 0.5),
+                EnergyError,
+                rf"finite numbers in matrix, found {bad} at \(0, 0\) \(task task0\); measure that",
+            )
+            for bad in (np.nan, np.inf, -np.inf)
+        ),
         (lambda: project_to_simplex(np.array([])), EnergyError, r"numbers, found shape \(0,\)"),
         (lambda: project_to_simplex(np.array([np.inf])), EnergyError, "one that is not finite"),
         (

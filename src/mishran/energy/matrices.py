@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import isfinite, sqrt
+from math import isnan, sqrt
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Survey:
         """Args: matrix: (n, n); n >= 1."""
         lows = np.minimum.reduce(matrix, 1)
         least, most = float(np.minimum.reduce(lows)), float(np.maximum.reduce(matrix, None))
-        largest = max(most, -least) if isfinite(least) else least
+        largest = least if isnan(least) else max(most, -least)
         if not largest <= HUGE:
             return cls(largest, 0.0, (0, 0), 0.0)
         worst, at = 0.0, (0, 0)
