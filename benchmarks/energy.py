@@ -344,18 +344,32 @@ def plot(rows: list[dict]) -> str:
     for n in sizes:
         out.append(f'<text x="{x(n):.1f}" y="350" text-anchor="middle">{n}</text>')
     out.append('<text x="320" y="372" text-anchor="middle">tasks</text>')
-    taken: list[float] = []
+    ends: dict[int, list[tuple[float, str, str]]] = {}
     for (name, line), colour in zip(lines.items(), colours, strict=False):
         points = " ".join(f"{x(n):.1f},{y(v):.1f}" for n, v in line)
         wide = 3 if name == "ours" else 1.5
         out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" '
                    f'stroke-width="{wide}"/>')  # fmt: skip
-        at = y(line[-1][1]) + 4
-        while any(abs(at - other) < 13 for other in taken):
-            at += 1
-        taken.append(at)
-        out.append(f'<text x="{x(line[-1][0]) + 6:.1f}" y="{at:.1f}" fill="{colour}">{name}</text>')
+        ends.setdefault(line[-1][0], []).append((y(line[-1][1]) + 4, name, colour))
+    for n, labels in ends.items():
+        for at, (_, name, colour) in zip(apart(labels), sorted(labels), strict=True):
+            out.append(f'<text x="{x(n) + 6:.1f}" y="{at:.1f}" fill="{colour}">{name}</text>')
     return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def apart(labels: list[tuple[float, str, str]], room: float = 13.0) -> list[float]:
+    """Heights of labels, from the top, moved so that none covers another: half up, half down."""
+    wanted = sorted(at for at, _, _ in labels)
+    placed: list[float] = []
+    for at in wanted:
+        placed.append(max(at, placed[-1] + room) if placed else at)
+    start = 0
+    for k in range(1, len(placed) + 1):
+        if k == len(placed) or placed[k] > placed[k - 1] + room:  # a crowd ends
+            up = (placed[k - 1] - wanted[k - 1]) / 2
+            placed[start:k] = [at - up for at in placed[start:k]]
+            start = k
+    return placed
 
 
 if __name__ == "__main__":
