@@ -14,9 +14,9 @@ Where things are:
 
 - what is minimised: energy, matrices (one pass over S), tangent (curvature, repair), names
 - under what: constraints, bound_system and infeasible (which bounds conflict)
-- solving: solver (the order of things), active_set (ours), guess (where it starts), bordered (bounds
-  as it asks for them), kkt (DAQP, least norm), unique (all optima), certificate, incremental,
-  threads; paper (the closed form, for comparison)
+- solving: solver (the order of things), active_set (ours), guess (where it starts) and projection,
+  bordered (bounds as it asks for them), kkt (DAQP, least norm), unique (all optima), certificate,
+  incremental, threads; paper (the closed form, for comparison)
 - along t: path (what is asked), homotopy (events), pieces and systems (linear algebra of a piece)
 - at most k tasks: selection (the order of things), choice_rules, subsets (f of a set), greedy,
   branch, perspective and diagonal (bounds), submodularity

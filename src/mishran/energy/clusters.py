@@ -51,12 +51,16 @@ class Cluster:
 
 def squared_distances(matrix: Array) -> Array:
     """(n, n) S_ii + S_jj - 2 S_ij; negatives, of an indefinite S, and rounding count as 0."""
-    inner = matrix - matrix[0, 0]
-    diagonal = np.diag(inner)
-    out = diagonal[:, None] + diagonal[None, :] - inner - inner.T
+    out = _signed_distances(matrix)
     out[out <= 8 * np.finfo(float).eps * np.abs(matrix).max()] = 0.0
     np.fill_diagonal(out, 0.0)
     return np.asarray(out)
+
+
+def _signed_distances(matrix: Array) -> Array:
+    inner = matrix - matrix[0, 0]
+    diagonal = np.diag(inner)
+    return np.asarray(diagonal[:, None] + diagonal[None, :] - inner - inner.T)
 
 
 def redundancy_clusters(affinity: Affinity, threshold: float = CUT) -> tuple[Cluster, ...]:
@@ -98,10 +102,8 @@ def redundancy_clusters(affinity: Affinity, threshold: float = CUT) -> tuple[Clu
 def _metric(affinity: Affinity) -> Array:
     """S, shifted as the solver does where some squared distances are negative: those of an
     indefinite S are none, and would make one heap of tasks that differ."""
-    inner = affinity.matrix - affinity.matrix[0, 0]
-    diagonal = np.diag(inner)
-    least = (diagonal[:, None] + diagonal[None, :] - 2 * inner).min()
-    if least >= -64 * np.finfo(float).eps * np.abs(affinity.matrix).max():
+    rounding = 64 * np.finfo(float).eps * np.abs(affinity.matrix).max()
+    if _signed_distances(affinity.matrix).min() >= -rounding:
         return affinity.matrix
     n = len(affinity.names)
     plain = replace(affinity, replicas=np.empty((0, n, n)))

@@ -59,6 +59,8 @@ class Energy:
             "replica_matrices": (len(self.replica_unaries), n, n),
             "replica_unaries": (len(self.replica_matrices), n),
         }
+        if n == 0:
+            raise EnergyError(expected="at least one task", found="none", fix="add a task")
         for name, shape in shapes.items():
             array = _own(self.__dict__[name])
             if array.shape != shape:
@@ -68,14 +70,15 @@ class Energy:
                     where="energy",
                     fix="build it from one affinity and one number per task",
                 )
-            if n == 0:
-                raise EnergyError(expected="at least one task", found="none", fix="add a task")
-            if name == "matrix":
-                survey = Survey.of(array)
-            if not (survey.largest if name == "matrix" else size_of(array)) <= HUGE:
-                self._refuse(name, array)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        survey = Survey.of(self.matrix)
+        largest = {"matrix": survey.largest} | {
+            name: size_of(self.__dict__[name]) for name in shapes if name != "matrix"
+        }
+        for name, size in largest.items():
+            if not size <= HUGE:
+                self._refuse(name, self.__dict__[name])
         if survey.asymmetry > SYMMETRY * survey.largest:
             i, j = survey.at
             raise EnergyError(

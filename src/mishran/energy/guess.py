@@ -5,8 +5,7 @@ factor, and lands on the bounds exactly, so that block pivoting starts with near
 free instead of all. How near it comes is nobody's proof.
 
 Source: Barzilai and Borwein, "Two-point step size gradient methods", IMA J. Numer. Anal. 8 (1988);
-with an exact search along the segment, as the energy is quadratic; the projection by sorting as in
-Held, Wolfe and Crowder 1974.
+with an exact search along the segment, as the energy is quadratic.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from math import isfinite
 import numpy as np
 
 from mishran.energy.energy import Energy
+from mishran.energy.projection import onto_box, onto_simplex
 from mishran.types import Array
 
 STEPS = 6
@@ -62,25 +62,5 @@ def guess(energy: Energy, lower: Array, upper: Array, capped: bool) -> Array | N
 def _within(v: Array, lower: Array, upper: Array, capped: bool) -> Array:
     """The weights nearest to v in the bounds, with sum 1."""
     if capped:
-        return np.minimum(np.maximum(v - _level(v, lower, upper), lower), upper)
-    above = v - lower
-    falling = np.sort(above)[::-1]
-    excess = np.add.accumulate(falling)
-    excess -= 1.0 - float(np.add.reduce(lower))
-    excess /= np.arange(1.0, len(v) + 1.0)
-    level = float(excess[np.count_nonzero(falling > excess) - 1])
-    return np.asarray(lower + np.maximum(above - level, 0.0))
-
-
-def _level(v: Array, lower: Array, upper: Array) -> float:
-    """t such that v - t, clipped to the bounds, has the sum 1: that sum falls by 1 per unit of t and
-    task between v - upper and v - lower."""
-    turns = np.concatenate([v - upper, v - lower])
-    order = turns.argsort()
-    turns = turns[order]
-    moving = np.add.accumulate(np.where(order < len(v), 1.0, -1.0))
-    sums = float(np.add.reduce(upper)) - np.add.accumulate(moving[:-1] * np.diff(turns))
-    last = int(np.count_nonzero(sums > 1.0))
-    if last == len(sums) or moving[last] == 0:
-        return float(turns[last])
-    return float(turns[last + 1] - (1.0 - sums[last]) / moving[last])
+        return onto_box(v, lower, upper)
+    return lower + onto_simplex(v - lower, 1.0 - float(np.add.reduce(lower)))

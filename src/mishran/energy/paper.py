@@ -17,6 +17,7 @@ import numpy as np
 
 from mishran.energy.constraints import simplex
 from mishran.energy.energy import Energy
+from mishran.energy.projection import onto_simplex
 from mishran.energy.solver import judged, solve
 from mishran.energy.tangent import (
     RepairMode,
@@ -95,8 +96,6 @@ def project_to_simplex(v: Array) -> Array:
 
     Raises:
         EnergyError: no numbers, or one that is not finite.
-
-    Source: Held, Wolfe, Crowder 1974; by sorting as in Duchi et al., ICML 2008, figure 1.
     """
     v = np.asarray(v, dtype=np.float64)
     if v.ndim != 1 or len(v) == 0 or not np.isfinite(v).all():
@@ -106,10 +105,7 @@ def project_to_simplex(v: Array) -> Array:
             where="project_to_simplex",
             fix="project one number per task",
         )
-    falling = np.sort(v)[::-1]
-    excess = (np.cumsum(falling) - 1.0) / np.arange(1, len(v) + 1)
-    threshold = excess[np.flatnonzero(falling > excess)[-1]]
-    return np.asarray(np.maximum(v - threshold, 0.0))
+    return onto_simplex(v)
 
 
 def _clip(v: Array) -> Array:

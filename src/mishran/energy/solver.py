@@ -47,7 +47,7 @@ from mishran.errors import ConfigError, EnergyError
 from mishran.types import Array, Certificate, Solution
 
 TOLERANCE = 1e-9
-SNAP = 1e-14
+SNAP = 1e-14  # weights this close to a bound are on it: some 45 roundings of 1
 # Ridge and tolerance of DAQP, in the order tried. The tight ones suffice but for degenerate
 # vertices (every multiplier 0: a mixture that is exactly its target), where they cycle.
 ATTEMPTS = (
@@ -167,15 +167,12 @@ def minimise(
     p, certificate, prices = out
     unique = True
     if found is None or not _only(found, prices, unit):
-        problem = normalise(energy, box)
-        face = Face.of(problem, box, p, prices)
-        if (shorter := face.shortest()) is not None:
-            shorter = _snapped(shorter, box)
-            still = _at_rest(prices, box, shorter)
-            proof = certify(energy, box, shorter, still, certificate.method)
+        face = Face.of(normalise(energy, box), box, p, prices)
+        if (moved := face.shortest()) is not None:
+            q = _snapped(moved.p, box)
+            proof = certify(energy, box, q, _at_rest(prices, box, q), certificate.method)
             if proof.gap <= limit / 100 and proof.primal_residual <= PRIMAL:
-                p, certificate = shorter, proof
-                face = Face.of(problem, box, p, still)
+                p, certificate, face = q, proof, moved
         unique = not ask_unique or face.is_point()
     return p, _in_units(certificate, sizes), unique
 

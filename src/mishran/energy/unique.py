@@ -7,7 +7,7 @@ not depend on how the first was found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mishran.energy.certificate import Multipliers
 from mishran.energy.constraints import Constraints
 from mishran.energy.kkt import Problem, by_daqp, split
+from mishran.energy.matrices import generic
 from mishran.types import Array
 
 FLAT = 1e-9  # of the unit: below, a price or a distance is 0
@@ -71,8 +72,8 @@ class Face:
             high=np.concatenate([constraints.upper[movable] - at, high[~strict] - sums]),
         )
 
-    def shortest(self) -> Array | None:
-        """(n,) the optimum of least norm; None where it is p itself, or is not found."""
+    def shortest(self) -> Face | None:
+        """The same seen from the optimum of least norm; None where that is p, or is not found."""
         dimension = self.flat.shape[1]
         pull = self.flat.T @ self.p[self.movable]
         if np.abs(pull).max(initial=0.0) <= STILL:
@@ -81,12 +82,12 @@ class Face:
         found = by_daqp(np.eye(dimension), pull, self.walls, low, high, STILL)
         if found is None:
             return None
-        step = self.flat @ found[0]
-        if np.abs(step).max() <= STILL:
-            return None
+        way = self.walls @ found[0]
         m, p = len(self.movable), self.p.copy()
-        p[self.movable] += np.clip(step, low[:m], high[:m])
-        return p
+        if np.abs(way[:m]).max() <= STILL:
+            return None
+        p[self.movable] += np.clip(way[:m], low[:m], high[:m])
+        return replace(self, p=p, low=self.low - way, high=self.high - way)
 
     def is_point(self) -> bool:
         """p is the only optimum. Where some tasks sit on a bound, a linear programme in a generic
@@ -98,9 +99,9 @@ class Face:
             return False
         from scipy.optimize import linprog
 
-        generic = np.sin(np.arange(1.0, self.flat.shape[1] + 1.0) ** 2)
+        cost = generic(self.flat.shape[1])
         reach = [
-            -linprog(sign * generic, A_ub=wall, b_ub=np.zeros(len(wall)), bounds=(-1, 1)).fun
+            -linprog(sign * cost, A_ub=wall, b_ub=np.zeros(len(wall)), bounds=(-1, 1)).fun
             for sign in (1.0, -1.0)
         ]
         return bool(max(reach) < 1e-6)
