@@ -1,0 +1,303 @@
+"""N specialists trained and asked: the bank beside PEFT + transformers.Trainer and beside a plain loop.
+
+    python benchmarks/specialists.py [--quick] [--tasks 8,24,64] [--sizes small,medium] [--tokens 20000]
+        [--threads 2] [--json FILE] [--page FILE] [--plot FILE] [--device cuda --dtype bfloat16]
+
+Same base, adapters (LoRA rank 16, alpha 32, all linear layers), tokens and probes; every measurement in
+a process of its own, contenders in turn. Each is kept in build/benchmark-specialists/ under its
+parameters and the commit of the code it ran, so that an interrupted run goes on. Where the whole would
+take too long, evenly spaced parts are measured and scaled by tokens (training) or answer tokens
+(asking), see `PARTS`; the page says which.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from specialist_case import (
+    ROOT,
+    Clock,
+    Outcome,
+    Recipe,
+    Row,
+    Scores,
+    Task,
+    build_model,
+    learning_rate,
+    make_tasks,
+    used_bytes,
+)
+from specialist_page import page, plot, summary
+from specialist_peers import TRAIN, one_after_another
+
+KEPT = ROOT / "build" / "benchmark-specialists"
+CODE = {  # what a contender's numbers depend on
+    "ours": ["benchmarks", "src/mishran/train", "src/mishran/specialists"],
+    **{peer: ["benchmarks", "src/mishran/train/order.py"] for peer in TRAIN},
+}
+# (size, tasks) -> one part of how many, and how many parts are measured.
+PARTS = {
+    ("small", 8): (2, 2),
+    ("small", 24): (6, 3),
+    ("small", 64): (32, 1),
+    ("medium", 8): (8, 1),
+    ("medium", 24): (24, 1),
+    ("medium", 64): (64, 1),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One measurement: part k of `parts` of the training of n tasks and of the pool's answers."""
+
+    contender: str
+    size: str
+    n: int
+    tokens: int
+    probes: int
+    k: int
+    parts: int
+    batch_size: int
+    threads: int
+    device: str
+    dtype: str
+
+    def place(self, commit: str) -> Path:
+        text = json.dumps([dataclasses.asdict(self), commit], sort_keys=True)
+        name = f"{self.contender}-{self.size}-{self.n}-{self.k}"
+        return KEPT / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+
+
+def ours(
+    model: Any,
+    tasks: Sequence[Task],
+    pool: Sequence[Row],
+    recipe: Recipe,
+    folder: Path,
+    clock: Clock,
+) -> Outcome:
+    """All N at once through the bank, with what `mishran fit` does and the peers do not left out.
+
+    That is the held-out examples: no curve, no gain, no prompt gain.
+    """
+    from mishran.config import SpecialistConfig
+    from mishran.specialists import probe
+    from mishran.specialists.adapters import save_adapter, template
+    from mishran.specialists.bank import SlotUpdates, bank
+    from mishran.specialists.panel import panel
+    from mishran.specialists.turns import turns
+    from mishran.train.batch import TOKENS, lay_out
+    from mishran.train.loop import train, warmup_linear
+    from mishran.train.models import Loaded
+
+    loaded = Loaded(model, None, model.device, model.dtype, recipe.pad_id, ())
+    settings = SpecialistConfig(
+        rank=recipe.rank, alpha=recipe.alpha, learning_rate=recipe.learning_rate
+    )
+    folders = {str(i): folder / str(i) for i in range(len(tasks))}
+    with clock("train"):
+        start = template(model, settings, recipe.seed, "base")
+        kind = torch.float32 if model.dtype.itemsize < 4 else model.dtype
+        weights = start.initial.to(model.device, kind).repeat(len(tasks), 1)
+        with bank(model, start.layout, weights, train=True) as stacked:
+            updates = SlotUpdates(
+                stacked,
+                [warmup_linear(len(task.batches), recipe.warmup) for task in tasks],
+                learning_rate=recipe.learning_rate,
+                weight_decay=0.0,
+                clip=recipe.clip,
+            )
+            rows, plans = [t.rows for t in tasks], [t.batches for t in tasks]
+            batches = (
+                lay_out(parts, recipe.pad_id, loaded.packs).to(model.device)
+                for parts in turns(rows, plans, TOKENS, TOKENS, lambda slot: True)
+            )
+            train(stacked, batches, updates)
+        assert not updates.failed, updates.failed
+        for row, place in zip(weights, folders.values(), strict=True):
+            save_adapter(start, row, place)
+    with clock("load"):
+        everyone = panel(model, folders)
+
+    def compared(probs: torch.Tensor) -> torch.Tensor:
+        with clock("jsd"):
+            return divergences(probs)
+
+    divergences = probe.pairwise_jsd_fast
+    with mock.patch.object(probe, "pairwise_jsd_fast", compared), clock("forward"):
+        found = probe.answer_pool(everyone, loaded, pool, answer_tokens=recipe.answer_tokens)
+    everyone.close()
+    return Outcome(list(folders.values()), Scores(found.nats, found.base_nats, found.jsd))
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """Run one case here; seconds are of the part, `scale` says what to multiply them by."""
+    torch.set_num_threads(case.threads)
+    tasks = make_tasks(case.n, case.tokens, case.probes, case.batch_size, KEPT)
+    pool = [row for task in tasks for row in task.probes]
+    model, words = build_model(case.size, case.device, case.dtype)
+    recipe = Recipe(learning_rate(case.size), batch_size=case.batch_size)
+    tokens, answers = sum(t.tokens for t in tasks), compared(pool, recipe)
+    pool = pool[case.k :: case.parts]
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = used_bytes()
+        if case.contender == "ours":
+            part = [task.part(case.k, case.parts) for task in tasks]
+            outcome = ours(model, part, pool, recipe, Path(folder), clock)
+        else:
+            part = tasks[case.k :: case.parts]
+            outcome = one_after_another(
+                case.contender, model, part, case.n, pool, recipe, Path(folder), clock
+            )
+    trained = sum(task.tokens for task in part)
+    return {
+        **dataclasses.asdict(case),
+        "wall": clock.wall,
+        "cpu": clock.cpu,
+        "peak_mb": {name: (peak - loaded) / 2**20 for name, peak in clock.peak.items()},
+        "loaded_mb": loaded / 2**20,
+        "scale": {"train": tokens / trained, "pool": answers / compared(pool, recipe)},
+        "tokens_trained": trained,
+        "probes_asked": len(pool),
+        "answer_tokens": compared(pool, recipe),
+        "nats": float(outcome.scores.nats.mean()),
+        "base_nats": float(outcome.scores.base_nats.mean()),
+        "jsd": float(np.mean(outcome.scores.jsd)),
+        "weights": words,
+        "data": "real" if os.environ.get("MISHRAN_DATA") else "drawn",
+    }
+
+
+def compared(pool: Sequence[Row], recipe: Recipe) -> int:
+    return sum(min(len(r.input_ids) - r.num_prompt_tokens, recipe.answer_tokens) for r in pool)
+
+
+def commit(contender: str) -> str:
+    """Last commit of the contender's code, and a hash of what is not committed."""
+
+    def git(*words: str) -> str:
+        command = ["git", *words, "--", *CODE[contender]]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+
+    changed = git("diff", "HEAD")
+    dirty = f"+{hashlib.sha256(changed.encode()).hexdigest()[:8]}" if changed else ""
+    return (git("log", "-1", "--format=%h").strip() or "unknown") + dirty
+
+
+def kept_or_measured(case: Case) -> dict[str, Any] | None:
+    """From the folder, or of a fresh process; None when that failed."""
+    code = commit(case.contender)
+    place = case.place(code)
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, __file__, "--one", json.dumps(dataclasses.asdict(case))]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(case.threads), "HF_HUB_OFFLINE": "1"}
+        found = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if found.returncode:
+            print(f"{case.contender} failed: {found.stderr.strip()[-300:]}", file=sys.stderr)
+            return None
+        result = json.loads(found.stdout.splitlines()[-1])
+        place.write_text(json.dumps({**result, "commit": code}, indent=1) + "\n")
+    return json.loads(place.read_text())
+
+
+def profile(case: Case) -> str:
+    """Where a contender's processor time goes, by operation."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+        measure(case)
+    return found.key_averages().table(sort_by="self_cpu_time_total", row_limit=20)
+
+
+def names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few tasks and tokens; under 60 s")
+    parser.add_argument("--tasks", type=numbers, help="numbers of tasks, by default 8,24,64")
+    parser.add_argument("--sizes", type=names, help="small, medium, 100m, 1b, tiny")
+    parser.add_argument("--tokens", type=int, help="training tokens per task, by default 20000")
+    parser.add_argument("--probes", type=int, help="per task, by default 64")
+    parser.add_argument("--parts", type=int, help="measure one part of so many, once")
+    parser.add_argument("--batch-size", type=int, help="by default 16, on a GPU 4")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument(
+        "--contenders", type=names, help=f"of ours, {', '.join(TRAIN)}; by default all but plain"
+    )
+    parser.add_argument("--json", type=Path, help="write a list of results here")
+    parser.add_argument("--page", type=Path, help="write the tables for people here")
+    parser.add_argument("--plot", type=Path, help="write the cost against N here, SVG")
+    parser.add_argument("--profile", choices=("ours", *TRAIN), help="operations, of a small case")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(Case(**json.loads(options.one)))))
+        return
+    gpu = options.device.startswith("cuda")
+    usual = ["100m", "1b"] if gpu else ["small", "medium"]
+    sizes = options.sizes or (usual[:1] if options.quick else usual)
+    tasks = options.tasks or ([4] if options.quick else [24] if gpu else [8, 24, 64])
+    tokens = options.tokens or (500 if options.quick else 20_000)
+    probes = options.probes or (4 if options.quick else 64)
+    batch_size = options.batch_size or (4 if gpu else 16)
+    common = (batch_size, options.threads, options.device, options.dtype)
+    if options.profile:
+        case = Case(
+            options.profile, sizes[0], tasks[0], tokens, probes, 0, options.parts or 1, *common
+        )
+        print(profile(case))
+        return
+    contenders = options.contenders or ["trainer", "one_by_one", "ours"]
+    found: list[dict[str, Any]] = []
+    for size in sizes:
+        for n in tasks:
+            default = (1, 1) if options.quick or gpu else PARTS.get((size, n), (n, 1))
+            parts, repeats = (options.parts, 1) if options.parts else default
+            for k in range(repeats):
+                turn = contenders[k % len(contenders) :] + contenders[: k % len(contenders)]
+                for contender in turn:
+                    case = Case(contender, size, n, tokens, probes, k, parts, *common)
+                    result = kept_or_measured(case)
+                    if result is not None:
+                        found.append(result)
+                        print(summary(result), flush=True)
+            write(options, found)
+
+
+def write(options: argparse.Namespace, found: list[dict[str, Any]]) -> None:
+    """After every setting, so that an interrupted run leaves what it measured."""
+    from specialist_page import flat
+
+    if options.json:
+        options.json.write_text(json.dumps(flat(found), indent=1) + "\n")
+    if options.page:
+        options.page.write_text(page(found))
+    if options.plot:
+        options.plot.write_text(plot(found))
+
+
+if __name__ == "__main__":
+    main()
