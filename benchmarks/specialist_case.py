@@ -69,7 +69,7 @@ class Task:
 class Recipe:
     """What all contenders share.
 
-    grouped: the Trainer groups rows by length itself; else it gets our batches (tests).
+    grouped: the plain Trainer groups rows by length itself; else it gets our batches too (tests).
     answer_tokens: how many distributions of an answer are compared. memory: bytes of probabilities held
     at a time by the Trainer's user; score_batch: rows of the pool in one forward pass.
     """

@@ -1,12 +1,13 @@
 """The peers of benchmarks/specialists.py: N adapters trained and asked one after another.
 
-`trainer`: PEFT and transformers.Trainer with what makes them fast here: rows grouped by length, padding
-to the batch, only answer positions through the output head (`logits_to_keep` and `shift_labels`, both
-arguments of the model), fused AdamW, no evaluation, saving, logging or bars; then PEFT's `set_adapter`,
-once per adapter and stretch of the pool, rows sorted by length, and the JSD straight from its definition
-in float32. `trainer_plain` differs in one thing: `labels` with -100 on the prompt and nothing else, so that
-every position goes through the output head, as most scripts have it. `one_by_one`: the plain loop that
-the bank replaced, as it was in version 0.1.
+`trainer`: PEFT and transformers.Trainer with what makes them fast here: our batches (rows of one length
+together, padded to the batch; its own `group_by_length` pads 2 % more), only answer positions through
+the output head (`logits_to_keep`, an argument of the model), only answer tokens into the loss
+(`compute_loss_func`), fused AdamW, no evaluation, saving, logging or bars. Then PEFT's `set_adapter`, once
+per adapter and stretch of the pool, rows sorted by length, and the JSD by its definition in float32.
+`trainer_plain`: as most scripts have it, `labels` with -100 on the prompt and `group_by_length`, so that
+every position goes through the output head; asked like `trainer`.
+`one_by_one`: the plain loop that the bank replaced, as it was before.
 
 All of them compute the same: tests/specialists/test_benchmark_peers.py.
 Source: documentation of transformers 5.23 and peft 0.21; the settings were tried one by one (the page).
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -72,11 +74,11 @@ def train_all(
     return folders
 
 
-def train_trainer(wrapped: Any, task: Task, recipe: Recipe, heads: str = "answers") -> None:
+def train_trainer(wrapped: Any, task: Task, recipe: Recipe, plain: bool = False) -> None:
     """`transformers.Trainer` on answer tokens.
 
     Args:
-        heads: "answers" sends answer positions through the output head only, "all" every position.
+        plain: as most scripts have it, see above.
     """
     from torch.utils.data import DataLoader
     from transformers import PrinterCallback, Trainer, TrainingArguments
@@ -88,16 +90,16 @@ def train_trainer(wrapped: Any, task: Task, recipe: Recipe, heads: str = "answer
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
     steps = len(task.batches)
     data = [{"input_ids": r.input_ids, "prompt": r.num_prompt_tokens} for r in task.rows]
-    collator = answer_collator if heads == "answers" else plain_collator
+    collator = plain_collator if plain else answer_collator
 
-    class Ours(Trainer):
+    class Batched(Trainer):
         def get_train_dataloader(self) -> Any:
-            if recipe.grouped:
+            if plain and recipe.grouped:
                 return super().get_train_dataloader()
             return DataLoader(data, batch_sampler=task.batches, collate_fn=self.data_collator)
 
     with tempfile.TemporaryDirectory() as nothing_is_written:
-        trainer = Ours(
+        trainer = Batched(
             model=wrapped,
             args=TrainingArguments(
                 output_dir=nothing_is_written,
@@ -120,6 +122,7 @@ def train_trainer(wrapped: Any, task: Task, recipe: Recipe, heads: str = "answer
             ),
             train_dataset=data,
             data_collator=lambda rows: collator(rows, recipe.pad_id),
+            compute_loss_func=None if plain else answer_loss,
             optimizers=(
                 optimizer,
                 torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_linear(steps, recipe.warmup)),
@@ -130,7 +133,7 @@ def train_trainer(wrapped: Any, task: Task, recipe: Recipe, heads: str = "answer
 
 
 def train_trainer_plain(wrapped: Any, task: Task, recipe: Recipe) -> None:
-    train_trainer(wrapped, task, recipe, heads="all")
+    train_trainer(wrapped, task, recipe, plain=True)
 
 
 def plain_collator(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
@@ -163,7 +166,6 @@ def answer_collator(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, to
         "attention_mask": mask,
         "position_ids": (mask.cumsum(1) - 1).clamp_min(0),
         "labels": wanted[:, columns],
-        "shift_labels": wanted[:, columns],
         "logits_to_keep": columns,
     }
 
@@ -188,14 +190,19 @@ def wanted_answers(rows: Sequence[Row], recipe: Recipe, device: torch.device) ->
     )
     inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
     labels = inputs.pop("labels")
-    del inputs["shift_labels"]
     wanted = labels != IGNORED
     first = (wanted.cumsum(1) <= recipe.answer_tokens)[wanted]
     return Wanted(inputs, wanted, labels[wanted], wanted.nonzero(as_tuple=True)[0], first)
 
 
+def answer_loss(outputs: Any, labels: torch.Tensor, **_: Any) -> torch.Tensor:
+    """Mean over the answer tokens; other kept positions cost no softmax."""
+    wanted = labels != IGNORED
+    return cross_entropy(outputs.logits[wanted].float(), labels[wanted])
+
+
 def train_plain_loop(wrapped: Any, task: Task, recipe: Recipe) -> None:
-    """The plain loop of version 0.1, without its validation."""
+    """The loop as it was before the bank, without its validation."""
     parameters = [p for p in wrapped.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
     factor = warmup_linear(len(task.batches), recipe.warmup)
@@ -205,7 +212,7 @@ def train_plain_loop(wrapped: Any, task: Task, recipe: Recipe) -> None:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * factor(step)
         logits = wrapped(**batch.inputs, use_cache=False).logits[batch.wanted]
-        loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets)
+        loss = cross_entropy(logits.float(), batch.targets)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
         if not (math.isfinite(float(loss.detach())) and math.isfinite(float(norm))):
@@ -295,7 +302,7 @@ def direct_jsd(probs: torch.Tensor, entries: int = 1 << 19) -> torch.Tensor:
 def score_plain_loop(
     model: Any, folders: Sequence[Path], pool: Sequence[Row], recipe: Recipe, clock: Clock
 ) -> Scores:
-    """`answer_pool` over the sequential bank as in version 0.1: every batch, every adapter, its pairs."""
+    """`answer_pool` as it was before the bank: every batch, every adapter, then its pairs."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     with clock("load"):
@@ -313,9 +320,7 @@ def score_plain_loop(
                     layer._active_adapter = [str(s)]
                 with wrapped.disable_adapter() if s < 0 else nullcontext():
                     logits = wrapped(**b.inputs, use_cache=False).logits[b.wanted]
-                nats = torch.nn.functional.cross_entropy(
-                    logits.float(), b.targets, reduction="none"
-                )
+                nats = cross_entropy(logits.float(), b.targets, reduction="none")
                 (scores.base_nats if s < 0 else scores.nats[s])[index] = _sums(nats, b, len(index))
                 if s >= 0:
                     probs[s] = torch.softmax(logits[b.first].double(), dim=-1).float()
@@ -326,7 +331,7 @@ def score_plain_loop(
 
 
 def entropy_jsd(probs: torch.Tensor, entries: int = 1 << 18) -> torch.Tensor:
-    """Version 0.1: entropy of the mean less mean of the entropies, tiles, float64 sums."""
+    """Before the bank: entropy of the mean less mean of the entropies, tiles, float64 sums."""
 
     def entropy(p: torch.Tensor) -> torch.Tensor:
         logs = p.clamp_min(torch.finfo(p.dtype).tiny).log_()

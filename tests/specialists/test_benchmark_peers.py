@@ -169,7 +169,7 @@ def test_a_subset_is_trained_and_its_adapters_answer_for_the_rest(tmp_path: Path
 
 def test_lengths_are_grouped_as_the_library_does_it(tmp_path: Path) -> None:
     """Other batches, so other adapters; that it runs and trains is all there is to see."""
-    found = answer("trainer", tmp_path, grouped=True)
+    found = answer("trainer_plain", tmp_path, grouped=True)
     assert (
         float(weights(found, 0)[next(k for k in weights(found, 0) if "lora_B" in k)].abs().max())
         > 1e-3
