@@ -1,20 +1,73 @@
 """Jensen-Shannon divergence of every pair of specialists at every answer token, over the whole vocabulary.
 
-The fast path: float32 probabilities, float64 sums, accumulated block by block and never stored. It uses
-JSD_ij = H((p_i + p_j) / 2) - (H_i + H_j) / 2, so each pair costs one logarithm per vocabulary entry.
-Reference: `mishran.affinity.pairwise_jsd` in float64; they agree to 1e-6 (tests).
+With r(v) the largest of the n probabilities of v, m = (p_i + p_j) / 2 and F(p) = sum p ln(p / r),
 
-Source: Lin, "Divergence measures based on the Shannon entropy", 1991, eq. 4.1; Chanda et al.,
-arXiv 2507.12612 name the JSD between specialists, the details (shared pool, weights) are ours.
+    JSD(p_i, p_j) = (F(p_i) + F(p_j)) / 2 - F(m),
+
+so a pair costs one logarithm per vocabulary entry. |F| <= ln n, and its terms vanish where specialists
+agree; float32 terms with float64 sums over tiles of the vocabulary stay within 1e-6 of float64
+whatever the distributions are. (Entropies, r = 1, are of the size of ln V: their rounding alone can
+be 1e-6 where a distribution over 152,000 tokens is flat.)
+
+On a CPU with numba installed one fused loop does it (`divergence_kernel`); without, or on a GPU,
+operations of torch on tiles that stay in cache. Answer tokens are shared out among threads.
+Memory: one answer token of all specialists, twice, and the tiles, per thread.
+
+Source: r = 1 is Lin, "Divergence measures based on the Shannon entropy", 1991, eq. 4.1; that r drops
+out and |F| <= ln n (Jensen, sum r <= n) is derived. Speed and what was rejected: docs/log.md.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-BLOCK = 1 << 18  # float32 entries worked on at a time: they stay in a core's cache
+from mishran.errors import ModelError
+from mishran.specialists.divergence_kernel import TINY, fused_kernel
+
+ENTRIES = 1 << 15  # of all specialists worked on at a time on a CPU: measured, docs/log.md
+ENTRIES_GPU = 1 << 24  # assumption
+NORMALISED = 1e-3
+
+
+def pairwise_jsd_from_logits(
+    logits: torch.Tensor, *, threads: int | None = None, fused: bool | None = None
+) -> torch.Tensor:
+    """JSD / ln 2 of all pairs of specialists at every answer token.
+
+    Args:
+        logits: (n, A, V) of n specialists at A answer tokens, any float type and any strides (those
+            of a transposed (A, n, V) included).
+        threads: on a CPU; default, those of torch.
+        fused: the fused loop of numba (True), torch operations (False), what there is (None).
+
+    Returns:
+        (A, n (n-1) / 2) float64, pairs in the order of `torch.triu_indices(n, n, 1)`. Rounding may
+        leave values 1e-7 outside [0, 1]; the caller clips and records.
+
+    Raises:
+        ModelError: logits of a specialist at a token without a distribution (NaN, infinity).
+    """
+    return _pairwise(logits, _exponentials, threads, fused)
+
+
+def pairwise_jsd_fast(
+    probs: torch.Tensor, *, threads: int | None = None, fused: bool | None = None
+) -> torch.Tensor:
+    """As `pairwise_jsd_from_logits`, of (n, A, V) probabilities.
+
+    Raises:
+        ModelError: a distribution that does not sum to 1 within 1e-3.
+    """
+    return _pairwise(probs, _normalised, threads, fused)
 
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:
@@ -22,37 +75,153 @@ def probabilities(logits: torch.Tensor) -> torch.Tensor:
     return torch.softmax(logits.double(), dim=-1).float()
 
 
-def pairwise_jsd_fast(probs: torch.Tensor) -> torch.Tensor:
-    """JSD / ln 2 of all pairs.
+def _exponentials(block: torch.Tensor, token: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """exp of (n, V) logits, the largest 1, and their (n,) sums.
 
-    Args:
-        probs: (n, A, V) float32 probabilities of n specialists at A answer tokens.
-
-    Returns:
-        (A, k) float64, pairs in the order of `torch.triu_indices(n, n, 1)`. Rounding may leave values a
-        few 1e-8 outside [0, 1]; the caller clips and records.
+    Not torch.softmax, whose exponential is off by up to 5e-6 on AVX-512.
     """
-    n, num_tokens, vocab = probs.shape
-    first, second = torch.triu_indices(n, n, 1)
-    pairs = len(first)
-    mixed = torch.zeros(num_tokens, pairs, dtype=torch.float64, device=probs.device)
-    own = torch.zeros(num_tokens, n, dtype=torch.float64, device=probs.device)
-    offsets = [i * n - i * (i + 1) // 2 for i in range(n)]
-    tile = max(1, min(vocab, BLOCK // max(1, n)))
-    rows = max(1, BLOCK // (n * tile))
-    for a in range(0, num_tokens, rows):
-        for v in range(0, vocab, tile):
-            block = probs[:, a : a + rows, v : v + tile].contiguous()
-            own[a : a + rows] += _entropy(block).T
-            for i in range(n - 1):
-                start = offsets[i]
-                middle = (block[i] + block[i + 1 :]).mul_(0.5)
-                mixed[a : a + rows, start : start + n - 1 - i] += _entropy(middle).T
-    jsd = mixed - 0.5 * (own[:, first] + own[:, second])
-    return jsd / math.log(2.0)
+    weights = block.float()
+    weights = (weights - weights.amax(dim=-1, keepdim=True)).exp_()
+    mass = _mass(weights)
+    if not bool(torch.isfinite(mass).all()):
+        i = int((~torch.isfinite(mass)).nonzero()[0])
+        raise ModelError(
+            expected="finite logits",
+            found="NaN or infinity",
+            where=f"specialist {i}, answer token {token}",
+            fix="use dtype: float32, or train that specialist with a lower learning rate",
+        )
+    return weights, mass
 
 
-def _entropy(p: torch.Tensor) -> torch.Tensor:
-    """-sum p ln p over the last axis, float64; 0 ln 0 = 0."""
-    tiny = torch.finfo(p.dtype).tiny
-    return -(p.clamp_min(tiny).log_().mul_(p)).sum(dim=-1, dtype=torch.float64)
+def _normalised(block: torch.Tensor, token: int) -> tuple[torch.Tensor, torch.Tensor]:
+    probs = block.float().contiguous()
+    mass = _mass(probs)
+    wrong = ~((mass - 1.0).abs() <= NORMALISED)
+    if bool(wrong.any()):
+        i = int(wrong.nonzero()[0])
+        raise ModelError(
+            expected="probabilities that sum to 1",
+            found=f"a sum of {float(mass[i]):.6g}",
+            where=f"specialist {i}, answer token {token}",
+            fix="hand over logits, to pairwise_jsd_from_logits",
+        )
+    return probs, mass
+
+
+def _mass(weights: torch.Tensor) -> torch.Tensor:
+    """(n,) float64 sums of (n, V): float32 within 256 entries, three times faster than all float64."""
+    whole = weights.shape[1] // 256 * 256
+    parts = weights[:, :whole].view(len(weights), -1, 256).sum(dim=-1)
+    rest = weights[:, whole:].sum(dim=-1, dtype=torch.float64)
+    return parts.sum(dim=-1, dtype=torch.float64) + rest
+
+
+def _pairwise(
+    values: torch.Tensor,
+    weights_of: Callable[[torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]],
+    threads: int | None,
+    fused: bool | None,
+) -> torch.Tensor:
+    n, num_tokens, _ = values.shape
+    device = values.device.type
+    kernel = fused_kernel() if fused is not False and device == "cpu" else None
+    if fused and kernel is None:
+        raise ModelError(
+            expected="numba and logits on the CPU for fused=True",
+            found=f"logits on {device}" + (" and no numba" if device == "cpu" else ""),
+            where="pairwise JSD",
+            fix="pip install numba, or leave fused out",
+        )
+    out = torch.empty(num_tokens, n * (n - 1) // 2, dtype=torch.float64, device=values.device)
+
+    def work(tokens: range) -> None:
+        with torch.inference_mode():
+            for a in tokens:
+                block, mass = weights_of(values[:, a], a)
+                if kernel is None:
+                    out[a] = _from_torch(block, mass)
+                else:
+                    kernel(block.numpy(), (1.0 / mass).numpy(), out[a].numpy())
+
+    if device != "cpu":
+        work(range(num_tokens))
+        return out
+    with _one_thread_each() as available:
+        count = max(1, min(threads or available, num_tokens))
+        if count == 1:
+            work(range(num_tokens))
+        else:
+            with ThreadPoolExecutor(count) as pool:
+                list(pool.map(work, (range(t, num_tokens, count) for t in range(count))))
+    return out
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[int]:
+    """Operations of torch run in the thread that calls them; yields how many they had before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield before
+    finally:
+        torch.set_num_threads(before)
+
+
+def _from_torch(block: torch.Tensor, mass: torch.Tensor) -> torch.Tensor:
+    """(k,) of (n, V) distributions and their (n,) sums.
+
+    Pairs are taken by distance, (i, i + d mod n) for all i at once: the n ratios p / r lie one after
+    the other, followed by the first n / 2 again, and a distance is one sum of two flat slices.
+    """
+    n, vocab = block.shape
+    entries = ENTRIES if block.device.type == "cpu" else ENTRIES_GPU
+    tile = max(1, min(vocab, entries // n))
+    rows = n + n // 2
+    space = [block.new_empty(size * tile) for size in (rows, rows, n)]
+    dot, view = _dots(block.device.type)
+    own, mixed = (view(block.new_zeros(size, dtype=torch.float64)) for size in (n, (n // 2, n)))
+    scale = (1.0 / mass).float()[:, None]
+    for v in range(0, vocab, tile):
+        width = min(tile, vocab - v)
+        p, x, logs = (one[: len(one) // tile * width].view(-1, width) for one in space)
+        torch.mul(block[:, v : v + width], scale, out=p[:n]).clamp_min_(float(TINY))
+        p[n:] = p[: n // 2]
+        torch.div(p, p[:n].amax(dim=0), out=x)
+        own += dot(view(p[:n]), view(torch.log(x[:n], out=logs)))
+        flat, flat_logs = x.mul_(0.5).view(-1), logs.view(-1)
+        for d in range(1, n // 2 + 1):
+            count = n // 2 if 2 * d == n else n
+            some = flat_logs[: count * width]
+            torch.add(flat[: count * width], flat[d * width : (d + count) * width], out=some)
+            torch.log(some, out=some)
+            mixed[d - 1, :count] += dot(view(p[:count]), view(logs[:count]))
+            mixed[d - 1, :count] += dot(view(p[d : d + count]), view(logs[:count]))
+    return _combine(torch.as_tensor(own), torch.as_tensor(mixed), n)
+
+
+def _dots(device: str) -> tuple[Callable[[Any, Any], Any], Callable[[torch.Tensor], Any]]:
+    """Dot products of rows, and the view of a tensor they take.
+
+    On a CPU NumPy's, which are BLAS dots; torch multiplies, writes and sums.
+    """
+    if device == "cpu":
+        return np.vecdot, torch.Tensor.numpy
+    return torch.linalg.vecdot, lambda tensor: tensor
+
+
+def _combine(own: torch.Tensor, mixed: torch.Tensor, n: int) -> torch.Tensor:
+    """own: (n,) F(p); mixed: (n // 2, n) 2 F(m) by distance; nats to bits."""
+    first, second, place = _order(n)
+    jsd = own[first] + own[second] - mixed.reshape(-1)[place]
+    return jsd / (2.0 * math.log(2.0))
+
+
+@cache
+def _order(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Both members of each pair, and where a table by distance holds it."""
+    first, second = np.triu_indices(n, 1)
+    near = second - first <= n // 2
+    distance = np.where(near, second - first, n - (second - first))
+    start = np.where(near, first, second)
+    return first, second, (distance - 1) * n + start

@@ -1,0 +1,213 @@
+"""How fast the pairwise divergences are, beside the logarithms they need and the direct form in torch.
+
+    python benchmarks/jsd.py [--quick] [--threads 1 2] [--json FILE]
+
+From logits of N specialists at A answer tokens over V entries to A x N(N-1)/2 divergences, softmax
+included. Three numbers of each case, in the same process, taken in turn, best of 5 (of 3 where one
+takes over a second):
+the time of A N(N-1)/2 V logarithms at the machine's rate (torch.log, float32, in cache, the same
+number of threads); the best of the direct forms below, whose logarithms of p are computed once;
+ours, as one fused loop (needs numba) and as operations of torch. Errors are against
+`mishran.affinity.pairwise_jsd` in float64.
+
+Numba uses half the width of AVX-512 unless told otherwise by the environment variable
+NUMBA_CPU_FEATURES (all features of the machine and -prefer-256-bit); the name of a result says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mishran.affinity import pairwise_jsd
+from mishran.specialists.divergence import pairwise_jsd_from_logits
+from mishran.specialists.divergence_kernel import fused_kernel
+
+WORK = 6e7  # pairs x entries x tokens of a case, at least
+CACHED = 1 << 16  # numbers whose logarithm is taken at a time
+WIDE = "-prefer-256-bit" in os.environ.get("NUMBA_CPU_FEATURES", "")
+
+
+def answers(n: int, tokens: int, vocab: int, seed: int = 0) -> torch.Tensor:
+    """Logits like a language model's: a common part that falls with rank, and differences."""
+    rng = torch.Generator().manual_seed(seed)
+    rank = -1.1 * torch.log(torch.arange(1.0, vocab + 1.0))
+    common = rank[torch.stack([torch.randperm(vocab, generator=rng) for _ in range(tokens)])]
+    return common + 1.5 * torch.randn(n, tokens, vocab, generator=rng)
+
+
+def direct_by_pair(logits: torch.Tensor) -> torch.Tensor:
+    """(KL(p || m) + KL(q || m)) / 2, pair by pair on all tokens."""
+    logs = torch.log_softmax(logits, dim=-1)
+    p = logs.exp()
+    out = []
+    for i, j in zip(*np.triu_indices(len(p), 1), strict=True):
+        m = ((p[i] + p[j]) / 2).log()
+        out.append((p[i] * (logs[i] - m) + p[j] * (logs[j] - m)).sum(dim=-1) / 2)
+    return torch.stack(out, dim=1) / np.log(2.0)
+
+
+def direct_by_row(logits: torch.Tensor) -> torch.Tensor:
+    """The same, token by token, a specialist with all later ones at once."""
+    n, tokens, _ = logits.shape
+    out = torch.empty(tokens, n * (n - 1) // 2)
+    for a in range(tokens):
+        logs = torch.log_softmax(logits[:, a], dim=-1)
+        p = logs.exp()
+        first = 0
+        for i in range(n - 1):
+            m = ((p[i] + p[i + 1 :]) / 2).log()
+            terms = p[i] * (logs[i] - m) + p[i + 1 :] * (logs[i + 1 :] - m)
+            out[a, first : first + n - 1 - i] = terms.sum(dim=-1) / 2
+            first += n - 1 - i
+    return out / np.log(2.0)
+
+
+def entropies_by_row(logits: torch.Tensor) -> torch.Tensor:
+    """H(m) - (H(p) + H(q)) / 2 on whole rows: one logarithm for a pair, no tiles."""
+    n, tokens, _ = logits.shape
+    first, second = torch.triu_indices(n, n, 1)
+    out = torch.empty(tokens, len(first))
+    for a in range(tokens):
+        logs = torch.log_softmax(logits[:, a], dim=-1)
+        p = logs.exp()
+        own = (p * logs).sum(dim=-1)
+        start = 0
+        for i in range(n - 1):
+            m = (p[i] + p[i + 1 :]) / 2
+            out[a, start : start + n - 1 - i] = -(m * m.log()).sum(dim=-1)
+            start += n - 1 - i
+        out[a] += (own[first] + own[second]) / 2
+    return out / np.log(2.0)
+
+
+DIRECT = {"by pair": direct_by_pair, "by row": direct_by_row}
+
+
+def logarithms(threads: int) -> Callable[[], float]:
+    """Seconds of one logarithm, with that many threads at work, each on its own numbers in cache."""
+    space = [(torch.rand(CACHED), torch.empty(CACHED)) for _ in range(threads)]
+    pool = ThreadPoolExecutor(threads)
+
+    def one(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+        for _ in range(200):
+            torch.log(pair[0], out=pair[1])
+
+    def run() -> float:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        start = time.perf_counter()
+        list(pool.map(one, space))
+        seconds = (time.perf_counter() - start) / (200 * CACHED * threads)
+        torch.set_num_threads(before)
+        return seconds
+
+    return run
+
+
+def clock(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def case(n: int, vocab: int, threads: int, quick: bool) -> list[dict]:
+    torch.set_num_threads(threads)
+    pairs = n * (n - 1) // 2
+    tokens = threads * max(1, round(WORK / (pairs * vocab * threads)))
+    logits = answers(n, tokens, vocab)
+    ways = {"torch": lambda: pairwise_jsd_from_logits(logits, fused=False)}
+    if fused_kernel() is not None:
+        label = "fused, 512 bits" if WIDE else "fused"
+        ways = {label: lambda: pairwise_jsd_from_logits(logits, fused=True), **ways}
+    others = {**DIRECT, "entropies by row": entropies_by_row}
+    peers = {name: lambda f=f: f(logits) for name, f in others.items()}
+    log, rate, best = logarithms(threads), float("inf"), {}
+    rounds = 2 if quick else 5
+    with torch.inference_mode():
+        for k in range(rounds):
+            for name, run in {**ways, **peers}.items():
+                if k >= 2 and best[name] > 1.0:
+                    continue
+                rate = min(rate, log())
+                best[name] = min(best.get(name, float("inf")), clock(run))
+    limit = rate * tokens * pairs * vocab
+    direct = min(DIRECT, key=lambda name: best[name])
+    rows = []
+    for way in ways:
+        title = f"N={n} V={vocab} A={tokens}, {threads} threads, {way}"
+        for peer, name, goal in (
+            (limit, "its logarithms alone", "ratio >= 0.6"),
+            (best[direct], f"direct {direct}", "ratio >= 2.5"),
+            (best["entropies by row"], "entropies by row", "none"),
+        ):
+            rows.append(row(f"{title} / {name}", best[way], peer, name, goal))
+    return rows
+
+
+def row(name: str, ours: float, peer: float | None, peer_name: str | None, goal: str) -> dict:
+    ratio = peer / ours if peer and ours else None
+    print(f"{name}: {ours:.4g}" + ("" if ratio is None else f", ratio {ratio:.3g}"), flush=True)
+    return {
+        "name": name,
+        "ours": ours,
+        "peer": peer,
+        "peer_name": peer_name,
+        "ratio": ratio,
+        "goal": goal,
+    }
+
+
+def errors(quick: bool) -> list[dict]:
+    """Largest absolute difference from float64, ours and the better direct form's."""
+    noise = torch.randn(8, 1, 152001, generator=torch.Generator().manual_seed(1))
+    one_hot = torch.full((3, 1, 8192), -1e4)
+    one_hot[0, 0, 0] = one_hot[1, 0, 0] = one_hot[2, 0, 5] = 1e4
+    cases = {
+        "like a language model's": answers(8, 1, 152001),
+        "near identical (1e-4)": answers(1, 1, 152001) + 1e-4 * noise,
+        "near flat (1e-4)": 1e-4 * noise,
+        "normal, spread 5": 5 * noise,
+        "huge (spread 3000)": 3000 * noise,
+        "one-hot": one_hot,
+        "N=64": answers(64, 1, 8001) if quick else answers(64, 2, 32001),
+    }
+    ways = [False] + [True] * (fused_kernel() is not None)
+    rows = []
+    for name, logits in cases.items():
+        want = pairwise_jsd(torch.log_softmax(logits.double(), dim=-1).numpy())
+        others = [np.abs(f(logits).double().numpy() - want).max() for f in DIRECT.values()]
+        for fused in ways:
+            got = pairwise_jsd_from_logits(logits, fused=fused).numpy()
+            title = f"error, {name}, {'fused' if fused else 'torch'}"
+            worst = float(np.abs(got - want).max())
+            rows.append(row(title, worst, float(min(others)), "direct", "ours <= 1e-6"))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer cases; under 60 s")
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--json", type=Path, help="write a list of results here")
+    options = parser.parse_args()
+    rows = errors(options.quick)
+    sizes = (8, 38) if options.quick else (8, 24, 38, 64)
+    for threads in options.threads:
+        for n in sizes:
+            for vocab in (8192, 152000) if options.quick else (8192, 32000, 152000):
+                rows += case(n, vocab, threads, options.quick)
+                if options.json:
+                    options.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
