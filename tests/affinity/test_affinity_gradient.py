@@ -65,20 +65,14 @@ def test_centred_by_hand() -> None:
         assert matrix[i, j] == matrix[j, i] == pytest.approx(want)
 
 
-def test_the_kernels_distance_is_the_first_order_excess_loss() -> None:
-    """On quadratic losses with equal curvature, steps of unit length leave an excess loss that is it.
-
-    L_j(w) = |w|^2 / 2 + g_j w, and specialist i stands at -g_i, so L_ij - L_jj = |g_i - g_j|^2 / 2.
-    """
+def test_the_kernels_distance_is_the_excess_loss_to_first_order() -> None:
+    """Losses L_j(w) = g_j w and specialists at w_i = -g_i: L_ij - L_jj, both ways together."""
     g = task_gradients(table_of(3, 5))
-    at = -g
-    loss = (at**2).sum(axis=1)[:, None] / 2 + at @ g.T
+    loss = -g @ g.T
     excess = loss - np.diag(loss)[None, :]
-    distance = ((g[:, None] - g[None, :]) ** 2).sum(axis=2)
-    np.testing.assert_allclose((excess + excess.T) / 2, distance / 2)
     kernel = gradient_affinity(table_of(3, 5), "kernel", 0).matrix
-    scale = np.median(distance[np.triu_indices(5, 1)])
-    np.testing.assert_allclose(-scale * np.log(kernel), distance, atol=1e-9)
+    scale = np.median((excess + excess.T)[np.triu_indices(5, 1)])
+    np.testing.assert_allclose(-scale * np.log(kernel), excess + excess.T, atol=1e-9)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

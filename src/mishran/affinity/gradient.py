@@ -2,9 +2,10 @@
 
 With g_i the mean gradient of task i's probes (projected: `mishran.specialists.gradients`):
 
-- kernel (default): S_ij = exp(-|g_i - g_j|^2 / c), c the median squared distance of two tasks. A step
-  along -g_i instead of -g_j changes the losses of i and j by |g_i - g_j|^2 per unit of step: to first
-  order this distance is what the PMI affinity measures, and the kernel lets it saturate as the JSD does.
+- kernel (default): S_ij = exp(-|g_i - g_j|^2 / c), c the median squared distance of two tasks. To first
+  order, a specialist that went -g_i answers task j worse than one that went -g_j by |g_j|^2 - g_i g_j;
+  both ways together that is |g_i - g_j|^2, twice what the PMI affinity measures. The kernel lets it
+  saturate, as the JSD does.
 - cosine: of g_i and g_j. Blind to how far a task moves the model.
 - centred: cosine after the mean over all tasks is taken out, so that what all tasks have in common
   (the form of an answer) does not count. Its rows depend on which tasks there are; so does c.
@@ -13,7 +14,7 @@ All three are positive semi-definite by construction and have a diagonal of 1. N
 specialists: docs/results/first-order.md has the rank correlations with the JSD affinity.
 
 Source: gradient-based task affinity, Li et al., arXiv 2409.06091 (Grad-TAG); the first-order form of the
-PMI affinity: derived; Gaussian kernel with the median heuristic: Gretton et al., JMLR 13 (2012), sec. 8.
+PMI affinity: derived; Gaussian kernel with the median heuristic: Gretton et al., JMLR 13 (2012).
 """
 
 from __future__ import annotations
