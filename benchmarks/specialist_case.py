@@ -85,7 +85,7 @@ class Recipe:
     grouped: bool = True
     answer_tokens: int = 64
     score_batch: int = 32
-    memory: int = 2 << 30
+    memory: int = 1 << 30
 
 
 class Scores(NamedTuple):

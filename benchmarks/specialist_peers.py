@@ -171,7 +171,7 @@ def answer_collator(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, to
 
 
 class Wanted(NamedTuple):
-    """A batch for the model, and where in its logits (B, K, V) the answers are.
+    """A batch, and where in its logits (B, K, V) the answers are.
 
     wanted: (B, K). targets, rows: (A,) token and row of each answer token; first: (A,) those compared.
     """
@@ -273,11 +273,11 @@ def score_peft(
     return scores
 
 
-def direct_jsd(probs: torch.Tensor, entries: int = 1 << 19) -> torch.Tensor:
+def direct_jsd(probs: torch.Tensor, entries: int = 1 << 17) -> torch.Tensor:
     """1/2 KL(p_i | m) + 1/2 KL(p_j | m) over ln 2 of every pair, float32, one specialist with all later.
 
     Args:
-        probs: (n, A, V). entries: of one temporary, so that it stays in cache.
+        probs: (n, A, V). entries: of one temporary, so that it stays in cache (tried: 2^16 to 2^22).
 
     Returns:
         (A, k), pairs in the order of `torch.triu_indices(n, n, 1)`.
@@ -374,9 +374,7 @@ def one_after_another(
 ) -> Outcome:
     """What a contender of `TRAIN` does.
 
-    Args:
-        tasks: those that are trained.
-        n: specialists that answer the pool; beyond the tasks, the same adapters again.
+    n: specialists that answer the pool; where fewer tasks are trained, their adapters again.
     """
     trained = train_all(TRAIN[contender], model, tasks, recipe, folder, clock)
     folders = [trained[i * len(tasks) // n] for i in range(n)]

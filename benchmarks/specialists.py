@@ -4,10 +4,10 @@
         [--threads 2] [--json FILE] [--page FILE] [--plot FILE] [--device cuda --dtype bfloat16]
 
 Same base, adapters (LoRA rank 16, alpha 32, all linear layers), tokens and probes; every measurement in
-a process of its own, contenders in turn. Each is kept in build/benchmark-specialists/ under its
-parameters and the commit of the code it ran, so that an interrupted run goes on. Where the whole would
-take too long, evenly spaced parts are measured and scaled by tokens (training) or answer tokens
-(asking), see `PARTS`; the page says which.
+a process of its own after a warm-up, contenders in turn. Each is kept in build/benchmark-specialists/
+under its parameters and a hash of the code it ran (the commit is noted), so that an interrupted run goes
+on. Where the whole would take too long, evenly spaced parts are measured and scaled by tokens
+(training) or answer tokens (asking), see `PARTS`; the page says which.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ from specialist_page import page, plot, summary
 from specialist_peers import TRAIN, one_after_another
 
 KEPT = ROOT / "build" / "benchmark-specialists"
+SHARED = ["benchmarks/specialist_case.py", "src/mishran/train/order.py"]
 CODE = {  # what a contender's numbers depend on
-    "ours": ["benchmarks", "src/mishran/train", "src/mishran/specialists"],
-    **{peer: ["benchmarks", "src/mishran/train/order.py"] for peer in TRAIN},
+    "ours": [*SHARED, "benchmarks/specialists.py", "src/mishran/train", "src/mishran/specialists"],
+    **{peer: [*SHARED, "benchmarks/specialist_peers.py"] for peer in TRAIN},
 }
 # (size, tasks) -> one part of how many, and how many parts are measured.
 PARTS = {
@@ -77,8 +78,9 @@ class Case:
     device: str
     dtype: str
 
-    def place(self, commit: str) -> Path:
-        text = json.dumps([dataclasses.asdict(self), commit], sort_keys=True)
+    def place(self, code: str) -> Path:
+        real = [bool(os.environ.get(name)) for name in ("MISHRAN_DATA", "MISHRAN_MODELS")]
+        text = json.dumps([dataclasses.asdict(self), real, code], sort_keys=True)
         name = f"{self.contender}-{self.size}-{self.n}-{self.k}"
         return KEPT / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
@@ -125,7 +127,7 @@ def ours(
             rows, plans = [t.rows for t in tasks], [t.batches for t in tasks]
             batches = (
                 lay_out(parts, recipe.pad_id, loaded.packs).to(model.device)
-                for parts in turns(rows, plans, TOKENS, TOKENS, lambda slot: True)
+                for parts in turns(rows, plans, TOKENS, lambda slot: True)
             )
             train(stacked, batches, updates)
         assert not updates.failed, updates.failed
@@ -154,17 +156,23 @@ def measure(case: Case) -> dict[str, Any]:
     recipe = Recipe(learning_rate(case.size), batch_size=case.batch_size)
     tokens, answers = sum(t.tokens for t in tasks), compared(pool, recipe)
     pool = pool[case.k :: case.parts]
+    if case.contender == "ours":
+        part = [task.part(case.k, case.parts) for task in tasks]
+    else:
+        part = tasks[case.k :: case.parts]
+
+    def go(part: Sequence[Task], n: int, pool: Sequence[Row], clock: Clock) -> Outcome:
+        with tempfile.TemporaryDirectory() as name:
+            given = (pool, recipe, Path(name), clock)
+            if case.contender == "ours":
+                return ours(model, part, *given)
+            return one_after_another(case.contender, model, part, n, *given)
+
+    warm = [task.part(0, len(task.batches)) for task in tasks[:2]]
+    go(warm, 2, [task.probes[0] for task in warm], Clock())  # imports and first calls, not counted
+    loaded = used_bytes()
     clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        loaded = used_bytes()
-        if case.contender == "ours":
-            part = [task.part(case.k, case.parts) for task in tasks]
-            outcome = ours(model, part, pool, recipe, Path(folder), clock)
-        else:
-            part = tasks[case.k :: case.parts]
-            outcome = one_after_another(
-                case.contender, model, part, case.n, pool, recipe, Path(folder), clock
-            )
+    outcome = go(part, case.n, pool, clock)
     trained = sum(task.tokens for task in part)
     return {
         **dataclasses.asdict(case),
@@ -188,32 +196,36 @@ def compared(pool: Sequence[Row], recipe: Recipe) -> int:
     return sum(min(len(r.input_ids) - r.num_prompt_tokens, recipe.answer_tokens) for r in pool)
 
 
-def commit(contender: str) -> str:
-    """Last commit of the contender's code, and a hash of what is not committed."""
+def code(contender: str) -> str:
+    """sha256 of the contender's code: any commit that leaves it alone keeps its measurements."""
+    files = [f for name in CODE[contender] for f in sorted((ROOT / name).rglob("*.py"))]
+    files += [ROOT / name for name in CODE[contender] if name.endswith(".py")]
+    text = "".join(f"{f.relative_to(ROOT)}\0{f.read_text()}\0" for f in files)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def git(*words: str) -> str:
-        command = ["git", *words, "--", *CODE[contender]]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
 
-    changed = git("diff", "HEAD")
-    dirty = f"+{hashlib.sha256(changed.encode()).hexdigest()[:8]}" if changed else ""
-    return (git("log", "-1", "--format=%h").strip() or "unknown") + dirty
+def commit() -> str:
+    """The commit that is checked out, + when something is not committed."""
+    command = ["git", "describe", "--always", "--dirty=+"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return found.stdout.strip() or "unknown"
 
 
 def kept_or_measured(case: Case) -> dict[str, Any] | None:
     """From the folder, or of a fresh process; None when that failed."""
-    code = commit(case.contender)
-    place = case.place(code)
+    place = case.place(code(case.contender))
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, __file__, "--one", json.dumps(dataclasses.asdict(case))]
         environment = {**os.environ, "OMP_NUM_THREADS": str(case.threads), "HF_HUB_OFFLINE": "1"}
         found = subprocess.run(command, capture_output=True, text=True, env=environment)
         if found.returncode:
-            print(f"{case.contender} failed: {found.stderr.strip()[-300:]}", file=sys.stderr)
+            print(
+                f"{case.contender} failed: {found.stderr.strip().splitlines()[-1]}", file=sys.stderr
+            )
             return None
         result = json.loads(found.stdout.splitlines()[-1])
-        place.write_text(json.dumps({**result, "commit": code}, indent=1) + "\n")
+        place.write_text(json.dumps({**result, "commit": commit()}, indent=1) + "\n")
     return json.loads(place.read_text())
 
 
@@ -274,7 +286,7 @@ def main() -> None:
     found: list[dict[str, Any]] = []
     for size in sizes:
         for n in tasks:
-            default = (1, 1) if options.quick or gpu else PARTS.get((size, n), (n, 1))
+            default = (1, 1) if options.quick or gpu else PARTS.get((size, n), (1, 1))
             parts, repeats = (options.parts, 1) if options.parts else default
             for k in range(repeats):
                 turn = contenders[k % len(contenders) :] + contenders[: k % len(contenders)]
