@@ -313,6 +313,8 @@ def plot(found: Sequence[Result]) -> str:
         for n in sorted({n for line in lines[size].values() for n, _ in line}):
             out.append(f'<text x="{x(n):.1f}" y="328" text-anchor="middle">{n}</text>')
         for contender, points in lines[size].items():
+            if not points:
+                continue
             where = " ".join(f"{x(n):.1f},{y(t):.1f}" for n, t in points)
             wide = 3 if contender == "ours" else 1.5
             out.append(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 from specialist_case import Clock, Outcome, Recipe, Row, Task  # noqa: E402
+from specialist_page import flat, met, page, plot  # noqa: E402
 from specialist_peers import (  # noqa: E402
     TRAIN,
     answer_collator,
@@ -174,3 +177,58 @@ def test_lengths_are_grouped_as_the_library_does_it(tmp_path: Path) -> None:
         float(weights(found, 0)[next(k for k in weights(found, 0) if "lora_B" in k)].abs().max())
         > 1e-3
     )
+
+
+def result(contender: str, n: int, seconds: float, k: int = 0) -> dict[str, Any]:
+    """Half of the training and a quarter of the pool of a case whose phases grow as they should."""
+    wall = {"train": seconds * n / 2, "load": 1.0, "forward": n**2 / 400, "jsd": n**3 / 40_000}
+    return {
+        **{"contender": contender, "size": "small", "n": n, "k": k, "parts": 2, "threads": 1},
+        **{"device": "cpu", "dtype": "float32", "tokens": 100, "probes": 4, "batch_size": 16},
+        **{"wall": wall, "cpu": wall, "scale": {"train": 2.0, "pool": 4.0}},
+        **{"tokens_trained": 50 * n, "weights": "w", "data": "drawn"},
+        "peak_mb": {phase: 1.0 for phase in wall},
+    }
+
+
+def test_the_page_scales_parts_to_the_whole_and_judges_the_bars() -> None:
+    found = [result("ours", n, 1.0) for n in (8, 24, 64)]
+    found += [result("trainer", n, 4.0, k) for n in (8, 24, 64) for k in (0, 1)]
+    rows = {(entry["name"], entry["peer_name"]): entry for entry in flat(found)}
+    gate = rows["training and scoring, small, n=24", "PEFT + Trainer"]
+    score = 1 + 24**2 / 100 + 24**3 / 10_000
+    assert gate["ours"] == pytest.approx(24 + score)
+    assert gate["ratio"] == pytest.approx((96 + score) / (24 + score)) and met(gate).endswith(
+        ": met"
+    )
+    share = rows["share of the JSD in the fit, small, n=24", None]
+    assert share["ours"] == pytest.approx(24**3 / 10_000 / (24 + score))
+    assert met({**share, "ours": 0.2}).endswith("**missed**")
+    assert rows["training, small, n=24", "PEFT + Trainer"]["ratio"] == pytest.approx(4.0)
+    assert "| small | bank | jsd | 3 | 0.0001 | 3.00 | 0% | 53 min |" in page(found)
+    assert plot(found).count("<polyline") == 2
+
+
+def test_where_the_bank_was_not_measured_nothing_is_claimed() -> None:
+    found = [result("trainer", 24, 4.0)]
+    gate = flat(found)[0]
+    assert gate["ours"] is None and gate["ratio"] is None
+    assert met(gate) == "ratio >= 2.5: not measured" and "not measured" in page(found)
+
+
+def test_parts_of_a_task_are_disjoint_and_make_the_whole() -> None:
+    parts = [TASKS[0].part(k, 2) for k in range(2)]
+    rows_of = [[task.rows[i] for b in task.batches for i in b] for task in (*parts, TASKS[0])]
+    assert sorted(rows_of[0] + rows_of[1]) == sorted(rows_of[2])
+    assert [len(b) for b in parts[1].batches] == [2, 4]
+    assert sum(part.tokens for part in parts) == sum(len(r.input_ids) for r in rows_of[2])
+
+
+def test_time_of_an_inner_phase_is_not_the_outer_one_s() -> None:
+    clock = Clock()
+    with clock("outer"):
+        with clock("inner"):
+            time.sleep(0.05)
+        time.sleep(0.01)
+    assert clock.wall["inner"] >= 0.05 > clock.wall["outer"] >= 0.01
+    assert min(clock.peak.values()) > 1 << 20
