@@ -108,6 +108,8 @@ class SpecialistConfig(Settings):
     curve_points: how often to validate, at 0 and at halvings of the budget. validation: held-out
     examples per task for that. seed: of the training, by default the run's, which also draws the
     probes; runs that differ in nothing else tell how much of an affinity is chance of the training.
+    patience: stop a task after so many points of the curve without a lower loss on half of its held-out
+    examples, and keep the best weights; the other half measures. By default every task uses its budget.
     """
 
     seed: Annotated[Whole, Field(ge=0, le=2**63 - 1)] | None = None
@@ -124,6 +126,7 @@ class SpecialistConfig(Settings):
     clip: Positive = 1.0
     curve_points: Annotated[Whole, Field(ge=2)] = 5
     validation: Annotated[Whole, Field(ge=2)] = 64
+    patience: Annotated[Whole, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _budget(self) -> SpecialistConfig:
@@ -155,7 +158,6 @@ class ProbeConfig(Settings):
 
     per_task: Annotated[Whole, Field(ge=2)] = 32
     answer_tokens: Annotated[Whole, Field(ge=1)] = 64
-    batch_size: Annotated[Whole, Field(ge=1)] = 32
     splits: Annotated[tuple[Literal["valid", "test"], ...], Field(min_length=1)] = ("valid",)
 
 

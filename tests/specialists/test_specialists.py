@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,16 +15,25 @@ from tiny_models import VOCAB, tiny_model
 
 from mishran.affinity import pairwise_jsd
 from mishran.config import SpecialistConfig
-from mishran.errors import ModelError, TrainingError
+from mishran.errors import MishranError, ModelError
 from mishran.run import sha256_tree
-from mishran.specialists import probe, validate
-from mishran.specialists.adapters import SequentialBank, check_adapter
-from mishran.specialists.fit import Evidence, curve_steps, fit_specialist, measure_adapter
+from mishran.specialists import panel as panels
+from mishran.specialists import validate
+from mishran.specialists.adapters import check_adapter, read_adapter, save_adapter, template
+from mishran.specialists.fit import (
+    Evidence,
+    Trained,
+    Trainee,
+    curve_steps,
+    fit_specialists,
+    measure_adapter,
+)
+from mishran.specialists.panel import SequentialPanel, StackedPanel, panel
 from mishran.specialists.probe import answer_pool
 from mishran.specialists.validate import Interval, Tokens, nats_per_row
 from mishran.train import batch as batching
 from mishran.train.answers import answer_logits
-from mishran.train.batch import collate
+from mishran.train.batch import Part, collate, pack
 from mishran.train.models import Loaded
 
 CPU = torch.device("cpu")
@@ -48,19 +57,18 @@ def task(kind: str, count: int, seed: int) -> list[Tokens]:
 RECIPE = SpecialistConfig(tokens=6000, rank=4, learning_rate=1e-2, batch_size=16)
 
 
-def specialist(folder: Path, kind: str = "copy", base: Loaded | None = None, **more) -> Evidence:
-    recipe = RECIPE.model_copy(update=more)
-    return fit_specialist(
-        kind,
-        base or loaded(),
-        task(kind, 200, 0),
-        task(kind, 64, 1),
-        recipe,
-        seed=0,
-        max_tokens=64,
-        base_name="base",
-        folder=folder / kind,
-    )
+def specialist(
+    folder: Path, kind: str = "copy", base: Loaded | None = None, held: int = 64, **more
+) -> Evidence:
+    base, recipe = base or loaded(), RECIPE.model_copy(update=more)
+    begin = template(base.model, recipe, 0, "base")
+    trainee = Trainee(kind, task(kind, 200, 0), task(kind, held, 1))
+    (found,) = fit_specialists([trainee], base, begin, recipe, seed=0, max_tokens=64)
+    if isinstance(found, MishranError):
+        raise found
+    assert isinstance(found, Trained)
+    save_adapter(begin, found.vector, folder / kind)
+    return found.evidence
 
 
 @pytest.fixture(scope="module")
@@ -119,17 +127,7 @@ def test_one_held_out_example_measures_nothing_and_every_view_copes(tmp_path: Pa
     from mishran.pipeline.tables import write_curves
     from mishran.report.plot import curve_panel
 
-    evidence = fit_specialist(
-        "copy",
-        loaded(),
-        task("copy", 40, 0),
-        task("copy", 1, 1),
-        RECIPE.model_copy(update={"tokens": 400}),
-        seed=0,
-        max_tokens=64,
-        base_name="base",
-        folder=tmp_path / "copy",
-    )
+    evidence = specialist(tmp_path, tokens=400, held=1)
     assert evidence.status == "not measured" and evidence.prompt is None
     write_curves(tmp_path / "curves.parquet", [evidence])
     table = pq.read_table(tmp_path / "curves.parquet")
@@ -159,12 +157,8 @@ def test_adapters_load_in_peft_and_give_the_same_logits(family: str, tmp_path: P
     base = loaded(family)
     specialist(tmp_path, "copy", base, tokens=600)
     batch = collate(task("copy", 8, 3), 0)
-    bank = SequentialBank(base.model, {"copy": tmp_path / "copy"})
-    with torch.inference_mode(), bank.select("copy") as model:
-        ours = answer_logits(model, batch).logits
-    with torch.inference_mode(), bank.select(None) as model:
-        plain = answer_logits(model, batch).logits
-    bank.close()
+    with torch.inference_mode(), closing(panel(base.model, {"copy": tmp_path / "copy"})) as asked:
+        plain, ours = asked.logits(batch)
     theirs = PeftModel.from_pretrained(loaded(family).model, str(tmp_path / "copy")).eval()
     with torch.inference_mode():
         torch.testing.assert_close(answer_logits(theirs, batch).logits, ours, atol=1e-5, rtol=1e-5)
@@ -189,7 +183,6 @@ def test_a_brought_adapter_is_measured_like_a_trained_one(trained) -> None:
         loaded(),
         trained[0] / "copy",
         task("copy", 64, 1),
-        RECIPE,
         seed=0,
         max_tokens=64,
     )
@@ -214,7 +207,7 @@ def test_a_brought_adapter_without_finite_losses_is_refused(whose, trained, tmp_
     save_file(weights, folder / "adapter_model.safetensors")
     said = "an adapter with finite losses" if whose == "the adapter" else "a base model with finite"
     with pytest.raises(ModelError, match=f"task 'copy'.*expected {said}"):
-        measure_adapter("copy", base, folder, task("copy", 8, 1), RECIPE, seed=0, max_tokens=64)
+        measure_adapter("copy", base, folder, task("copy", 8, 1), seed=0, max_tokens=64)
     assert not any("lora" in name for name, _ in base.model.named_parameters())
 
 
@@ -224,7 +217,9 @@ def test_every_point_of_the_curve_is_measured_once(tmp_path, monkeypatch) -> Non
     calls: list[int] = []
     real = nats_per_row
     monkeypatch.setattr(
-        fit_module, "nats_per_row", lambda *args: calls.append(len(args[1])) or real(*args)
+        fit_module,
+        "nats_per_row",
+        lambda *args, **more: calls.append(len(args[1])) or real(*args, **more),
     )
     evidence = specialist(tmp_path, "copy", tokens=600)
     assert len(calls) == len(evidence.curve), "the last point is the result"
@@ -284,14 +279,15 @@ def test_every_accepted_kind_of_lora_gives_peft_s_own_logits(settings, first, tm
     for name in theirs:
         check_adapter(tmp_path / name, f"task {name!r}")
     order = "abc" if first else "cba"
-    bank = SequentialBank(base.model, {name: tmp_path / name for name in order})
-    with torch.inference_mode():
-        for name in (*"bacb", None):
-            with bank.select(name) as model:
-                ours = answer_logits(model, batch).logits
+    folders = {name: tmp_path / name for name in order}
+    stacked = panel(base.model, folders)
+    assert isinstance(stacked, SequentialPanel if settings.get("use_dora") else StackedPanel)
+    with torch.inference_mode(), closing(stacked):
+        found = dict(zip((None, *order), stacked.logits(batch), strict=True))
+    for name, ours in found.items():
+        with torch.inference_mode():
             want = answer_logits(theirs[name] if name else loaded().model, batch).logits
-            torch.testing.assert_close(ours, want, atol=1e-4, rtol=1e-4)
-    bank.close()
+        torch.testing.assert_close(ours, want, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -316,34 +312,35 @@ def test_an_adapter_of_more_than_lora_matrices_is_refused(settings, found, tmp_p
 def test_an_adapter_of_another_model_is_refused(trained, tmp_path: Path) -> None:
     other = loaded("gpt2").model
     with pytest.raises(ModelError, match=r"task 'copy'.*expected an adapter that fits the model"):
-        SequentialBank(other, {"copy": trained[0] / "copy"})
+        panel(other, {"copy": trained[0] / "copy"})
 
 
 def test_a_nan_loss_names_task_and_step_and_gives_the_base_back(tmp_path: Path) -> None:
     base = loaded()
-    with pytest.raises(TrainingError, match=r"task 'copy', step \d+ of \d+: expected a finite"):
+    with pytest.raises(MishranError, match=r"task 'copy', step \d+ of \d+: expected a finite"):
         specialist(tmp_path, "copy", base, learning_rate=1e30)
     assert not any("lora" in name for name, _ in base.model.named_parameters())
+
+
+def pool(base: Loaded, folder: Path, rows, **settings):
+    with closing(panel(base.model, {n: folder / n for n in ("copy", "random")})) as asked:
+        return answer_pool(asked, base, rows, **{"answer_tokens": 64, **settings})
 
 
 def test_the_pool_agrees_with_the_reference_specialist_by_specialist(trained) -> None:
     base, folder = loaded(), trained[0]
     rows = [*task("copy", 5, 7), Tokens((1, 9, 11, 12, 13, 14, 2), 2), *task("random", 4, 8)]
-    names = ("copy", "random")
-    bank = SequentialBank(base.model, {name: folder / name for name in names})
-    got = answer_pool(bank, base, rows, answer_tokens=64, batch_size=4)
+    got = pool(base, folder, rows, tokens=20)
     logs, nats = [], []
-    for name in names:
-        with bank.select(name) as model, torch.inference_mode():
-            nats.append(nats_per_row(model, rows, 0, 1, CPU)[0])
-            found = answer_logits(model, collate(rows, 0))
-            logs.append(torch.log_softmax(found.logits.double(), -1))
-            owner = found.rows
-    bank.close()
+    with closing(SequentialPanel(base.model, {n: folder / n for n in ("copy", "random")})) as one:
+        for name in one.names:
+            with one.select(name) as model, torch.inference_mode():
+                nats.append(nats_per_row(model, rows, base)[0])
+                found = answer_logits(model, collate(rows, 0))
+                logs.append(torch.log_softmax(found.logits.double(), -1))
+                owner = found.rows
     np.testing.assert_allclose(got.nats, nats, atol=1e-5)
-    np.testing.assert_allclose(
-        got.base_nats, nats_per_row(base.model, rows, 0, 3, CPU)[0], atol=1e-5
-    )
+    np.testing.assert_allclose(got.base_nats, nats_per_row(base.model, rows, base)[0], atol=1e-5)
     assert got.tokens.tolist() == [2] * 5 + [5] + [2] * 4
     per_token = pairwise_jsd(torch.stack(logs).numpy())[:, 0]
     want = [per_token[owner.numpy() == i].mean() for i in range(len(rows))]
@@ -351,31 +348,66 @@ def test_the_pool_agrees_with_the_reference_specialist_by_specialist(trained) ->
     assert got.rounding < 1e-6
 
 
-def test_the_pool_asks_any_bank_that_has_names_and_select() -> None:
+def test_the_pool_asks_any_panel() -> None:
     """Specialists that are whole models: no adapters, nothing of ours but the interface."""
     base, models = loaded(), {"a": loaded("gpt2").model, "b": loaded("neox").model}
 
     class Whole:
         names = tuple(models)
 
-        @contextmanager
-        def select(self, name: str | None):
-            yield models[name] if name else base.model
+        def logits(self, batch):
+            for model in (base.model, *models.values()):
+                yield answer_logits(model, batch).logits
+
+        def close(self) -> None: ...
 
     rows = task("copy", 5, 7)
-    got = answer_pool(Whole(), base, rows, answer_tokens=64, batch_size=4)
+    got = answer_pool(Whole(), base, rows, answer_tokens=64)
     for i, model in enumerate(models.values()):
-        np.testing.assert_allclose(got.nats[i], nats_per_row(model, rows, 0, 1, CPU)[0], atol=1e-5)
+        np.testing.assert_allclose(got.nats[i], nats_per_row(model, rows, base)[0], atol=1e-5)
     assert (got.jsd > 0).all()
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt2", "neox"])
+def test_everybody_at_once_merged_and_one_after_another_say_the_same(family, tmp_path) -> None:
+    base = loaded(family)
+    for kind in ("copy", "random"):
+        specialist(tmp_path, kind, base, tokens=600)
+    folders = {n: tmp_path / n for n in ("copy", "random")}
+    found = {n: read_adapter(base.model, f, n) for n, f in folders.items()}
+    part = Part([*task("copy", 5, 7), Tokens((1, 9, 11, 12, 13, 14, 2), 2)])
+    said = []
+    for make in (
+        lambda: SequentialPanel(base.model, folders),
+        lambda: StackedPanel(base.model, found, tokens=30, merge=False),
+        lambda: StackedPanel(base.model, found, merge=False),
+        lambda: StackedPanel(base.model, found, merge=True),
+    ):
+        with torch.inference_mode(), closing(make()) as asked:
+            said.append(torch.stack(list(asked.logits(pack([part], 0)))))
+    assert (said[0][1] - said[0][2]).abs().max() > 1e-3
+    for other in said[1:]:
+        torch.testing.assert_close(other, said[0], atol=2e-5, rtol=1e-5)
+    assert not any("lora" in name for name, _ in base.model.named_parameters())
+    assert not any("base" in name.split(".") for name, _ in base.model.named_modules())
+
+
+def test_a_panel_of_a_half_precision_base_does_not_merge(trained) -> None:
+    base = Loaded(tiny_model("llama").bfloat16(), None, CPU, torch.bfloat16, 0, ())
+    folder, rows = trained[0], task("copy", 5, 7)
+    with closing(SequentialPanel(base.model, {"copy": folder / "copy"})) as one:
+        want = answer_pool(one, base, rows, answer_tokens=64)
+    with closing(panel(base.model, {"copy": folder / "copy"})) as asked:
+        assert isinstance(asked, StackedPanel) and not asked.merges
+        got = answer_pool(asked, base, rows, answer_tokens=64)
+    np.testing.assert_allclose(got.nats, want.nats, rtol=0.02)
 
 
 def test_only_the_first_answer_tokens_are_compared_but_all_are_scored(trained) -> None:
     base, folder = loaded(), trained[0]
     long, short = Tokens((1, 9, 11, 12, 13, 14, 2), 2), Tokens((1, 9, 11, 12), 2)
-    bank = SequentialBank(base.model, {n: folder / n for n in ("copy", "random")})
-    cut = answer_pool(bank, base, [long], answer_tokens=2, batch_size=4)
-    same = answer_pool(bank, base, [short], answer_tokens=64, batch_size=4)
-    bank.close()
+    cut = pool(base, folder, [long], answer_tokens=2)
+    same = pool(base, folder, [short])
     np.testing.assert_allclose(cut.jsd, same.jsd, atol=1e-6)
     assert cut.tokens.tolist() == [5] and (cut.nats > same.nats).all()
 
@@ -383,11 +415,9 @@ def test_only_the_first_answer_tokens_are_compared_but_all_are_scored(trained) -
 def test_a_small_memory_only_makes_more_batches(trained, monkeypatch) -> None:
     base, folder = loaded(), trained[0]
     rows = task("copy", 9, 7)
-    bank = SequentialBank(base.model, {n: folder / n for n in ("copy", "random")})
-    whole = answer_pool(bank, base, rows, answer_tokens=64, batch_size=9)
+    whole = pool(base, folder, rows)
     monkeypatch.setattr(batching, "MEMORY", 2 * VOCAB * 4 * 3)
-    split = answer_pool(bank, base, rows, answer_tokens=64, batch_size=9)
-    bank.close()
+    split = pool(base, folder, rows)
     np.testing.assert_allclose(split.jsd, whole.jsd, atol=1e-6)
     np.testing.assert_allclose(split.nats, whole.nats, atol=1e-5)
 
@@ -404,19 +434,17 @@ def test_long_answers_stay_within_the_memory_wherever_they_are_scored(
 
     def watched(model, batch):
         found = real(model, batch)
-        held.append(batch.input_ids.shape[0] * int(batch.answer_mask.any(0).sum()) * VOCAB * 4)
+        held.append(found.logits.numel() * 4)
         return found
 
-    monkeypatch.setattr(probe, "answer_logits", watched)
+    monkeypatch.setattr(panels, "answer_logits", watched)
     monkeypatch.setattr(validate, "answer_logits", watched)
     memory = 2 * 48 * VOCAB * 4 * 3
     monkeypatch.setattr(batching, "MEMORY", memory)
-    nats = nats_per_row(base.model, rows, 0, 8, CPU)[0]
+    nats = nats_per_row(base.model, rows, base)[0]
     assert 1 < len(held) < 8 and 3 * max(held) <= memory
     held.clear()
-    bank = SequentialBank(base.model, {n: folder / n for n in ("copy", "random")})
-    got = answer_pool(bank, base, rows, answer_tokens=answer_tokens, batch_size=8)
-    bank.close()
+    got = pool(base, folder, rows, answer_tokens=answer_tokens)
     assert 1 < len(held) / 3 < 8 and 3 * max(held) <= memory
     np.testing.assert_allclose(got.base_nats, nats, atol=1e-4)
 

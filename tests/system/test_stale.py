@@ -63,14 +63,16 @@ def test_an_interrupted_fit_is_not_solved(fitted, run, mishran, refuses):
 def test_a_fit_under_way(fitted, run, mishran, refuses, monkeypatch, where):
     """One task changed, killed in the middle: status says which stages are to be made again."""
     import mishran.pipeline.fit as pipeline
+    import mishran.pipeline.specialists as training
 
     def killed(*args, **kwargs):
         raise KeyboardInterrupt
 
     write_rows(fitted.parent / "data" / "sums.jsonl", rows("sums", train=20))
-    monkeypatch.setattr(
-        pipeline, "fit_specialist" if where == "specialists" else "answer_pool", killed
-    )
+    if where == "specialists":
+        monkeypatch.setattr(training, "fit_specialists", killed)
+    else:
+        monkeypatch.setattr(pipeline, "answer_pool", killed)
     assert mishran("fit", fitted, "-q").code not in (0, 2)
     expected = {"pool", "specialists/sums"} if where == "specialists" else {"pool"}
     assert {n for n, s in states(mishran, run).items() if s == "stale"} == expected

@@ -14,8 +14,15 @@ from tiny_tokenizers import CHATML, byte_level
 from mishran.specialists.validate import Tokens
 from mishran.tasks.render import renderer
 from mishran.tasks.task import Example
-from mishran.train.answers import answer_logits, answer_nats, sum_by_row
-from mishran.train.batch import by_length, collate
+from mishran.train import answers
+from mishran.train.answers import (
+    answer_logits,
+    answer_nats,
+    group_losses,
+    has_plain_head,
+    sum_by_row,
+)
+from mishran.train.batch import Part, chunks, collate, pack
 
 # (tokens, prompt tokens): one-token answers, long ones, a bare BOS as prompt, equal lengths.
 SHAPES = [(3, 2), (9, 1), (12, 11), (7, 3), (20, 4), (2, 1), (12, 5)]
@@ -61,7 +68,7 @@ def test_answer_logits_are_those_before_each_answer_token() -> None:
     assert found.targets.tolist() == list(row.input_ids[row.num_prompt_tokens :])
 
 
-def test_a_model_without_logits_to_keep_scores_the_same() -> None:
+def test_a_model_whose_head_is_not_known_scores_the_same() -> None:
     class Old(torch.nn.Module):
         def __init__(self, inner: torch.nn.Module) -> None:
             super().__init__()
@@ -116,9 +123,114 @@ def test_half_precision_logits_are_scored_in_float32() -> None:
     assert answer_nats(found).dtype == torch.float32
 
 
-def test_batches_by_length_hold_every_row_once() -> None:
+def test_chunks_hold_every_row_once_longest_first_and_no_more_than_allowed() -> None:
     examples = rows()
-    batches = by_length(examples, 3)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(examples)))
-    lengths = [len(examples[i].input_ids) for batch in batches for i in batch]
+    found = list(chunks(examples, 21))
+    assert sorted(i for index in found for i in index) == list(range(len(examples)))
+    lengths = [len(examples[i].input_ids) for index in found for i in index]
     assert lengths == sorted(lengths, reverse=True)
+    assert all(len(c) == 1 or sum(len(examples[i].input_ids) for i in c) <= 21 for c in found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_scores_equal_loss_times_tokens(family: str) -> None:
+    model, examples = tiny_model(family), rows()
+    want = [oracle(model, row) for row in examples]
+    parts = [Part(examples[:3], 0), Part(examples[3:], 1)]
+    batch = pack(parts, 0)
+    assert len(batch.input_ids) < len(examples), "rows share lines"
+    found = answer_logits(model, batch)
+    got = sum_by_row(answer_nats(found), found.rows, len(examples))
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
+    assert found.rows.equal(found.rows.sort().values)
+    assert batch.num_tokens == sum(n for n, _ in SHAPES)
+
+
+def test_groups_have_lines_of_their_own_and_their_mean_loss() -> None:
+    model, examples = tiny_model("llama"), rows()
+    batch = pack([Part(examples[:3], 4), Part(examples[3:], 2)], 0)
+    first, second = batch.groups
+    assert (first.slot, second.slot) == (4, 2)
+    assert first.start == 0 and first.stop == second.start and second.stop == len(batch.input_ids)
+    owners = batch.owners
+    assert set(owners[: first.stop].unique().tolist()) <= {-1, 0, 1, 2}
+    counts = [n - p for n, p in SHAPES]
+    want = [
+        sum(oracle(model, r) for r in part) / sum(own)
+        for part, own in ((examples[:3], counts[:3]), (examples[3:], counts[3:]))
+    ]
+    np.testing.assert_allclose(group_losses(model, batch).numpy(), want, rtol=1e-6)
+
+
+def test_the_parts_of_a_step_add_up_to_its_mean() -> None:
+    model, examples = tiny_model("llama"), rows()
+    whole = float(group_losses(model, pack([Part(examples)], 0)))
+    total = sum(n - p for n, p in SHAPES)
+    cut = [Part(examples[:2], 0, False, total), Part(examples[2:], 0, True, total)]
+    got = sum(float(group_losses(model, pack([part], 0))) for part in cut)
+    assert got == pytest.approx(whole, rel=1e-12)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_losses_and_gradients_without_kept_logits_are_the_same(family, monkeypatch) -> None:
+    monkeypatch.setattr(answers, "CHUNK", 5 * VOCAB)
+    model = tiny_model(family)
+    batch = pack([Part(rows()[:3]), Part(rows()[3:], 1)], 0)
+    model.get_input_embeddings().weight.requires_grad_(False)
+    assert has_plain_head(model, batch)
+    weight = model.get_submodule(first_linear(model)).weight.requires_grad_(True)
+    gradients = []
+    for fused in (False, True):
+        losses = group_losses(model, batch, fused)
+        (gradient,) = torch.autograd.grad(losses @ torch.tensor([1.0, 3.0]).double(), weight)
+        gradients.append((losses.detach(), gradient))
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-10, atol=1e-12)
+
+
+def first_linear(model: torch.nn.Module) -> str:
+    return next(
+        name
+        for name, module in model.named_modules()
+        if type(module).__name__ in ("Linear", "Conv1D") and "head" not in name
+    )
+
+
+def test_a_head_with_a_soft_cap_is_not_plain() -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+        config = Gemma2Config(
+            vocab_size=VOCAB,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=16,
+            final_logit_softcapping=2.0,
+            pad_token_id=0,
+            **sizes,
+        )
+        model = Gemma2ForCausalLM(config).double().eval().requires_grad_(False)
+    batch = pack([Part(rows())], 0)
+    assert not has_plain_head(model, batch)
+    want = [oracle(model, row) for row in rows()]
+    found = answer_logits(model, batch)
+    got = sum_by_row(answer_nats(found), found.rows, len(want))
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-5)
+
+
+def test_a_head_that_is_trained_is_not_plain() -> None:
+    model, batch = tiny_model("llama"), pack([Part(rows())], 0)
+    assert has_plain_head(model, batch)
+    model.get_output_embeddings().weight.requires_grad_(True)
+    assert not has_plain_head(model, batch)
+
+
+def test_a_batch_repeated_for_several_slots_gives_each_the_same() -> None:
+    model, examples = tiny_model("mistral"), rows()
+    batch = pack([Part(examples)], 0)
+    thrice = answer_logits(model, batch.repeated([None, 3, 1])).logits.split(len(batch.before))
+    want = answer_logits(model, batch).logits
+    for got in thrice:
+        torch.testing.assert_close(got, want)
+    assert [g.slot for g in batch.repeated([None, 3, 1]).groups] == [None, 3, 1]

@@ -14,7 +14,7 @@ from mishran.errors import TrainingError
 from mishran.specialists.validate import Tokens
 from mishran.train.answers import answer_logits, answer_nats
 from mishran.train.batch import collate
-from mishran.train.loop import train, warmup_linear
+from mishran.train.loop import OneUpdate, train, warmup_linear
 from mishran.train.order import training_batches
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=60)
@@ -70,9 +70,7 @@ def test_a_step_is_adamw_on_the_mean_over_answer_tokens():
     train(
         ours,
         [batch(0), batch(1)],
-        torch.optim.AdamW(ours.parameters(), lr=1e-2),
-        lambda i: 1.0,
-        1e9,
+        OneUpdate(torch.optim.AdamW(ours.parameters(), lr=1e-2), lambda i: 1.0, 1e9),
         steps.append,
     )
     optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-2)
@@ -94,7 +92,7 @@ def test_training_lowers_the_loss_and_clipping_bounds_the_step():
     model = trainable(tiny_model("gpt2"))
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     before = [p.detach().clone() for p in model.parameters()]
-    train(model, [batch(0)], optimizer, lambda i: 1.0, 0.25)
+    train(model, [batch(0)], OneUpdate(optimizer, lambda i: 1.0, 0.25))
     moved = sum(
         float((a.detach() - b).square().sum())
         for a, b in zip(model.parameters(), before, strict=True)
@@ -102,7 +100,7 @@ def test_training_lowers_the_loss_and_clipping_bounds_the_step():
     assert moved**0.5 == pytest.approx(0.25, rel=1e-3)
     start = float(answer_nats(answer_logits(model.eval(), batch(0))).detach().mean())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    train(model, [batch(0)] * 20, optimizer, lambda i: 1.0, 1.0)
+    train(model, [batch(0)] * 20, OneUpdate(optimizer, lambda i: 1.0, 1.0))
     after = answer_nats(answer_logits(model.eval(), batch(0))).mean().item()
     assert after < start - 0.5
 
@@ -111,7 +109,7 @@ def test_a_loss_that_is_not_finite_names_its_step():
     model = trainable(tiny_model("llama"))
     optimizer = torch.optim.SGD(model.parameters(), lr=1e300)
     with pytest.raises(TrainingError) as caught:
-        train(model, [batch(i) for i in range(5)], optimizer, lambda i: 1.0, 1e9)
+        train(model, [batch(i) for i in range(5)], OneUpdate(optimizer, lambda i: 1.0, 1e9))
     assert str(caught.value).startswith("step 2: expected a finite loss and gradient, found loss")
     assert "lower specialists.learning_rate" in str(caught.value)
 
@@ -123,5 +121,5 @@ def test_the_schedule_warms_up_and_ends_near_zero_and_peaks_are_restored():
     assert 0 < values[-1] < 0.02 and values[10:] == sorted(values[10:], reverse=True)
     model = trainable(tiny_model("llama"))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    train(model, [batch(0)], optimizer, lambda i: 0.5, 1.0)
+    train(model, [batch(0)], OneUpdate(optimizer, lambda i: 0.5, 1.0))
     assert optimizer.param_groups[0]["lr"] == 3e-3

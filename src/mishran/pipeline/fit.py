@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from mishran.config import FitConfig, SpecialistConfig, read_config
-from mishran.errors import ArtifactError, MishranError, TrainingError
+from mishran.config import FitConfig, read_config
+from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
 from mishran.pipeline.facts import TaskFacts, write_facts
 from mishran.pipeline.prepare import (
@@ -28,13 +28,12 @@ from mishran.pipeline.prepare import (
 )
 from mishran.pipeline.progress import Progress, Silent
 from mishran.pipeline.solve import run_affinity, run_mixture, run_report
+from mishran.pipeline.specialists import check_recipe, plan_specialists, train_specialists
 from mishran.pipeline.stages import (
-    ADAPTER,
     adapters_sha256,
     evidence_path,
     pool_part_stage,
     pool_stage,
-    specialist_stage,
     task_keys,
 )
 from mishran.pipeline.tables import (
@@ -45,8 +44,8 @@ from mishran.pipeline.tables import (
     write_scores,
 )
 from mishran.run import TMP, Run, Stage, atomic_write
-from mishran.specialists.adapters import SequentialBank, new_adapter
-from mishran.specialists.fit import Evidence, fit_specialist, measure_adapter
+from mishran.specialists.fit import Evidence
+from mishran.specialists.panel import panel
 from mishran.specialists.probe import answer_pool
 from mishran.tasks.load import task_configs
 from mishran.train.models import Loaded, load_model, model_commit, resolve_device, resolve_dtype
@@ -141,13 +140,10 @@ def _fit(
     progress: Progress,
 ) -> Fitted:
     run.sweep()
-    stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
-    todo = [(t, s) for t, s in stages if run.state(s) != "done"]
-    if todo:
-        check_recipe(model(), prepared.config.specialists)
-    facts = known_facts(prepared, {t.task.name: s for t, s in stages}, kind)
+    plan = plan_specialists(prepared, run, kind, model)
+    facts = known_facts(prepared, plan.stages, kind)
     write_run(resolved(prepared, device, kind[1]), run, facts)
-    _specialists(prepared, run, todo, model, progress)
+    train_specialists(prepared, run, plan, model, progress)
     _pool(prepared, run, facts, kind, model, progress)
     affinity = run_affinity(run, prepared.config, prepared.base, progress)
     mixture = run_mixture(run, prepared.config, affinity, progress)
@@ -204,96 +200,6 @@ def write_run(config: FitConfig, run: Run, facts: Sequence[TaskFacts]) -> None:
     write_facts(run, facts)
 
 
-def check_recipe(model: Loaded, recipe: SpecialistConfig) -> None:
-    """Put an adapter on the model and take it off again: are there such layers?
-
-    Raises:
-        ModelError: see `new_adapter`.
-    """
-    with new_adapter(model.model, recipe, 0, "check"):
-        pass
-
-
-def _specialists(
-    prepared: Prepared,
-    run: Run,
-    todo: Sequence[tuple[PreparedTask, Stage]],
-    model: Callable[[], Loaded],
-    progress: Progress,
-) -> None:
-    recipe = prepared.config.specialists
-    failed: list[MishranError] = []
-    total = sum(planned_tokens(prepared, t) for t, _ in todo)
-    with progress.bar("training specialists", total) as advance:
-        for task, stage in todo:
-
-            def make(folder: Path, task: PreparedTask = task) -> dict[str, Any]:
-                name = task.task.name
-                target = folder / "specialists" / name
-                target.mkdir(parents=True)
-                seed = prepared.config.seed if recipe.seed is None else recipe.seed
-                common = {"seed": seed, "max_tokens": prepared.max_tokens}
-                if task.adapter is not None:
-                    for file in ADAPTER:
-                        (target / file).write_bytes((task.adapter / file).read_bytes())
-                    evidence = measure_adapter(
-                        name, model(), target, task.held_out.rows, recipe, **common
-                    )
-                else:
-                    fixed = recipe.model_copy(
-                        update={
-                            "learning_rate": recipe.lora_learning_rate(prepared.shape.hidden_size)
-                        }
-                    )
-                    evidence = fit_specialist(
-                        name,
-                        model(),
-                        task.train.rows,
-                        task.held_out.rows,
-                        fixed,
-                        base_name=base_name(prepared),
-                        folder=target,
-                        on_tokens=advance,
-                        **common,
-                    )
-                text = json.dumps(evidence.to_dict(), indent=1, ensure_ascii=False)
-                (target / "evidence.json").write_text(text + "\n")
-                return {}
-
-            try:
-                run.complete(stage, make, progress.say)
-            except TrainingError as error:
-                failed.append(error)
-                progress.say(f"{error} (going on with the other tasks)")
-    if failed:
-        more = f" ({len(failed) - 1} more tasks failed too)" if len(failed) > 1 else ""
-        first = failed[0]
-        raise TrainingError(
-            expected=first.expected,
-            found=first.found + more,
-            where=first.where,
-            fix=f"{first.fix}, or remove the task; the other specialists are kept",
-        )
-
-
-def planned_tokens(prepared: Prepared, task: PreparedTask) -> int:
-    """Training tokens of a specialist, to the nearest row."""
-    if task.adapter is not None:
-        return 0
-    recipe = prepared.config.specialists
-    return recipe.budget_tokens or round((recipe.epochs or 0) * task.train.tokens)
-
-
-def base_name(prepared: Prepared) -> str:
-    """What adapter_config.json calls the base: a hub name, or the name of a folder wherever it lies.
-
-    PEFT needs no more, as the base is given to it. It is no part of the key: no number depends on it,
-    and a folder may be renamed.
-    """
-    folder = prepared.base / prepared.config.model
-    return folder.resolve().name if folder.is_dir() else prepared.config.model
-
-
 def _pool(
     prepared: Prepared,
     run: Run,
@@ -307,20 +213,17 @@ def _pool(
     todo = [(t, s) for t, s in stages if run.state(s) != "done"]
     names = [t.task.name for t in prepared.trained]
     if todo:
-        bank = SequentialBank(
-            model().model, {name: run.path(f"specialists/{name}") for name in names}
-        )
+        asked = panel(model().model, {name: run.path(f"specialists/{name}") for name in names})
         probes = prepared.config.probes
         with progress.bar("answering probes", sum(len(t.probes.rows) for t, _ in todo)) as advance:
             for task, stage in todo:
 
                 def make(folder: Path, task: PreparedTask = task) -> dict[str, Any]:
                     answers = answer_pool(
-                        bank,
+                        asked,
                         model(),
                         task.probes.rows,
                         answer_tokens=probes.answer_tokens,
-                        batch_size=probes.batch_size,
                         on_rows=advance,
                     )
                     write_npz(
@@ -334,7 +237,7 @@ def _pool(
                     return {"rounding": answers.rounding}
 
                 run.complete(stage, make, progress.say)
-        bank.close()
+        asked.close()
     stage = pool_stage(prepared, run, facts)
     run.complete(stage, lambda folder: _join(prepared, run, folder), progress.say)
 

@@ -19,23 +19,21 @@ from rich.text import Text
 
 from mishran.config import SpecialistConfig
 from mishran.pipeline.facts import TaskFacts
-from mishran.pipeline.fit import known_facts, planned_tokens, read_fit
+from mishran.pipeline.fit import known_facts, read_fit
 from mishran.pipeline.prepare import Prepared, PreparedTask, prepare
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import cheap_todo
-from mishran.pipeline.stages import (
-    adapters_sha256,
-    pool_part_stage,
-    pool_stage,
-    specialist_stage,
-)
+from mishran.pipeline.specialists import known_stages, planned_tokens
+from mishran.pipeline.stages import adapters_sha256, pool_part_stage, pool_stage
+from mishran.pipeline.waves import read_waves
 from mishran.run import Run
-from mishran.specialists.adapters import new_adapter
+from mishran.specialists.adapters import template
+from mishran.specialists.bank import SlotUpdates, bank
 from mishran.specialists.divergence import pairwise_jsd_fast
-from mishran.specialists.fit import curve_steps
+from mishran.specialists.fit import adapter_dtype, curve_steps
 from mishran.specialists.validate import SHUFFLES
 from mishran.train.answers import answer_logits
-from mishran.train.batch import Batch, Row, collate
+from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
 from mishran.train.loop import train
 from mishran.train.models import Loaded, load_model, model_commit
 
@@ -116,9 +114,9 @@ def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Pro
         revision=model_commit(settings.model, base, settings.revision),
     )
     kind = (loaded.device.type, str(loaded.dtype).removeprefix("torch."))
-    stages = [(t, specialist_stage(prepared, t, *kind)) for t in prepared.trained]
-    todo = [t for t, stage in stages if run.state(stage) != "done"]
-    facts = known_facts(prepared, {t.task.name: stage for t, stage in stages}, kind)
+    stages, _ = known_stages(prepared, run, kind, read_waves(run))
+    todo = [t for t in prepared.trained if run.state(stages[t.task.name]) != "done"]
+    facts = known_facts(prepared, stages, kind)
     pooled = list(prepared.tasks) if todo else _pool_todo(prepared, run, kind)
     rates = _Rates.measure(prepared, loaded)
     return Plan(
@@ -206,8 +204,8 @@ class _Rates:
     def measure(cls, prepared: Prepared, loaded: Loaded) -> _Rates:
         recipe = prepared.config.specialists
         rows: list[Row] = [r for t in prepared.trained for r in t.probes.rows]
-        spread = rows[:: max(1, len(rows) // recipe.batch_size)][: recipe.batch_size]
-        batch = collate(spread, loaded.pad_id).to(loaded.device)
+        spread = [rows[i] for i in next(chunks(rows, TOKENS))]
+        batch = lay_out([Part(spread)], loaded.pad_id, loaded.packs).to(loaded.device)
 
         def forward() -> None:
             with torch.inference_mode():
@@ -226,17 +224,14 @@ def _training_rate(
     loaded: Loaded, recipe: SpecialistConfig, seed: int, batch: Batch
 ) -> tuple[float, int]:
     """Tokens per second of a training step, and bytes of an adapter."""
-    with new_adapter(loaded.model, recipe, seed, "plan") as wrapped:
-        trainable = [p for p in wrapped.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trainable, lr=0.0)
-
-        def step() -> None:
-            train(wrapped, [batch], optimizer, lambda i: 1.0, recipe.clip)
-
-        rate = batch.num_tokens / _seconds(step)
-        size = sum(p.numel() * 4 for p in trainable)
-    loaded.model.eval()
-    return rate, size
+    begin = template(loaded.model, recipe, seed, "plan")
+    weights = begin.initial.to(loaded.device, adapter_dtype(loaded)).clone()[None]
+    with bank(loaded.model, begin.layout, weights, train=True) as model:
+        updates = SlotUpdates(
+            model, [lambda i: 0.0], learning_rate=0.0, weight_decay=0.0, clip=recipe.clip
+        )
+        rate = batch.num_tokens / _seconds(lambda: train(model, [batch], updates))
+    return rate, begin.layout.size * 4
 
 
 def _seconds(work: Callable[[], object]) -> float:

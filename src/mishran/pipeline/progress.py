@@ -10,8 +10,8 @@ from typing import Protocol
 class Progress(Protocol):
     """Told about stages; the command line draws bars from it."""
 
-    def bar(self, title: str, total: float) -> _Bar:
-        """A context that yields `advance(amount)`."""
+    def bar(self, title: str, total: float, unit: str = "") -> _Bar:
+        """A context that yields `advance(amount)`; with a unit, its rate is shown too."""
         ...
 
     def say(self, text: str) -> None:
@@ -28,7 +28,7 @@ class Silent:
     """Nothing is shown."""
 
     @contextmanager
-    def bar(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
+    def bar(self, title: str, total: float, unit: str = "") -> Iterator[Callable[[float], None]]:
         yield lambda amount: None
 
     def say(self, text: str) -> None:

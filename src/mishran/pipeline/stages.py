@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # the real import would load torch
     from mishran.pipeline.prepare import Prepared, PreparedTask
 
 # Raised whenever the code of a stage changes what it writes.
-SPECIALIST = 2
-POOL_PART = 2
+SPECIALIST = 3
+POOL_PART = 3
 POOL = 2
 AFFINITY = 2
 MIXTURE = 3
@@ -36,14 +36,19 @@ TABLES = {
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 
-def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype: str) -> Stage:
-    """Adapter, evidence and curve of one task."""
+def specialist_stage(
+    prepared: Prepared, task: PreparedTask, device: str, dtype: str, wave: str | None = None
+) -> Stage:
+    """Adapter, evidence and curve of one task.
+
+    Args:
+        wave: the name of those it is trained with; None while that is not known.
+    """
     config = prepared.config
     inputs = {"model": prepared.model_sha256, "held_out": task.held_out.sha256}
     recipe: dict[str, Any] = {}
     if task.adapter is not None:
         inputs["adapter"] = sha256_value([sha256_file(task.adapter / f) for f in ADAPTER])
-        recipe = {"batch_size": config.specialists.batch_size}
     else:
         inputs["train"] = task.train.sha256
         recipe = config.specialists.model_dump(mode="json", exclude={"tokens", "seed"})
@@ -61,6 +66,7 @@ def specialist_stage(prepared: Prepared, task: PreparedTask, device: str, dtype:
             "max_tokens": prepared.max_tokens,
             "device": device,
             "dtype": dtype,
+            **({} if wave is None else {"wave": wave}),
         },
         inputs=inputs,
         outputs=(f"specialists/{name}/",),
@@ -107,7 +113,6 @@ def pool_part_stage(
         version=POOL_PART,
         params={
             "answer_tokens": probes.answer_tokens,
-            "batch_size": probes.batch_size,
             "device": device,
             "dtype": dtype,
             "order": [t.task.name for t in prepared.trained],

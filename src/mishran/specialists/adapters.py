@@ -1,21 +1,26 @@
 """LoRA adapters in PEFT format: made with a seed, saved without anything that differs between machines.
 
-Source: Hu et al., "LoRA", arXiv 2106.09685; the library is `peft`.
+PEFT decides which layers are adapted and how an adapter begins; what the bank trains is then saved so that
+PEFT loads it. Source: Hu et al., "LoRA", arXiv 2106.09685; the library is `peft`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from mishran.config import SpecialistConfig
 from mishran.errors import ModelError, first_line
+from mishran.specialists.bank import linear_widths
+from mishran.specialists.lora import Layout
 
 
 @contextmanager
@@ -56,17 +61,115 @@ def new_adapter(model: Any, recipe: SpecialistConfig, seed: int, base_name: str)
             wrapped.unload()
 
 
-def save_adapter(wrapped: Any, folder: Path) -> None:
+@dataclass(frozen=True)
+class Template:
+    """How every specialist of a run begins.
+
+    layout: of a specialist's vector. initial: (size,) float32, the same for all tasks (common random
+    numbers). settings: PEFT's, for adapter_config.json.
+    """
+
+    layout: Layout
+    initial: torch.Tensor
+    settings: Any
+
+
+def template(model: Any, recipe: SpecialistConfig, seed: int, base_name: str) -> Template:
+    """Layers and initial matrices as PEFT chooses them; the model is left as it was.
+
+    Raises:
+        ModelError: there are no such layers, or they are not linear.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    with new_adapter(model, recipe, seed, base_name) as wrapped:
+        found = {
+            name: (
+                module.lora_A["default"].weight.detach(),
+                module.lora_B["default"].weight.detach(),
+            )
+            for name, module in wrapped.base_model.model.named_modules()
+            if isinstance(module, LoraLayer) and "default" in module.lora_A
+        }
+        settings = wrapped.peft_config["default"]
+        embedded = [
+            name
+            for name, module in wrapped.base_model.model.named_modules()
+            if isinstance(module, LoraLayer) and "default" in module.lora_embedding_A
+        ]
+    widths = linear_widths(model, [*found, *embedded])
+    layout = Layout.of(widths, recipe.rank, recipe.alpha / recipe.rank)
+    initial = torch.cat([part.flatten().float() for pair in found.values() for part in pair])
+    return Template(layout, initial, settings)
+
+
+def save_adapter(template: Template, vector: torch.Tensor, folder: Path) -> None:
     """Write adapter_config.json and adapter_model.safetensors, equal bytes for equal weights."""
-    # Embeddings are never trained; asking PEFT to find out would make it look for the base on the hub.
-    wrapped.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    template.settings.inference_mode = True
+    template.settings.save_pretrained(folder)
+    tensors: dict[str, torch.Tensor] = {}
+    for site in template.layout.sites:
+        a, b = template.layout.matrices(vector.cpu()[None], site)
+        tensors[f"{PREFIX}{site.name}{A}"] = a[0].contiguous()
+        tensors[f"{PREFIX}{site.name}{B}"] = b[0].contiguous()
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
     for key, value in config.items():
         if isinstance(value, list) and all(isinstance(v, str) for v in value):
             config[key] = sorted(value)  # sets: their order differs by process
     path.write_text(json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+PREFIX, A, B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+
+
+def read_adapter(
+    model: Any, folder: Path, where: str
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]] | None:
+    """Module -> A (rank, in) and B (out, rank) with the scale in it; None for what is no plain LoRA.
+
+    DoRA and adapters of embeddings are not of the form that the bank computes.
+
+    Raises:
+        ModelError: it does not fit the model.
+    """
+    from peft.utils.other import get_pattern_key
+    from safetensors.torch import load_file
+
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    tensors = load_file(folder / "adapter_model.safetensors")
+    names = [key.removeprefix(PREFIX).removesuffix(A) for key in tensors if key.endswith(A)]
+    if settings.get("use_dora") or len(tensors) != 2 * len(names):
+        return None
+    alphas = settings.get("alpha_pattern") or {}
+    found = {}
+    for name in names:
+        a, b = tensors[f"{PREFIX}{name}{A}"], tensors.get(f"{PREFIX}{name}{B}")
+        try:
+            ((_, wide_in, wide_out),) = linear_widths(model, [name])
+        except (AttributeError, ModelError):
+            raise _unfit(f"a layer {name}", folder, where) from None
+        rank = len(a)
+        if b is None or a.shape != (rank, wide_in) or b.shape != (wide_out, rank):
+            shapes = f"{tuple(a.shape)} and {tuple(b.shape) if b is not None else 'nothing'}"
+            raise _unfit(f"matrices {shapes} for {name} ({wide_in} to {wide_out})", folder, where)
+        alpha = alphas.get(get_pattern_key(alphas.keys(), name), settings["lora_alpha"])
+        root = math.sqrt(rank) if settings.get("use_rslora") else rank
+        found[name] = (a.float(), b.float() * (alpha / root))
+    return found
+
+
+def _unfit(found: str, folder: Path, where: str) -> ModelError:
+    return ModelError(
+        expected="an adapter that fits the model",
+        found=found,
+        where=f"{where}: {folder}",
+        fix="use an adapter trained on this base model",
+    )
 
 
 # Settings of an adapter that the bank honours (tests compare with PEFT's own logits) or that only say
@@ -136,70 +239,3 @@ def _more_than_matrices(settings: dict[str, Any], weights: Path) -> str:
     except SafetensorError as error:
         return f"an unreadable {weights.name} ({first_line(error)})"
     return next((f"the weights {n}" for n in names if not any(m in n for m in MATRICES)), "")
-
-
-class Bank(Protocol):
-    """Whoever answers the pool: n specialists over one base model.
-
-    A faster bank has to give the same logits as each specialist alone, to rounding; nothing that one
-    `select` yields may change what another or the base answers. `answer_pool` selects the base first and
-    then `names` in order, for the same batch, with no other selected meanwhile: a bank may answer for
-    all at the first call and hand out what it has.
-    """
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The specialists, in the order of all tables."""
-        ...
-
-    def select(self, name: str | None) -> AbstractContextManager[Any]:
-        """A causal model in evaluation mode, as `answer_logits` calls it; None selects the base."""
-        ...
-
-
-class SequentialBank:
-    """The plain `Bank`: base model and n adapters, asked one after another."""
-
-    def __init__(self, model: Any, folders: dict[str, Path]) -> None:
-        from peft import PeftModel
-        from peft.tuners.tuners_utils import BaseTunerLayer
-
-        self.names = tuple(folders)
-        self._ids = {name: f"s{i}" for i, name in enumerate(self.names)}
-        self._wrapped: Any = None
-        for name, folder in folders.items():
-            try:
-                if self._wrapped is None:
-                    self._wrapped = PeftModel.from_pretrained(
-                        model, str(folder), adapter_name=self._ids[name], is_trainable=False
-                    )
-                else:
-                    self._wrapped.load_adapter(
-                        str(folder), adapter_name=self._ids[name], is_trainable=False
-                    )
-            except (RuntimeError, ValueError, KeyError, OSError) as error:
-                raise ModelError(
-                    expected="an adapter that fits the model",
-                    found=first_line(error),
-                    where=f"task {name!r}: {folder}",
-                    fix="use an adapter trained on this base model",
-                ) from error
-        self._wrapped.eval()
-        self._layers = [m for m in self._wrapped.modules() if isinstance(m, BaseTunerLayer)]
-
-    @contextmanager
-    def select(self, name: str | None) -> Iterator[Any]:
-        """The model as specialist `name`, or as the base for None."""
-        if name is None:
-            with self._wrapped.disable_adapter():
-                yield self._wrapped
-        else:
-            # PEFT's set_adapter also walks every parameter of every adapter to set requires_grad:
-            # with 38 adapters that was half the time of the pool.
-            for layer in self._layers:
-                layer._active_adapter = [self._ids[name]]
-            yield self._wrapped
-
-    def close(self) -> None:
-        """Give the base model back as it was."""
-        self._wrapped.unload()

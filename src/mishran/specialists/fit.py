@@ -1,25 +1,30 @@
-"""One specialist: train a LoRA adapter on one task and measure what it learned.
+"""Specialists: train a LoRA adapter for each of many tasks at once, and measure what each learned.
 
 The recipe is the same for every task: same budget in tokens, same initial adapter, same order of rows
-by index. Nothing is selected on validation (no early stopping), so validation stays an honest measure.
+by index. Nothing is selected on the examples that measure: early stopping, where it is asked for, looks
+at the second half of the held-out examples, and what is reported comes from the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from numpy.typing import NDArray
 
 from mishran.config import SpecialistConfig
-from mishran.errors import ModelError, TrainingError
-from mishran.specialists.adapters import SequentialBank, new_adapter, save_adapter
+from mishran.errors import MishranError, ModelError, TrainingError
+from mishran.specialists.adapters import Template
+from mishran.specialists.bank import Bank, SlotUpdates, bank
+from mishran.specialists.panel import SequentialPanel
+from mishran.specialists.turns import turns
 from mishran.specialists.validate import Interval, interval, nats_per_row, prompt_gain
-from mishran.train.batch import Row, collate
+from mishran.train.batch import TOKENS, Row, lay_out
 from mishran.train.loop import Step, train, warmup_linear
 from mishran.train.models import Loaded
 from mishran.train.order import training_batches
@@ -42,7 +47,8 @@ class Evidence:
 
     base, specialist: held-out nats per answer token. gain: base - specialist, paired by example.
     prompt: see `mishran.specialists.validate`. curve: at log-spaced points, the first at 0 tokens.
-    own_adapter: the adapter was brought, not trained.
+    own_adapter: the adapter was brought, not trained. steps: taken. kept: the step whose weights were
+    kept, an earlier one where early stopping found that later ones were worse.
     """
 
     task: str
@@ -50,6 +56,7 @@ class Evidence:
     train_rows: int
     train_tokens: int
     steps: int
+    kept: int
     base: float
     specialist: float
     gain: Interval
@@ -92,105 +99,187 @@ def curve_steps(total: int, points: int) -> list[int]:
     return sorted({0, total, *(s for s in halvings if s > 0)})
 
 
-def fit_specialist(
-    task: str,
+@dataclass(frozen=True)
+class Trainee:
+    """A task to train a specialist for: its training rows and its held-out rows."""
+
+    task: str
+    rows: Sequence[Row]
+    held_out: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A specialist: what its training showed, and its (size,) parameters as the template lays them out."""
+
+    evidence: Evidence
+    vector: torch.Tensor
+
+
+def fit_specialists(
+    trainees: Sequence[Trainee],
     loaded: Loaded,
-    rows: Sequence[Row],
-    held_out: Sequence[Row],
+    template: Template,
     recipe: SpecialistConfig,
     *,
     seed: int,
     max_tokens: int,
-    base_name: str,
-    folder: Path,
+    tokens: int = TOKENS,
     on_tokens: Callable[[int], None] = lambda tokens: None,
-) -> Evidence:
-    """Train a specialist and save its adapter.
+) -> list[Trained | MishranError]:
+    """Train a specialist for each task, all at once; one that fails does not stop the others.
 
     Args:
-        rows, held_out: training and validation rows of the task.
-        folder: where the adapter goes.
+        tokens: of a batch at most.
         on_tokens: called with the number of training tokens of each step, for progress.
 
-    Raises:
-        TrainingError: a loss that is not finite; the task and the step are named.
+    Returns:
+        For each task its specialist, or the error that names task and step: a loss that is not finite.
     """
-    lengths = [len(row.input_ids) for row in rows]
-    plan = training_batches(
-        lengths, recipe.batch_size, seed, tokens=recipe.budget_tokens, epochs=recipe.epochs
-    )
-    measure = _Measure(loaded, held_out, recipe.batch_size, max_tokens, seed)
-    points = curve_steps(len(plan), recipe.curve_points)
-    base = _finite_base(measure, task)
-    curve = [_point(0, 0, base)]
-    after_nats = base  # the last step is a point of the curve and replaces it
-    last = 0
+    held = [_Held(t, loaded, tokens, max_tokens, seed, recipe.patience) for t in trainees]
+    plans = [
+        training_batches(
+            [len(row.input_ids) for row in t.rows],
+            recipe.batch_size,
+            seed,
+            tokens=recipe.budget_tokens,
+            epochs=recipe.epochs,
+        )
+        for t in trainees
+    ]
+    runs = [
+        _Run(h, curve_steps(len(plan), recipe.curve_points), len(plan))
+        for h, plan in zip(held, plans, strict=True)
+    ]
+    for slot, run in enumerate(runs):
+        run.begin(slot)
+    weights = template.initial.to(loaded.device, adapter_dtype(loaded)).repeat(len(trainees), 1)
+    with bank(
+        loaded.model, template.layout, weights, train=True, dropout=recipe.dropout, seed=seed
+    ) as model:
+        updates = SlotUpdates(
+            model,
+            [warmup_linear(len(plan), recipe.warmup) for plan in plans],
+            learning_rate=recipe.learning_rate or 0.0,
+            weight_decay=recipe.weight_decay,
+            clip=recipe.clip,
+        )
 
-    with new_adapter(loaded.model, recipe, seed, base_name) as wrapped:
+        def active(slot: int) -> bool:
+            return not (slot in updates.failed or runs[slot].error or runs[slot].stopped)
 
         def after(step: Step) -> None:
-            nonlocal last, after_nats
-            on_tokens(step.tokens - last)
-            last = step.tokens
-            if step.index in points:
-                after_nats = measure.per_token(wrapped)
-                curve.append(_point(step.index, step.tokens, after_nats))
+            on_tokens(runs[step.slot or 0].after(step, model))
 
-        trainable = [p for p in wrapped.parameters() if p.requires_grad]
-        try:
-            train(
-                wrapped,
-                (
-                    collate([rows[i] for i in index], loaded.pad_id).to(loaded.device)
-                    for index in plan
-                ),
-                torch.optim.AdamW(
-                    trainable, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-                ),
-                warmup_linear(len(plan), recipe.warmup),
-                recipe.clip,
-                after,
+        train(
+            model,
+            (
+                lay_out(parts, loaded.pad_id, loaded.packs).to(loaded.device)
+                for parts in turns([t.rows for t in trainees], plans, tokens, active)
+            ),
+            updates,
+            after,
+        )
+        return [run.end(model, updates.failed.get(slot)) for slot, run in enumerate(runs)]
+
+
+def adapter_dtype(loaded: Loaded) -> torch.dtype:
+    """Of adapters: single precision at least, whatever the base is in."""
+    return torch.float32 if loaded.dtype.itemsize < 4 else loaded.dtype
+
+
+@dataclass
+class _Run:
+    """One specialist in training: its curve so far, and the best weights where early stopping asks."""
+
+    held: _Held
+    points: Sequence[int]
+    total: int
+    slot: int = 0
+    curve: list[CurvePoint] = field(default_factory=list)
+    tokens: int = 0
+    steps: int = 0
+    kept: int = 0
+    base: Any = None
+    nats: Any = None
+    best: tuple[float, torch.Tensor | None] = (np.inf, None)
+    best_step: int = 0
+    worse: int = 0
+    stopped: bool = False
+    error: MishranError | None = None
+
+    def begin(self, slot: int) -> None:
+        """Measure the base.
+
+        Raises:
+            ModelError: its losses are not finite.
+        """
+        self.slot = slot
+        self.base = self.nats = _finite_base(self.held)
+        self.curve.append(_point(0, 0, self.base))
+
+    def after(self, step: Step, model: Bank) -> int:
+        """Note a step; its tokens."""
+        new = step.tokens - self.tokens
+        self.tokens, self.steps = step.tokens, step.index
+        if step.index in self.points:
+            self.nats = self.held.per_token(model, self.slot)
+            self.curve.append(_point(step.index, step.tokens, self.nats))
+            self.kept = step.index
+            if not np.isfinite(self.nats).all():
+                self.error = self._not_finite()
+            elif self.held.patience is not None:
+                self._judge(model)
+        return new
+
+    def _judge(self, model: Bank) -> None:
+        """Keep the best weights; stop after `patience` points that were no better."""
+        now = float(self.held.stopping(model, self.slot).mean())
+        if now < self.best[0]:
+            self.best = (now, model.weights[self.slot].clone())
+            self.worse, self.best_step = 0, self.steps
+        else:
+            self.worse += 1
+            self.stopped = self.worse >= (self.held.patience or 1)
+
+    def end(self, model: Bank, failed: TrainingError | None) -> Trained | MishranError:
+        """What is known at the end."""
+        if failed is not None:
+            return TrainingError(
+                expected=failed.expected,
+                found=failed.found,
+                where=f"task {self.held.trainee.task!r}, {failed.where} of {self.total}",
+                fix=failed.fix,
             )
-        except TrainingError as error:
-            raise TrainingError(
-                expected=error.expected,
-                found=error.found,
-                where=f"task {task!r}, {error.where} of {len(plan)}",
-                fix=error.fix,
-            ) from error
-        except RuntimeError as error:
-            if "without overflow" not in str(error):
-                raise
-            raise TrainingError(
-                expected="numbers that the optimizer can hold",
-                found=str(error),
-                where=f"task {task!r}",
-                fix="lower specialists.learning_rate",
-            ) from error
-        if not np.isfinite(after_nats).all():
-            raise TrainingError(
-                expected="finite losses on held-out examples",
-                found="NaN or infinity after training",
-                where=f"task {task!r}, step {len(plan)} of {len(plan)}",
-                fix="lower specialists.learning_rate, or use dtype: float32",
-            )
-        prompt = measure.prompt(wrapped, after_nats)
-        try:
-            save_adapter(wrapped, folder)
-        except SafetensorError as error:  # what a full disk is called there
-            raise OSError(str(error)) from error
-    return Evidence(
-        task=task,
-        own_adapter=False,
-        train_rows=len(rows),
-        train_tokens=last,
-        steps=len(plan),
-        base=float(base.mean()),
-        specialist=float(after_nats.mean()),
-        gain=interval(base - after_nats),
-        prompt=prompt,
-        curve=tuple(curve),
-    )
+        if self.error is not None:
+            return self.error
+        if self.best[1] is not None and self.best_step != self.steps:
+            model.weights[self.slot] = self.best[1]
+            self.kept = self.best_step
+            self.nats = self.held.per_token(model, self.slot)
+        prompt = self.held.prompt(model, self.nats, self.slot)
+        evidence = Evidence(
+            task=self.held.trainee.task,
+            own_adapter=False,
+            train_rows=len(self.held.trainee.rows),
+            train_tokens=self.tokens,
+            steps=self.steps,
+            kept=self.kept,
+            base=float(self.base.mean()),
+            specialist=float(self.nats.mean()),
+            gain=interval(self.base - self.nats),
+            prompt=prompt,
+            curve=tuple(self.curve),
+        )
+        return Trained(evidence, model.weights[self.slot].clone())
+
+    def _not_finite(self) -> TrainingError:
+        return TrainingError(
+            expected="finite losses on held-out examples",
+            found="NaN or infinity after training",
+            where=f"task {self.held.trainee.task!r}, step {self.steps} of {self.total}",
+            fix="lower specialists.learning_rate, or use dtype: float32",
+        )
 
 
 def measure_adapter(
@@ -198,87 +287,112 @@ def measure_adapter(
     loaded: Loaded,
     adapter: Path,
     held_out: Sequence[Row],
-    recipe: SpecialistConfig,
     *,
     seed: int,
     max_tokens: int,
+    tokens: int = TOKENS,
 ) -> Evidence:
     """The same evidence for an adapter that the task brought; its curve has no tokens, so no points.
 
     Raises:
         ModelError: the adapter does not fit the model, or its losses are not finite.
     """
-    measure = _Measure(loaded, held_out, recipe.batch_size, max_tokens, seed)
-    base = _finite_base(measure, task)
-    bank = SequentialBank(loaded.model, {task: adapter})
-    try:
-        with bank.select(task) as model:
-            after = measure.per_token(model)
-            if not np.isfinite(after).all():
-                raise ModelError(
-                    expected="an adapter with finite losses on held-out examples",
-                    found="NaN or infinity",
-                    where=f"task {task!r}: {adapter}",
-                    fix="check its weights, use dtype: float32, or remove `adapter:` to train one",
-                )
-            prompt = measure.prompt(model, after)
-    finally:
-        bank.close()
+    held = _Held(Trainee(task, (), held_out), loaded, tokens, max_tokens, seed, None)
+    base = _finite_base(held)
+    with _brought(loaded.model, task, adapter) as model:
+        after = held.per_token(model)
+        if not np.isfinite(after).all():
+            raise ModelError(
+                expected="an adapter with finite losses on held-out examples",
+                found="NaN or infinity",
+                where=f"task {task!r}: {adapter}",
+                fix="check its weights, use dtype: float32, or remove `adapter:` to train one",
+            )
+        prompt = held.prompt(model, after)
     return Evidence(
-        task,
-        True,
-        0,
-        0,
-        0,
-        float(base.mean()),
-        float(after.mean()),
-        interval(base - after),
-        prompt,
-        (),
+        task=task,
+        own_adapter=True,
+        train_rows=0,
+        train_tokens=0,
+        steps=0,
+        kept=0,
+        base=float(base.mean()),
+        specialist=float(after.mean()),
+        gain=interval(base - after),
+        prompt=prompt,
+        curve=(),
     )
 
 
+@contextmanager
+def _brought(model: Any, task: str, adapter: Path) -> Iterator[Any]:
+    """Through PEFT, whatever kind of LoRA it is."""
+    panel = SequentialPanel(model, {task: adapter})
+    try:
+        with panel.select(task) as wrapped:
+            yield wrapped
+    finally:
+        panel.close()
+
+
 @dataclass(frozen=True)
-class _Measure:
+class _Held:
+    """The held-out examples of a task; those that decide when to stop, if any, are no others' business."""
+
+    trainee: Trainee
     loaded: Loaded
-    rows: Sequence[Row]
-    batch_size: int
+    tokens: int
     max_tokens: int
     seed: int
+    patience: int | None
 
-    def per_token(self, model: Any) -> Any:
-        """(R,) nats per answer token of each held-out row."""
-        nats, tokens = nats_per_row(
-            model, self.rows, self.loaded.pad_id, self.batch_size, self.loaded.device
-        )
+    @property
+    def rows(self) -> Sequence[Row]:
+        """Those that measure."""
+        held = self.trainee.held_out
+        return held if self.patience is None else held[: -(-len(held) // 2)]
+
+    def per_token(self, model: Any, slot: int | None = None) -> NDArray[np.float64]:
+        """(R,) nats per answer token of each row that measures."""
+        return self._of(model, self.rows, slot)
+
+    def stopping(self, model: Any, slot: int) -> NDArray[np.float64]:
+        """(R,) the same of each row that decides when to stop."""
+        held = self.trainee.held_out
+        return self._of(model, held[-(-len(held) // 2) :] or held, slot)
+
+    def _of(self, model: Any, rows: Sequence[Row], slot: int | None) -> NDArray[np.float64]:
+        nats, tokens = nats_per_row(model, rows, self.loaded, slot=slot, tokens=self.tokens)
         return nats / tokens
 
-    def prompt(self, model: Any, true_per_token: Any) -> Interval | None:
+    def prompt(
+        self, model: Any, true_per_token: NDArray[np.float64], slot: int | None = None
+    ) -> Interval | None:
         return prompt_gain(
             model,
             self.rows,
             true_per_token,
-            pad_id=self.loaded.pad_id,
-            batch_size=self.batch_size,
-            device=self.loaded.device,
+            self.loaded,
+            slot=slot,
+            tokens=self.tokens,
             max_tokens=self.max_tokens,
             seed=self.seed,
         )
 
 
-def _finite_base(measure: _Measure, task: str) -> Any:
+def _finite_base(held: _Held) -> NDArray[np.float64]:
     """(R,) nats per answer token of the base model."""
-    base = measure.per_token(measure.loaded.model)
+    base = held.per_token(held.loaded.model)
     if not np.isfinite(base).all():
         raise ModelError(
             expected="a base model with finite losses",
             found="NaN or infinity on held-out examples, before any training",
-            where=f"task {task!r}",
+            where=f"task {held.trainee.task!r}",
             fix="check the weights of the model, or use dtype: float32",
         )
     return base
 
 
-def _point(step: int, tokens: int, nats: Any) -> CurvePoint:
+def _point(step: int, tokens: int, nats: NDArray[np.float64]) -> CurvePoint:
     found = interval(nats)
     return CurvePoint(step, tokens, found.mean, found.low, found.high)

@@ -1,7 +1,7 @@
 """Everyone answers the probe pool: scores of the true answers, and divergences of the predictions.
 
-For a batch of probes, each specialist and the base run once; their whole distributions at the answer
-tokens are compared pairwise and thrown away.
+Probes are sorted by length and packed; everybody answers the same batch, and the whole distributions at
+the answer tokens are compared pairwise and thrown away.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from mishran.errors import ModelError
-from mishran.specialists.adapters import Bank
 from mishran.specialists.divergence import pairwise_jsd_fast, probabilities
-from mishran.train.answers import answer_logits, answer_nats, logits_bytes, sum_by_row
-from mishran.train.batch import Row, collate, within_memory
+from mishran.specialists.panel import Panel
+from mishran.train.answers import AnswerLogits, answer_nats, logits_bytes, num_answers, sum_by_row
+from mishran.train.batch import TOKENS, Part, Row, chunks, lay_out
 from mishran.train.models import Loaded
 
 
@@ -37,37 +37,44 @@ class Answers:
 
 
 def answer_pool(
-    bank: Bank,
+    panel: Panel,
     loaded: Loaded,
     rows: Sequence[Row],
     *,
     answer_tokens: int,
-    batch_size: int,
+    tokens: int = TOKENS,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Answers:
-    """Let everyone answer; memory is bounded by splitting batches.
+    """Let everyone answer; memory is bounded by asking few probes at a time.
+
+    Args:
+        answer_tokens: of each probe's answer, whose predictions are compared.
+        tokens: of the probes that are asked at a time.
 
     Raises:
         ModelError: a specialist predicts values that are not finite.
     """
-    n, m = len(bank.names), len(rows)
+    n, m = len(panel.names), len(rows)
     nats, base_nats = np.zeros((n, m)), np.zeros(m)
-    tokens = np.zeros(m, dtype=np.int64)
+    counts = np.array([num_answers(row) for row in rows], dtype=np.int64)
     jsd = np.zeros((m, n * (n - 1) // 2), dtype=np.float32)
     rounding = 0.0
     vocab = loaded.model.get_output_embeddings().weight.shape[0]
 
-    def bytes_per_row(answer: int) -> int:
-        """Logits of everyone in turn, and all distributions (one of them in float64, twice)."""
-        return logits_bytes(loaded.model, answer) + min(answer, answer_tokens) * vocab * 4 * (n + 4)
+    def bytes_per_row(row: Row) -> int:
+        """Logits of everyone in turn, and all of them where they are compared."""
+        answer = num_answers(row)
+        return logits_bytes(loaded.model, answer) + min(answer, answer_tokens) * vocab * 4 * n
 
-    for index in within_memory(rows, batch_size, bytes_per_row):
-        batch = collate([rows[i] for i in index], loaded.pad_id).to(loaded.device)
-        tokens[index] = batch.answer_mask.sum(dim=1).cpu().numpy()
+    for index in chunks(rows, tokens, bytes_per_row):
+        part = Part([rows[i] for i in index])
+        batch = lay_out([part], loaded.pad_id, loaded.packs).to(loaded.device)
+        kept, which = _first_tokens(batch.rows, answer_tokens)
+        compared = torch.empty(n, len(which), vocab, device=which.device)
         with torch.inference_mode():
-            for s, name in enumerate((None, *bank.names)):
-                with bank.select(name) as model:
-                    found = answer_logits(model, batch)
+            for s, logits in enumerate(panel.logits(batch)):
+                name = panel.names[s - 1] if s else None
+                found = AnswerLogits(logits, batch.targets, batch.rows)
                 row_nats = sum_by_row(answer_nats(found), found.rows, len(index)).cpu().numpy()
                 if not np.isfinite(row_nats).all():
                     raise ModelError(
@@ -78,23 +85,23 @@ def answer_pool(
                     )
                 if name is None:
                     base_nats[index] = row_nats
-                    kept, which = _first_tokens(found.rows, answer_tokens)
-                    probs = torch.empty(n, len(which), vocab, device=which.device)
                 else:
                     nats[s - 1, index] = row_nats
-                    probs[s - 1] = probabilities(found.logits[kept])
-            per_token = pairwise_jsd_fast(probs)
-        count = torch.zeros(len(index), dtype=torch.float64, device=which.device)
-        count.index_add_(0, which, torch.ones_like(which, dtype=torch.float64))
-        total = torch.zeros(
-            len(index), per_token.shape[1], dtype=torch.float64, device=which.device
-        )
-        total.index_add_(0, which, per_token)
-        mean = (total / count[:, None]).cpu().numpy()
+                    compared[s - 1] = logits[kept]
+            per_token = pairwise_jsd_fast(probabilities(compared))
+        mean = _mean_by_row(per_token, which, len(index)).cpu().numpy()
         rounding = max(rounding, float(-mean.min(initial=0.0)), float(mean.max(initial=0.0)) - 1.0)
         jsd[index] = np.clip(mean, 0.0, 1.0)
         on_rows(len(index))
-    return Answers(nats, base_nats, tokens, jsd, rounding)
+    return Answers(nats, base_nats, counts, jsd, rounding)
+
+
+def _mean_by_row(values: torch.Tensor, rows: torch.Tensor, num_rows: int) -> torch.Tensor:
+    """(B, k) means of (A, k) values by row."""
+    count = torch.zeros(num_rows, dtype=values.dtype, device=values.device)
+    count.index_add_(0, rows, torch.ones_like(rows, dtype=values.dtype))
+    total = torch.zeros(num_rows, values.shape[1], dtype=values.dtype, device=values.device)
+    return total.index_add_(0, rows, values) / count[:, None]
 
 
 def _first_tokens(rows: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -24,8 +24,15 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsmr
 
-from mishran.train.answers import answer_logits, answer_nats, logits_bytes, sum_by_row
-from mishran.train.batch import Row, collate, within_memory
+from mishran.train.answers import (
+    answer_logits,
+    answer_nats,
+    logits_bytes,
+    num_answers,
+    sum_by_row,
+)
+from mishran.train.batch import TOKENS, Part, Row, chunks, lay_out
+from mishran.train.models import Loaded
 
 SHUFFLES = 4  # prompts of other examples behind every held-out answer
 
@@ -67,21 +74,31 @@ def interval(values: NDArray[np.float64]) -> Interval:
 
 
 def nats_per_row(
-    model: Any, rows: Sequence[Row], pad_id: int, batch_size: int, device: torch.device
+    model: Any,
+    rows: Sequence[Row],
+    loaded: Loaded,
+    *,
+    slot: int | None = None,
+    tokens: int = TOKENS,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """-log p of each row's answer in nats, summed over its tokens, and the number of those tokens."""
+    """-log p of each row's answer in nats, summed over its tokens, and the number of those tokens.
+
+    Args:
+        slot: who answers, in a model of several; None is the base.
+        tokens: that go through the model at a time.
+    """
     nats = np.zeros(len(rows))
-    tokens = np.zeros(len(rows), dtype=np.int64)
+    counts = np.array([num_answers(row) for row in rows], dtype=np.int64)
     training = model.training
     model.eval()
     with torch.inference_mode():
-        for index in within_memory(rows, batch_size, lambda answer: logits_bytes(model, answer)):
-            batch = collate([rows[i] for i in index], pad_id).to(device)
+        for index in chunks(rows, tokens, lambda row: logits_bytes(model, num_answers(row))):
+            part = Part([rows[i] for i in index], slot)
+            batch = lay_out([part], loaded.pad_id, loaded.packs).to(loaded.device)
             found = answer_logits(model, batch)
             nats[index] = sum_by_row(answer_nats(found), found.rows, len(index)).cpu().numpy()
-            tokens[index] = batch.answer_mask.sum(dim=1).cpu().numpy()
     model.train(training)
-    return nats, tokens
+    return nats, counts
 
 
 def shuffled_prompts(
@@ -154,10 +171,10 @@ def prompt_gain(
     model: Any,
     rows: Sequence[Row],
     true_per_token: NDArray[np.float64],
+    loaded: Loaded,
     *,
-    pad_id: int,
-    batch_size: int,
-    device: torch.device,
+    slot: int | None = None,
+    tokens: int = TOKENS,
     max_tokens: int,
     seed: int,
 ) -> Interval | None:
@@ -165,6 +182,6 @@ def prompt_gain(
     shuffled, answers, prompts = shuffled_prompts(rows, max_tokens, seed)
     if not shuffled:
         return None
-    nats, tokens = nats_per_row(model, shuffled, pad_id, batch_size, device)
-    found = prompt_differences(nats / tokens, answers, prompts, true_per_token)
+    nats, counts = nats_per_row(model, shuffled, loaded, slot=slot, tokens=tokens)
+    found = prompt_differences(nats / counts, answers, prompts, true_per_token)
     return interval(found) if len(found) > 1 else None

@@ -6,12 +6,17 @@ labels is written once. Oracle: `model(input_ids, labels=...).loss * tokens` on 
 
 from __future__ import annotations
 
-import inspect
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from mishran.train.batch import Batch
+from mishran.train.batch import Batch, Row
+
+CHUNK = 1 << 22  # logits made at a time where they are turned into gradients at once (measured)
 
 
 @dataclass(frozen=True)
@@ -26,29 +31,146 @@ class AnswerLogits:
     rows: torch.Tensor
 
 
+class Routed(torch.nn.Module):
+    """A model that treats the groups of a batch differently, and has to be told of them first."""
+
+    @abstractmethod
+    def route(self, batch: Batch) -> None:
+        """The next forward pass is of this batch."""
+
+
 def answer_logits(model: torch.nn.Module, batch: Batch) -> AnswerLogits:
-    """One forward pass; only columns that precede an answer token reach the output head."""
-    before = batch.answer_mask[:, 1:]  # column c holds: is token c + 1 an answer?
-    columns = before.any(dim=0).nonzero().squeeze(1)
-    extra = {"logits_to_keep": columns} if _keeps_columns(model) else {}
-    logits = model(
+    """One forward pass; only states that precede an answer token reach the output head."""
+    with only_at(model, batch.before) as reached:
+        logits = run(model, batch)
+    if not reached:  # a model that computes logits in another way
+        logits = logits.flatten(0, 1)[batch.before]
+    return AnswerLogits(logits.reshape(-1, logits.shape[-1]), batch.targets, batch.rows)
+
+
+def run(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """The model's own forward pass: logits."""
+    if isinstance(model, Routed):
+        model.route(batch)
+    return model(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
         position_ids=batch.position_ids,
         use_cache=False,
-        **extra,
     ).logits
-    if not extra:
-        logits = logits[:, columns]
-    wanted = before[:, columns]
-    rows, _ = wanted.nonzero(as_tuple=True)
-    return AnswerLogits(logits[wanted], batch.input_ids[:, 1:][:, columns][wanted], rows)
+
+
+@contextmanager
+def only_at(
+    model: torch.nn.Module, places: torch.Tensor, head_too: bool = True
+) -> Iterator[list[torch.Tensor]]:
+    """Within it, the output head sees the states at these places of the flattened lines only.
+
+    Yields a list that then holds the states, (A, d), if they went through the head's module; without
+    `head_too` the head sees none of them.
+    """
+    found: list[torch.Tensor] = []
+
+    def pick(module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        states = args[0].flatten(0, 1).index_select(0, places)
+        found.append(states)
+        return (states[None] if head_too else states[None, :0], *args[1:])
+
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    handle = head.register_forward_pre_hook(pick) if head is not None else None
+    try:
+        yield found
+    finally:
+        if handle is not None:
+            handle.remove()
 
 
 def answer_nats(found: AnswerLogits) -> torch.Tensor:
     """(A,) -log p of each answer token in nats, float32 or better."""
     logits = found.logits.float() if found.logits.dtype.itemsize < 4 else found.logits
     return torch.nn.functional.cross_entropy(logits, found.targets, reduction="none")
+
+
+def group_losses(model: torch.nn.Module, batch: Batch, fused: bool = False) -> torch.Tensor:
+    """(G,) mean nats per answer token of each group (see `Part` for parts of a step).
+
+    Args:
+        fused: the head is known to be plain and frozen (`has_plain_head`): logits are then made, turned
+            into gradients and thrown away a few at a time.
+    """
+    if fused:
+        head = model.get_output_embeddings()
+        with only_at(model, batch.before, head_too=False) as reached:
+            run(model, batch)
+        kind = reached[0].dtype if reached[0].dtype.itemsize >= 4 else torch.float32
+        scale = torch.tensor([g.scale for g in batch.groups], dtype=kind, device=reached[0].device)
+        nats = _HeadNats.apply(
+            reached[0], head.weight, head.bias, batch.targets, scale[batch.group]
+        )
+        scale = torch.ones_like(scale)
+    else:
+        nats = answer_nats(answer_logits(model, batch))
+        scale = torch.tensor([g.scale for g in batch.groups], dtype=nats.dtype, device=nats.device)
+    sums = torch.zeros(len(batch.groups), dtype=nats.dtype, device=nats.device)
+    return sums.index_add(0, batch.group, nats) * scale
+
+
+def has_plain_head(model: torch.nn.Module, batch: Batch) -> bool:
+    """Whether logits are a frozen linear layer of the states and nothing else (no soft cap, say)."""
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    if not isinstance(head, torch.nn.Linear) or head.weight.requires_grad:
+        return False
+    with torch.no_grad():
+        with only_at(model, batch.before[:1]) as reached:
+            logits = run(model, batch)
+        return bool(reached) and torch.equal(logits[0], head(reached[0][None])[0])
+
+
+class _HeadNats(torch.autograd.Function):
+    """scale * -log p of each answer, from the states before the head.
+
+    With the gradient's factor known beforehand, the gradient can be made along with the value, so no
+    logits are kept: a chunk of them stays in cache. torch's own linear_cross_entropy does the same for a
+    mean, but was eight times slower than separate steps where each answer has its own factor (measured,
+    docs/log.md).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        scale: torch.Tensor,
+    ) -> torch.Tensor:
+        nats = torch.empty_like(scale)
+        back = torch.empty_like(states)
+        size = max(1, CHUNK // len(weight))
+        for start in range(0, len(states), size):
+            part = slice(start, start + size)
+            logits = torch.nn.functional.linear(states[part], weight, bias).to(scale.dtype)
+            wanted = targets[part, None]
+            top = logits.amax(dim=1, keepdim=True)
+            true = logits.gather(1, wanted) - top
+            logits.sub_(top).exp_()
+            total = logits.sum(dim=1, keepdim=True)
+            nats[part] = ((total.log() - true) * scale[part, None])[:, 0]
+            logits.mul_(scale[part, None] / total)
+            logits.scatter_add_(1, wanted, -scale[part, None])
+            back[part] = logits.to(states.dtype) @ weight
+        ctx.save_for_backward(back)
+        return nats
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (back,) = ctx.saved_tensors
+        return back * gradients[0][:, None].to(back.dtype), None, None, None, None
+
+
+def num_answers(row: Row) -> int:
+    """Answer tokens of a row; nothing predicts the first token of a row."""
+    return max(0, len(row.input_ids) - max(row.num_prompt_tokens, 1))
 
 
 def logits_bytes(model: torch.nn.Module, answer: int) -> int:
@@ -60,8 +182,3 @@ def sum_by_row(values: torch.Tensor, rows: torch.Tensor, num_rows: int) -> torch
     """(B,) float64 sums of (A,) values by row."""
     out = torch.zeros(num_rows, dtype=torch.float64, device=values.device)
     return out.index_add_(0, rows, values.double())
-
-
-def _keeps_columns(model: torch.nn.Module) -> bool:
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(inner.forward).parameters

@@ -1,18 +1,25 @@
-"""Rows of tokens to a padded batch: the one place where padding, masks and positions are made.
+"""Rows of tokens to a batch: the one place where padding, packing, masks and positions are made.
 
-Batches are padded on the left by default, so that all answers end in the same column and the output
-head only has to look at the last few. Positions count real tokens, so a padded row is the same row.
+Two layouts. *Packed*: rows share lines of one width, and positions that begin again at 0 keep them
+apart (transformers masks attention across such a seam). *Padded*: a row a line, padded on the left,
+for models whose attention does not know seams. Either way a row is the same row to the model.
+
+A batch may hold rows of several *groups*, each with lines of its own: groups are independent, so their
+losses are separate numbers, and what breaks in one (a NaN) stays in its lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 
 MEMORY = 1 << 29  # bytes of logits and distributions held at a time where nothing is trained
+TOKENS = 1024  # tokens that go through a model at a time (measured on a CPU, docs/log.md)
+WIDEST = 256  # packed lines are no wider, unless a row is: attention's cost grows with the width
 
 
 class Row(Protocol):
@@ -26,76 +33,279 @@ class Row(Protocol):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B rows padded to T tokens.
+class Part:
+    """Rows of one group, or a part of its next step when the step is too large for one batch.
 
-    input_ids, position_ids: (B, T) int64. attention_mask: (B, T) int64, 0 on padding.
-    answer_mask: (B, T) bool, True on answer tokens (never on the first token of a row).
+    slot: who reads them, for models that hold several; None is the base. last: the step ends here.
+    step_answers, step_tokens: of the whole step; None counts the rows given. The loss is a mean over the
+    former. tokens_before: of the step, in parts before this one.
+    """
+
+    rows: Sequence[Row]
+    slot: int | None = 0
+    last: bool = True
+    step_answers: int | None = None
+    step_tokens: int | None = None
+    tokens_before: int = 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Where a part lies in a batch.
+
+    slot, last: see `Part`. start, stop: its lines. scale: of the sum of its nats, to be a mean.
+    order: per place of its lines, the number of the token there among the `step_tokens` of the step (0 on
+    padding). num_tokens: of this part.
+    """
+
+    slot: int | None
+    start: int
+    stop: int
+    scale: float
+    last: bool
+    order: torch.Tensor
+    num_tokens: int
+    step_tokens: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows in R lines of W tokens.
+
+    input_ids, position_ids: (R, W) int64. attention_mask: (R, W) int64, 0 on padding, or None when
+    positions say it all. owners: (R, W) int64 index of the row of each token, -1 on padding.
+    answer_mask: (R, W) bool, True on answer tokens (never on the first token of a row).
+    before: (A,) place, in the flattened lines, of the token before each answer token, by row and token.
+    groups: rows are numbered through all groups in order. group: (A,) index of the group of each answer.
     """
 
     input_ids: torch.Tensor
-    attention_mask: torch.Tensor
+    attention_mask: torch.Tensor | None
     position_ids: torch.Tensor
+    owners: torch.Tensor
     answer_mask: torch.Tensor
+    before: torch.Tensor
+    groups: tuple[Group, ...]
+    group: torch.Tensor
 
     @property
     def num_tokens(self) -> int:
-        return int(self.attention_mask.sum())
+        return int((self.owners >= 0).sum())
 
     @property
     def num_answer_tokens(self) -> int:
-        return int(self.answer_mask.sum())
+        return len(self.before)
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """(A,) the answer tokens."""
+        return self.input_ids.flatten()[self.before + 1]
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """(A,) row of each answer token, ascending."""
+        return self.owners.flatten()[self.before]
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(
-            self.input_ids.to(device),
-            self.attention_mask.to(device),
-            self.position_ids.to(device),
-            self.answer_mask.to(device),
+        """On a device; `order` of the groups stays where it is."""
+        mask = self.attention_mask
+        return replace(
+            self,
+            input_ids=self.input_ids.to(device),
+            attention_mask=None if mask is None else mask.to(device),
+            position_ids=self.position_ids.to(device),
+            owners=self.owners.to(device),
+            answer_mask=self.answer_mask.to(device),
+            before=self.before.to(device),
+            group=self.group.to(device),
+        )
+
+    def repeated(self, slots: Sequence[int | None]) -> Batch:
+        """The lines of the only group once for each slot."""
+        (group,) = self.groups
+        times, lines = len(slots), len(self.input_ids)
+        answers = len(self.before)
+        shift = torch.arange(times, device=self.before.device)
+        mask = self.attention_mask
+        return replace(
+            self,
+            input_ids=self.input_ids.repeat(times, 1),
+            attention_mask=None if mask is None else mask.repeat(times, 1),
+            position_ids=self.position_ids.repeat(times, 1),
+            owners=self.owners.repeat(times, 1),
+            answer_mask=self.answer_mask.repeat(times, 1),
+            before=(self.before + shift[:, None] * self.input_ids.numel()).flatten(),
+            group=shift.repeat_interleave(answers),
+            groups=tuple(
+                replace(group, slot=slot, start=i * lines, stop=(i + 1) * lines)
+                for i, slot in enumerate(slots)
+            ),
         )
 
 
 def collate(rows: Sequence[Row], pad_id: int, side: Literal["left", "right"] = "left") -> Batch:
-    """Pad rows to the longest. The first token of a row is never an answer: nothing predicts it."""
-    width = max(len(row.input_ids) for row in rows)
-    ids = torch.full((len(rows), width), pad_id, dtype=torch.int64)
-    mask = torch.zeros((len(rows), width), dtype=torch.int64)
-    positions = torch.zeros((len(rows), width), dtype=torch.int64)
-    answers = torch.zeros((len(rows), width), dtype=torch.bool)
-    for i, row in enumerate(rows):
-        length = len(row.input_ids)
-        start = width - length if side == "left" else 0
-        ids[i, start : start + length] = torch.tensor(row.input_ids, dtype=torch.int64)
-        mask[i, start : start + length] = 1
-        positions[i, start : start + length] = torch.arange(length)
-        answers[i, start + max(row.num_prompt_tokens, 1) : start + length] = True
-    return Batch(ids, mask, positions, answers)
+    """One group, padded: a row a line. The first token of a row is never an answer."""
+    return _batch([Part(rows)], pad_id, None, side)
 
 
-def by_length(rows: Sequence[Row], size: int) -> list[list[int]]:
-    """Indices in batches of about equal length, longest first; every index exactly once."""
-    order = sorted(range(len(rows)), key=lambda i: (-len(rows[i].input_ids), i))
-    return [order[i : i + size] for i in range(0, len(order), size)]
+def pack(parts: Sequence[Part], pad_id: int) -> Batch:
+    """Groups in packed lines of the width that holds them in the fewest places."""
+    return _batch(parts, pad_id, _best_width(parts), "right")
 
 
-def within_memory(
-    rows: Sequence[Row], size: int, bytes_per_row: Callable[[int], int]
-) -> list[list[int]]:
-    """`by_length`, with batches split that would hold more than `MEMORY`; one row is always allowed.
+def lay_out(parts: Sequence[Part], pad_id: int, packs: bool) -> Batch:
+    """Packed where the model can take it, else padded."""
+    return pack(parts, pad_id) if packs else _batch(parts, pad_id, None, "left")
+
+
+def _batch(
+    parts: Sequence[Part], pad_id: int, width: int | None, side: Literal["left", "right"]
+) -> Batch:
+    """width: of packed lines; None pads every row to the longest."""
+    lines: list[list[int]] = []  # rows (numbered through all parts) of each line
+    spans: list[tuple[int, int]] = []
+    rows = [row for part in parts for row in part.rows]
+    lengths = [len(row.input_ids) for row in rows]
+    first = 0
+    for part in parts:
+        numbers = range(first, first + len(part.rows))
+        begin = len(lines)
+        lines += _bins(numbers, lengths, width) if width else [[i] for i in numbers]
+        spans.append((begin, len(lines)))
+        first += len(part.rows)
+    wide = width or max(lengths)
+    shape = (len(lines), wide)
+    ids = np.full(shape, pad_id, dtype=np.int64)
+    positions = np.zeros(shape, dtype=np.int64)
+    owners = np.full(shape, -1, dtype=np.int64)
+    answers = np.zeros(shape, dtype=bool)
+    starts = np.zeros(len(rows), dtype=np.int64)
+    for number, line in enumerate(lines):
+        at = 0
+        for i in line:
+            length, prompt = lengths[i], max(rows[i].num_prompt_tokens, 1)
+            begin = wide - length if side == "left" else at
+            ids[number, begin : begin + length] = rows[i].input_ids
+            positions[number, begin : begin + length] = np.arange(length)
+            owners[number, begin : begin + length] = i
+            answers[number, begin + prompt : begin + length] = True
+            starts[i] = number * wide + begin
+            at += length
+        if width:
+            positions[number, at:] = np.arange(wide - at)
+    before = np.concatenate(
+        [
+            starts[i] + np.arange(max(r.num_prompt_tokens, 1), lengths[i]) - 1
+            for i, r in enumerate(rows)
+        ]
+    )
+    groups, group = _groups(parts, spans, wide, owners, positions, lengths)
+    mask = None if width else torch.from_numpy((owners >= 0).astype(np.int64))
+    return Batch(
+        torch.from_numpy(ids),
+        mask,
+        torch.from_numpy(positions),
+        torch.from_numpy(owners),
+        torch.from_numpy(answers),
+        torch.from_numpy(before),
+        groups,
+        torch.from_numpy(group),
+    )
+
+
+def _groups(
+    parts: Sequence[Part],
+    spans: Sequence[tuple[int, int]],
+    wide: int,
+    owners: np.ndarray,
+    positions: np.ndarray,
+    lengths: Sequence[int],
+) -> tuple[tuple[Group, ...], np.ndarray]:
+    groups: list[Group] = []
+    counts: list[int] = []
+    row = 0
+    for part, (start, stop) in zip(parts, spans, strict=True):
+        num = len(part.rows)
+        counts.append(
+            sum(max(0, len(r.input_ids) - max(r.num_prompt_tokens, 1)) for r in part.rows)
+        )
+        tokens = np.array(lengths[row : row + num])
+        offsets = part.tokens_before + np.concatenate([[0], np.cumsum(tokens)[:-1]])
+        mine = owners[start:stop]
+        order = np.where(mine >= 0, offsets[np.maximum(mine - row, 0)] + positions[start:stop], 0)
+        answers = counts[-1] if part.step_answers is None else part.step_answers
+        total = int(tokens.sum())
+        groups.append(
+            Group(
+                slot=part.slot,
+                start=start,
+                stop=stop,
+                scale=1.0 / max(1, answers),
+                last=part.last,
+                order=torch.from_numpy(order.ravel()),
+                num_tokens=total,
+                step_tokens=total if part.step_tokens is None else part.step_tokens,
+            )
+        )
+        row += num
+    return tuple(groups), np.repeat(np.arange(len(parts)), counts)
+
+
+def _bins(numbers: Sequence[int], lengths: Sequence[int], width: int) -> list[list[int]]:
+    """First fit decreasing: rows into lines of `width` places."""
+    lines: list[list[int]] = []
+    room: list[int] = []
+    for i in sorted(numbers, key=lambda i: (-lengths[i], i)):
+        for k, free in enumerate(room):
+            if lengths[i] <= free:
+                lines[k].append(i)
+                room[k] -= lengths[i]
+                break
+        else:
+            lines.append([i])
+            room.append(width - lengths[i])
+    return lines
+
+
+def _best_width(parts: Sequence[Part]) -> int:
+    """Of the longest row and a few larger widths, the one that wastes least, and then the smallest."""
+    lengths = [len(row.input_ids) for part in parts for row in part.rows]
+    longest = max(lengths)
+    widths = sorted(
+        {max(longest, min(WIDEST, longest * k // 4)) for k in (4, 5, 6, 8, 12, 16, 24, 32)}
+    )
+
+    def places(width: int) -> int:
+        first = lines = 0
+        for part in parts:
+            numbers = range(first, first + len(part.rows))
+            lines += len(_bins(numbers, lengths, width))
+            first += len(part.rows)
+        return lines * width
+
+    return min(widths, key=lambda width: (places(width), width))
+
+
+def chunks(
+    rows: Sequence[Row],
+    tokens: int,
+    bytes_per_row: Callable[[Row], int] = lambda row: 0,
+) -> Iterator[list[int]]:
+    """Indices in chunks of about equal length, longest first; every index exactly once.
 
     Args:
-        bytes_per_row: of the length of the batch's longest answer, which all its rows are padded to.
+        tokens: of a chunk at most; one row is always allowed.
+        bytes_per_row: what its logits take; a chunk holds at most `MEMORY`, or one row.
     """
-    out: list[list[int]] = []
-    for index in by_length(rows, size):
-        current: list[int] = []
-        longest = 0
-        for i in index:
-            longest = max(longest, len(rows[i].input_ids) - rows[i].num_prompt_tokens)
-            if current and (len(current) + 1) * bytes_per_row(longest) > MEMORY:
-                out.append(current)
-                current = []
-                longest = len(rows[i].input_ids) - rows[i].num_prompt_tokens
-            current.append(i)
-        out.append(current)
-    return out
+    current: list[int] = []
+    count = held = 0
+    for i in sorted(range(len(rows)), key=lambda i: (-len(rows[i].input_ids), i)):
+        length, size = len(rows[i].input_ids), bytes_per_row(rows[i])
+        if current and (count + length > tokens or held + size > MEMORY):
+            yield current
+            current, count, held = [], 0, 0
+        current.append(i)
+        count += length
+        held += size
+    if current:
+        yield current

@@ -15,7 +15,7 @@ import torch
 
 from mishran.errors import ModelError, first_line
 from mishran.train.answers import answer_logits
-from mishran.train.batch import collate
+from mishran.train.batch import Part, collate, pack
 
 # Largest ratio of difference to logits (root mean squares, centred). Measured: at most 1e-6 in float32
 # over 24 families of models; 0.07 to 0.4 where one of the two does not hold. Half precision: assumption.
@@ -38,9 +38,8 @@ def check_causal(model: Any, pad_id: int, num_tokens: int, where: str) -> None:
         ModelError: the logits of a row change with padding, or with tokens that come later, or there
             are none.
     """
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 24
-    ids = np.random.default_rng(0).integers(0, num_tokens, max(3, min(24, context))).tolist()
-    long, short = _Row(tuple(ids)), _Row(tuple(ids[: -(-len(ids) // 3)] + ids[-1:]))
+    long, short = _rows(model, num_tokens)
+    ids = long.input_ids
     changed = _Row((*ids[:-1], (ids[-1] + 1) % num_tokens))
 
     def logits(*rows: _Row) -> torch.Tensor:
@@ -74,6 +73,28 @@ def check_causal(model: Any, pad_id: int, num_tokens: int, where: str) -> None:
             where=where,
             fix="use a transformer (recurrent models may take padding into their state)",
         )
+
+
+def can_pack(model: Any, pad_id: int, num_tokens: int) -> bool:
+    """Whether rows that share a line, told apart by positions that begin again, stay what they are."""
+    rows = [*_rows(model, num_tokens)] * 2
+    with torch.inference_mode():
+        alone = answer_logits(model, collate(rows, pad_id).to(model.device)).logits.double()
+        batch = pack([Part(rows)], pad_id)
+        if len(batch.input_ids) == len(rows):
+            return False
+        try:
+            found = answer_logits(model, batch.to(model.device)).logits.double()
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+            return False
+    return _difference(found, alone) <= TOLERANCE.get(model.dtype, HALF)
+
+
+def _rows(model: Any, num_tokens: int) -> tuple[_Row, _Row]:
+    """A long row and a short one."""
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 24
+    ids = np.random.default_rng(0).integers(0, num_tokens, max(3, min(24, context))).tolist()
+    return _Row(tuple(ids)), _Row(tuple(ids[: -(-len(ids) // 3)] + ids[-1:]))
 
 
 def _difference(found: torch.Tensor, want: torch.Tensor) -> float:

@@ -16,7 +16,7 @@ import torch
 
 from mishran.tasks.builtin.text import demo_text
 from mishran.train.batch import Batch, collate
-from mishran.train.loop import Step, train, warmup_linear
+from mishran.train.loop import OneUpdate, Step, train, warmup_linear
 from mishran.train.models import no_library_bars
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
@@ -59,10 +59,8 @@ def train_demo_model(
     train(
         model,
         _batches(blocks, steps, seed, tokenizer.pad_token_id),
-        optimizer,
-        warmup_linear(steps, 0.1),
-        clip=1.0,
-        on_step=None if progress is None else lambda step: progress(step, steps),
+        OneUpdate(optimizer, warmup_linear(steps, 0.1), clip=1.0),
+        None if progress is None else lambda step: progress(step, steps),
     )
     folder.mkdir(parents=True, exist_ok=True)
     with no_library_bars():

@@ -1,33 +1,74 @@
-"""The only training loop: batches in, optimizer steps out; answer tokens only.
+"""The training loop: batches in, parameters changed. Every training run of the project goes through it.
 
-It owns nothing: the model, the optimizer, the order of the batches and the schedule are handed in. It
-computes mean nats per answer token, refuses losses that are not finite, clips, steps, and tells the
-caller after each step.
+Orders, schedules, what is logged and what an update is are values handed in. One model on one stream of
+batches has one `AdamW`; a model of many specialists has one for each (`mishran.specialists.bank`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
 from mishran.errors import TrainingError
-from mishran.train.answers import answer_logits, answer_nats
+from mishran.train.answers import group_losses, has_plain_head
 from mishran.train.batch import Batch
 
 
 @dataclass(frozen=True)
 class Step:
-    """After `index` optimizer steps: the last loss and the tokens seen so far.
+    """After `index` optimizer steps of a slot: the last loss and the tokens seen so far.
 
-    loss: mean nats per answer token of the last batch. tokens: prompt and answer tokens, no padding.
+    loss: mean nats per answer token of the last step. tokens: prompt and answer tokens, no padding.
     """
 
     index: int
     loss: float
     tokens: int
+    slot: int | None = 0
+
+
+class Update(Protocol):
+    """What is done with the gradients of a batch."""
+
+    def __call__(self, batch: Batch, losses: Sequence[float]) -> list[Step]:
+        """Take the steps that end with this batch; gradients of those are zero afterwards.
+
+        Args:
+            losses: one per group of the batch.
+
+        Raises:
+            TrainingError: a loss or gradient is not finite; the step is named.
+        """
+        ...
+
+
+def train(
+    model: torch.nn.Module,
+    batches: Iterable[Batch],
+    update: Update,
+    on_step: Callable[[Step], None] | None = None,
+) -> None:
+    """Forward, backward, update, for every batch.
+
+    Args:
+        model: a causal LM; it is left in training mode.
+        batches: on the model's device.
+        on_step: called after each optimizer step.
+    """
+    model.train()
+    fused: bool | None = None
+    for batch in batches:
+        if fused is None:
+            fused = has_plain_head(model, batch)
+        losses = group_losses(model, batch, fused)
+        losses.sum().backward()
+        for step in update(batch, losses.detach().tolist()):
+            if on_step is not None:
+                on_step(step)
 
 
 def warmup_linear(total: int, warmup: float) -> Callable[[int], float]:
@@ -40,48 +81,59 @@ def warmup_linear(total: int, warmup: float) -> Callable[[int], float]:
     return factor
 
 
-def train(
-    model: torch.nn.Module,
-    batches: Iterable[Batch],
-    optimizer: torch.optim.Optimizer,
-    schedule: Callable[[int], float],
-    clip: float,
-    on_step: Callable[[Step], None] | None = None,
-) -> None:
-    """Take one optimizer step per batch.
+class OneUpdate:
+    """One optimizer, one schedule, clipping by the norm of all its gradients: the plain `Update`."""
 
-    Args:
-        model: a causal LM; it is left in training mode.
-        batches: on the model's device.
-        optimizer: its groups' learning rates are the peak; `schedule(i)` multiplies them.
-        clip: largest norm of the gradient.
-        on_step: called after each step.
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        schedule: Callable[[int], float],
+        clip: float,
+        slot: int | None = 0,
+    ) -> None:
+        """optimizer: its groups' learning rates are the peak; `schedule(i)` multiplies them."""
+        self._optimizer, self._schedule, self._clip, self._slot = optimizer, schedule, clip, slot
+        self._peaks = [group["lr"] for group in optimizer.param_groups]
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self._index = self._tokens = 0
+        self._loss = 0.0
 
-    Raises:
-        TrainingError: the loss or the gradient is not finite; the step is named.
-    """
-    model.train()
-    peaks = [group["lr"] for group in optimizer.param_groups]
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    tokens = 0
-    for i, batch in enumerate(batches):
-        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * schedule(i)
-        loss = answer_nats(answer_logits(model, batch)).mean()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(float(norm))):
+    def __call__(self, batch: Batch, losses: Sequence[float]) -> list[Step]:
+        """See `Update`; the groups of the batch are parts of one step."""
+        return self.take(losses[0], batch.groups[0].num_tokens, batch.groups[0].last)
+
+    def take(self, loss: float, tokens: int, last: bool) -> list[Step]:
+        """Add a part to the step, and take the step when it is the last."""
+        self._loss += loss
+        self._tokens += tokens
+        if not last:
+            return []
+        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self._clip))
+        loss, self._loss = self._loss, 0.0
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 expected="a finite loss and gradient",
-                found=f"loss {value}, gradient norm {float(norm)}",
-                where=f"step {i + 1}",
+                found=f"loss {loss}, gradient norm {norm}",
+                where=f"step {self._index + 1}",
                 fix="lower specialists.learning_rate, or use dtype: float32",
             )
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        tokens += batch.num_tokens
-        if on_step is not None:
-            on_step(Step(i + 1, value, tokens))
-    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-        group["lr"] = peak
+        for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * self._schedule(self._index)
+        try:
+            self._optimizer.step()
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            raise TrainingError(
+                expected="numbers that the optimizer can hold",
+                found=str(error),
+                where=f"step {self._index + 1}",
+                fix="lower specialists.learning_rate",
+            ) from error
+        for parameter in self._parameters:
+            if parameter.grad is not None:
+                parameter.grad.zero_()
+        for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak
+        self._index += 1
+        return [Step(self._index, loss, self._tokens, self._slot)]

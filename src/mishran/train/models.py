@@ -16,7 +16,7 @@ import torch
 
 from mishran.errors import DependencyError, ModelError, first_line
 from mishran.run import sha256_file, sha256_value
-from mishran.train.causal import check_causal
+from mishran.train.causal import can_pack, check_causal
 
 # Not the tokenizer's: rows of tokens are hashed themselves, and padding is masked everywhere.
 _IDENTITY = ("*.safetensors", "config.json", "*.index.json")
@@ -26,7 +26,8 @@ _IDENTITY = ("*.safetensors", "config.json", "*.index.json")
 class Loaded:
     """A model ready to use.
 
-    pad_id: id for padding (always masked). notes: what was assumed.
+    pad_id: id for padding (always masked). notes: what was assumed. packs: whether rows may share a
+    line (see `mishran.train.batch`).
     """
 
     model: Any
@@ -35,6 +36,7 @@ class Loaded:
     dtype: torch.dtype
     pad_id: int
     notes: tuple[str, ...]
+    packs: bool = True
 
 
 def resolve_device(wanted: str) -> torch.device:
@@ -244,7 +246,8 @@ def load_model(
     check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], place)
     pad_id, notes = _pad(tokenizer)
     check_causal(model, pad_id, len(tokenizer), place)
-    return Loaded(model, tokenizer, where, kind, pad_id, notes)
+    packs = can_pack(model, pad_id, len(tokenizer))
+    return Loaded(model, tokenizer, where, kind, pad_id, notes, packs)
 
 
 def check_vocabulary(tokenizer: Any, rows: int, where: str) -> None:

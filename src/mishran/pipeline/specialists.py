@@ -1,0 +1,259 @@
+"""The specialists of a run: who is trained together, and the training, wave by wave.
+
+A wave is trained whole and then written, a stage per specialist. Kill it anywhere: waves that were
+written are kept, the one at work is trained again with the same members, and comes out the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from mishran.config import SpecialistConfig
+from mishran.errors import MishranError, TrainingError
+from mishran.pipeline.prepare import Prepared, PreparedTask
+from mishran.pipeline.progress import Progress
+from mishran.pipeline.stages import ADAPTER, specialist_stage
+from mishran.pipeline.waves import (
+    Wave,
+    kept,
+    read_waves,
+    split,
+    wave_of,
+    whole,
+    without,
+    write_waves,
+)
+from mishran.run import Run, Stage
+from mishran.specialists.adapters import Template, save_adapter, template
+from mishran.specialists.fit import Evidence, Trained, Trainee, fit_specialists, measure_adapter
+from mishran.specialists.sizing import size_waves
+from mishran.train.models import Loaded
+
+
+@dataclass(frozen=True)
+class SpecialistPlan:
+    """What is to be trained.
+
+    stages: of every trained task. todo: those that are not done. waves: all that the run remembers.
+    """
+
+    stages: dict[str, Stage]
+    todo: frozenset[str]
+    waves: tuple[Wave, ...]
+
+
+def known_stages(
+    prepared: Prepared, run: Run, kind: tuple[str, str], waves: Sequence[Wave]
+) -> tuple[dict[str, Stage], dict[str, str]]:
+    """Stage of every trained task, with its wave where that is recorded; and the keys without it."""
+    stages: dict[str, Stage] = {}
+    keys: dict[str, str] = {}
+    for task in prepared.trained:
+        name = task.task.name
+        stage = specialist_stage(prepared, task, *kind)
+        if task.adapter is None:
+            keys[name] = stage.key
+            wave = wave_of(waves, name, stage.key)
+            if wave is not None:
+                stage = specialist_stage(prepared, task, *kind, wave.name)
+        stages[name] = stage
+    return stages, keys
+
+
+def plan_specialists(
+    prepared: Prepared, run: Run, kind: tuple[str, str], model: Callable[[], Loaded]
+) -> SpecialistPlan:
+    """Which specialists are missing, and in which waves they are trained; recorded before they are.
+
+    Raises:
+        ModelError: the recipe names layers that the model does not have.
+        TrainingError: not even one specialist fits the memory.
+    """
+    waves = read_waves(run)
+    stages, keys = known_stages(prepared, run, kind, waves)
+    todo = {name for name, stage in stages.items() if run.state(stage) != "done"}
+    if todo:
+        check_recipe(model(), prepared.config.specialists)
+    new = [name for name in keys if name in todo and not _planned(waves, name, keys)]
+    if new:
+        loaded, recipe = model(), fixed_recipe(prepared)
+        rows = [t.train.rows for t in prepared.trained if t.task.name in new]
+        sizing = size_waves(loaded, _template(prepared, loaded), recipe, rows)
+        waves = (
+            *kept(without(waves, new), keys),
+            *split(new, keys, sizing.slots, sizing.tokens),
+        )
+        write_waves(run, waves)
+        stages, keys = known_stages(prepared, run, kind, waves)
+    return SpecialistPlan(stages, frozenset(todo), waves)
+
+
+def _planned(waves: Sequence[Wave], name: str, keys: Mapping[str, str]) -> bool:
+    wave = wave_of(waves, name, keys[name])
+    return wave is not None and whole(wave, keys)
+
+
+def train_specialists(
+    prepared: Prepared,
+    run: Run,
+    plan: SpecialistPlan,
+    model: Callable[[], Loaded],
+    progress: Progress,
+) -> None:
+    """Make what is missing.
+
+    Raises:
+        TrainingError: one or more failed; the others are kept.
+    """
+    tasks = {t.task.name: t for t in prepared.trained}
+    waves = [w for w in plan.waves if any(_awaits(plan, w, name) for name in w.members)]
+    total = sum(planned_tokens(prepared, tasks[name]) for w in waves for name in w.members)
+    failed: dict[str, MishranError] = {}
+    with progress.bar("training specialists", total, "tokens") as advance:
+        for wave in waves:
+            failed |= _train_wave(prepared, run, plan, wave, model(), progress, advance)
+    if failed:
+        write_waves(run, without(plan.waves, tuple(failed)))
+    for name, task in tasks.items():
+        if task.adapter is not None:
+            _copy_adapter(prepared, run, plan.stages[name], task, model, progress)
+    if failed:
+        first = next(iter(failed.values()))
+        more = f" ({len(failed) - 1} more tasks failed too)" if len(failed) > 1 else ""
+        raise TrainingError(
+            expected=first.expected,
+            found=first.found + more,
+            where=first.where,
+            fix=f"{first.fix}, or remove the task; the other specialists are kept",
+        )
+
+
+def _awaits(plan: SpecialistPlan, wave: Wave, name: str) -> bool:
+    """Whether a member is still to be made by this wave (it may have come into another since)."""
+    stage = plan.stages.get(name)
+    return name in plan.todo and stage is not None and stage.params.get("wave") == wave.name
+
+
+def _train_wave(
+    prepared: Prepared,
+    run: Run,
+    plan: SpecialistPlan,
+    wave: Wave,
+    loaded: Loaded,
+    progress: Progress,
+    advance: Callable[[float], None],
+) -> dict[str, MishranError]:
+    """Train all members, write those that are missing; the errors of those that failed."""
+    tasks = {t.task.name: t for t in prepared.trained}
+    begin = _template(prepared, loaded)
+    found = fit_specialists(
+        [Trainee(n, tasks[n].train.rows, tasks[n].held_out.rows) for n in wave.members],
+        loaded,
+        begin,
+        fixed_recipe(prepared),
+        seed=_seed(prepared),
+        max_tokens=prepared.max_tokens,
+        tokens=wave.tokens,
+        on_tokens=advance,
+    )
+    failed: dict[str, MishranError] = {}
+    for name, result in zip(wave.members, found, strict=True):
+        if isinstance(result, MishranError):
+            failed[name] = result
+            progress.say(f"{result} (going on with the other tasks)")
+        elif _awaits(plan, wave, name):
+
+            def make(folder: Path, name: str = name, result: Trained = result) -> None:
+                target = folder / "specialists" / name
+                try:
+                    save_adapter(begin, result.vector, target)
+                except SafetensorError as error:  # what a full disk is called there
+                    raise OSError(str(error)) from error
+                _write_evidence(target, result.evidence)
+
+            run.complete(plan.stages[name], make, progress.say)
+    return failed
+
+
+def _copy_adapter(
+    prepared: Prepared,
+    run: Run,
+    stage: Stage,
+    task: PreparedTask,
+    model: Callable[[], Loaded],
+    progress: Progress,
+) -> None:
+    """An adapter that the task brings: copied and measured."""
+    name, adapter = task.task.name, task.adapter
+    assert adapter is not None
+
+    def make(folder: Path) -> None:
+        target = folder / "specialists" / name
+        target.mkdir(parents=True)
+        for file in ADAPTER:
+            (target / file).write_bytes((adapter / file).read_bytes())
+        evidence = measure_adapter(
+            name,
+            model(),
+            target,
+            task.held_out.rows,
+            seed=_seed(prepared),
+            max_tokens=prepared.max_tokens,
+        )
+        _write_evidence(target, evidence)
+
+    run.complete(stage, make, progress.say)
+
+
+def _write_evidence(folder: Path, evidence: Evidence) -> None:
+    text = json.dumps(evidence.to_dict(), indent=1, ensure_ascii=False)
+    (folder / "evidence.json").write_text(text + "\n")
+
+
+def check_recipe(model: Loaded, recipe: SpecialistConfig) -> None:
+    """Put an adapter on the model and take it off again: are there such layers?
+
+    Raises:
+        ModelError: see `template`.
+    """
+    template(model.model, recipe, 0, "check")
+
+
+def fixed_recipe(prepared: Prepared) -> SpecialistConfig:
+    """The recipe with its learning rate."""
+    recipe = prepared.config.specialists
+    rate = recipe.lora_learning_rate(prepared.shape.hidden_size)
+    return recipe.model_copy(update={"learning_rate": rate})
+
+
+def _seed(prepared: Prepared) -> int:
+    own = prepared.config.specialists.seed
+    return prepared.config.seed if own is None else own
+
+
+def _template(prepared: Prepared, loaded: Loaded) -> Template:
+    recipe = prepared.config.specialists
+    return template(loaded.model, recipe, _seed(prepared), base_name(prepared))
+
+
+def planned_tokens(prepared: Prepared, task: PreparedTask) -> int:
+    """Training tokens of a specialist, to the nearest row."""
+    if task.adapter is not None:
+        return 0
+    recipe = prepared.config.specialists
+    return recipe.budget_tokens or round((recipe.epochs or 0) * task.train.tokens)
+
+
+def base_name(prepared: Prepared) -> str:
+    """What adapter_config.json calls the base: a hub name, or the name of a folder wherever it lies.
+
+    PEFT needs no more, as the base is given to it. It is no part of the key: no number depends on it,
+    and a folder may be renamed.
+    """
+    folder = prepared.base / prepared.config.model
+    return folder.resolve().name if folder.is_dir() else prepared.config.model

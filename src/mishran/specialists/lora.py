@@ -1,0 +1,270 @@
+"""Many LoRA adapters on one frozen linear layer: each line of a batch goes through its own.
+
+The frozen layer runs once for all lines, whatever their adapter. Then every line gets the low-rank term
+of its slot, y += scale * (x A') B'. Two ways to the same numbers: *by slice*, matrix products over the
+lines of each slot (CPUs, where a product of a few hundred tokens is cheap to start), and *by line*,
+batched products with the matrices of each line's slot gathered (GPUs, where starting is what costs).
+
+The low-rank matrices of a slot are one row of a matrix `weights` (slots x parameters), their gradients
+the same row of `grads`, so that an optimizer, a norm or a file sees one vector per specialist.
+Gradients are added straight into `grads`: autograd would make a zero-filled copy of it per layer.
+
+Source: Hu et al., "LoRA", arXiv 2106.09685; several adapters in one batch as in S-LoRA, arXiv 2311.03285
+(serving) and mLoRA, arXiv 2312.02515 (training). The arrangement is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from mishran.train.batch import Batch, Group
+
+
+@dataclass(frozen=True)
+class Site:
+    """One adapted layer: its module's name, widths, and where its matrices lie in a slot's vector.
+
+    A is (rank, wide_in) at `start`, B is (wide_out, rank) behind it.
+    """
+
+    name: str
+    wide_in: int
+    wide_out: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All adapted layers of a model, in order, with one rank; `scale` multiplies every low-rank term."""
+
+    sites: tuple[Site, ...]
+    rank: int
+    scale: float
+
+    @property
+    def size(self) -> int:
+        """Parameters of a slot."""
+        last = self.sites[-1]
+        return last.start + self.rank * (last.wide_in + last.wide_out)
+
+    @classmethod
+    def of(cls, widths: Sequence[tuple[str, int, int]], rank: int, scale: float) -> Layout:
+        """widths: name, wide_in and wide_out of each layer."""
+        sites: list[Site] = []
+        start = 0
+        for name, wide_in, wide_out in widths:
+            sites.append(Site(name, wide_in, wide_out, start))
+            start += rank * (wide_in + wide_out)
+        return cls(tuple(sites), rank, scale)
+
+    def matrices(self, rows: torch.Tensor, site: Site) -> tuple[torch.Tensor, torch.Tensor]:
+        """Views (N, rank, wide_in) and (N, wide_out, rank) of (N, size) rows."""
+        middle = site.start + self.rank * site.wide_in
+        end = middle + self.rank * site.wide_out
+        a = rows[:, site.start : middle].unflatten(1, (self.rank, site.wide_in))
+        b = rows[:, middle:end].unflatten(1, (site.wide_out, self.rank))
+        return a, b
+
+
+@dataclass
+class Route:
+    """Which lines of the batch at work belong to which slot; set before each forward pass.
+
+    groups: those with a slot (the base has none). lines: of the whole batch. step: of each slot, for
+    dropout. by_line: see the module.
+    """
+
+    groups: tuple[Group, ...] = ()
+    lines: int = 0
+    by_line: bool = False
+    dropout: float = 0.0
+    seed: int = 0
+    steps: dict[int, int] = field(default_factory=dict)
+
+    def set(self, batch: Batch) -> None:
+        self.groups = tuple(g for g in batch.groups if g.slot is not None)
+        self.lines = len(batch.input_ids)
+
+
+class StackedLora(torch.nn.Module):
+    """A frozen linear layer with one adapter per slot."""
+
+    def __init__(
+        self,
+        base: torch.nn.Module,
+        number: int,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        scale: float,
+        route: Route,
+        grads: tuple[torch.Tensor, torch.Tensor] | None,
+        anchor: torch.Tensor,
+    ) -> None:
+        """number: of the layer, for dropout. a, b, grads: views of `weights` and `grads`.
+
+        anchor: what requires a gradient, so that autograd comes here even if x does not.
+        """
+        super().__init__()
+        self.base = base
+        self._number, self._scale, self._route = number, scale, route
+        self._a, self._b, self._grads, self._anchor = a, b, grads, anchor
+        self._merged: torch.Tensor | None = None
+
+    def merge(self, slot: int | None) -> None:
+        """Answer every line as one slot, with its product added to the frozen matrix; None ends it."""
+        if slot is None:
+            self._merged = None
+            return
+        weight = self.base.weight
+        ours = (self._b[slot] @ self._a[slot]).mul_(self._scale)
+        self._merged = torch.add(weight, ours if isinstance(self.base, torch.nn.Linear) else ours.T)
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if self._merged is not None:
+            if isinstance(self.base, torch.nn.Linear):
+                return torch.nn.functional.linear(x, self._merged, self.base.bias)
+            return x @ self._merged + self.base.bias  # a Conv1D of GPT-2
+        y = self.base(x, *args, **kwargs)
+        if not self._route.groups:
+            return y
+        how = _ByLine if self._route.by_line else _BySlice
+        if not torch.is_grad_enabled() or self._grads is None:
+            return how.forward(None, y, x, self._anchor, self)
+        return how.apply(y, x, self._anchor, self)
+
+    def keep(self, group: Group, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
+        """What dropout multiplies x by in the lines of a group, None when nothing is dropped.
+
+        A pure function of seed, step, layer and the token's place in the step: the same for any
+        arrangement of the batch, for any company in it, and when a forward pass is done again.
+        """
+        route = self._route
+        if not (route.dropout and self.training and self._grads is not None):
+            return None
+        step = route.steps.get(group.slot or 0, 0)
+        generator = torch.Generator(device=device)
+        own = np.random.default_rng([route.seed, step, self._number])
+        generator.manual_seed(int(own.integers(2**63)))
+        shape = (group.step_tokens, self._a.shape[-1])
+        kept = torch.rand(shape, generator=generator, device=device) >= route.dropout
+        return kept[group.order.to(device)].to(dtype).div_(1.0 - route.dropout)
+
+
+class _BySlice(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, y: torch.Tensor, x: torch.Tensor, anchor: torch.Tensor, layer: StackedLora
+    ) -> torch.Tensor:
+        groups, lines = layer._route.groups, layer._route.lines
+        flat_x, flat_y = x.reshape(-1, x.shape[-1]), y.view(-1, y.shape[-1])
+        wide = len(flat_x) // lines
+        inner: list[torch.Tensor] = []
+        for g in groups:
+            part = slice(g.start * wide, g.stop * wide)
+            a, b = layer._a[g.slot], layer._b[g.slot]
+            seen = _dropped(layer, g, flat_x[part].to(a.dtype))
+            low = seen @ a.T
+            _add_product(flat_y[part], low, b.T, layer._scale)
+            inner.append(low)
+        if ctx is not None:
+            ctx.mark_dirty(y)
+            ctx.layer, ctx.groups, ctx.wide = layer, groups, wide
+            ctx.save_for_backward(x, *inner)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        layer, wide = ctx.layer, ctx.wide
+        x, *inner = ctx.saved_tensors
+        grad_y = gradients[0]
+        flat_x, flat_y = x.reshape(-1, x.shape[-1]), grad_y.reshape(-1, grad_y.shape[-1])
+        grad_x = None
+        if ctx.needs_input_grad[1]:
+            whole = sum(g.stop - g.start for g in ctx.groups) * wide == len(flat_x)
+            grad_x = torch.empty_like(flat_x) if whole else torch.zeros_like(flat_x)
+        grad_a, grad_b = layer._grads
+        for g, low in zip(ctx.groups, inner, strict=True):
+            part = slice(g.start * wide, g.stop * wide)
+            a, b = layer._a[g.slot], layer._b[g.slot]
+            kept = layer.keep(g, a.dtype, x.device)
+            seen = flat_x[part].to(a.dtype)
+            out = flat_y[part].to(a.dtype)
+            grad_low = (out @ b).mul_(layer._scale)
+            grad_b[g.slot].addmm_(out.T, low, alpha=layer._scale)
+            grad_a[g.slot].addmm_(grad_low.T, seen if kept is None else seen * kept)
+            if grad_x is None:
+                continue
+            if kept is None and grad_x.dtype == a.dtype:
+                torch.mm(grad_low, a, out=grad_x[part])
+            else:
+                back = grad_low @ a
+                grad_x[part] = back if kept is None else back * kept
+        return grad_y, None if grad_x is None else grad_x.view_as(x), None, None
+
+
+class _ByLine(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, y: torch.Tensor, x: torch.Tensor, anchor: torch.Tensor, layer: StackedLora
+    ) -> torch.Tensor:
+        route = layer._route
+        lines = torch.cat([torch.arange(g.start, g.stop) for g in route.groups]).to(x.device)
+        slots = torch.tensor(
+            [g.slot for g in route.groups for _ in range(g.start, g.stop)], device=x.device
+        )
+        a, b = layer._a[slots], layer._b[slots]
+        by_line = x.reshape(route.lines, -1, x.shape[-1])
+        seen = by_line[lines].to(a.dtype)
+        kept = [layer.keep(g, a.dtype, x.device) for g in route.groups]
+        keep = None if kept[0] is None else torch.cat(kept).view_as(seen)  # type: ignore[arg-type]
+        low = (seen if keep is None else seen * keep) @ a.mT
+        flat = y.view(route.lines, -1, y.shape[-1])
+        flat[lines] += torch.bmm(low, b.mT).mul_(layer._scale).to(y.dtype)
+        if ctx is not None:
+            ctx.mark_dirty(y)
+            ctx.layer, ctx.keep, ctx.count = layer, keep, route.lines
+            ctx.save_for_backward(x, low, lines, slots)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        layer, keep = ctx.layer, ctx.keep
+        x, low, lines, slots = ctx.saved_tensors
+        grad_y = gradients[0]
+        a, b = layer._a[slots], layer._b[slots]
+        out = grad_y.reshape(ctx.count, -1, grad_y.shape[-1])[lines].to(a.dtype)
+        seen = x.reshape(ctx.count, -1, x.shape[-1])[lines].to(a.dtype)
+        grad_low = torch.bmm(out, b).mul_(layer._scale)
+        grad_a, grad_b = layer._grads
+        # A product with a 0/1 matrix adds the lines of each slot in a fixed order; index_add_ does not.
+        owns = torch.nn.functional.one_hot(slots, len(layer._a)).T.to(a.dtype)
+        here = owns.any(dim=1)
+        owns = owns[here]
+        of_b = torch.bmm(out.mT, low).mul_(layer._scale)
+        of_a = torch.bmm(grad_low.mT, seen if keep is None else seen * keep)
+        grad_b[here] += (owns @ of_b.flatten(1)).view(-1, *of_b.shape[1:])
+        grad_a[here] += (owns @ of_a.flatten(1)).view(-1, *of_a.shape[1:])
+        if not ctx.needs_input_grad[1]:
+            return grad_y, None, None, None
+        back = torch.bmm(grad_low, a)
+        grad_x = torch.zeros_like(x.reshape(ctx.count, -1, x.shape[-1]))
+        grad_x[lines] = (back if keep is None else back * keep).to(x.dtype)
+        return grad_y, grad_x.view_as(x), None, None
+
+
+def _dropped(layer: StackedLora, group: Group, seen: torch.Tensor) -> torch.Tensor:
+    kept = layer.keep(group, seen.dtype, seen.device)
+    return seen if kept is None else seen * kept
+
+
+def _add_product(y: torch.Tensor, low: torch.Tensor, b: torch.Tensor, scale: float) -> None:
+    """y += scale * low @ b, in place; where types differ the sum is made in the wider one."""
+    if y.dtype == low.dtype:
+        y.addmm_(low, b, alpha=scale)
+    else:
+        y.add_((low @ b).mul_(scale))
