@@ -26,7 +26,7 @@ from mishran.pipeline.mixture_file import versions
 from mishran.pipeline.tables import read_divergence, read_scores
 from mishran.places import data_root
 from mishran.run import Run, atomic_write
-from mishran.specialists.fit import Evidence
+from mishran.specialists.evidence import Evidence
 from mishran.types import Affinity
 
 HERE = Path(__file__).resolve().parent

@@ -20,14 +20,9 @@ from mishran.run import sha256_tree
 from mishran.specialists import panel as panels
 from mishran.specialists import validate
 from mishran.specialists.adapters import check_adapter, read_adapter, save_adapter, template
-from mishran.specialists.fit import (
-    Evidence,
-    Trained,
-    Trainee,
-    curve_steps,
-    fit_specialists,
-    measure_adapter,
-)
+from mishran.specialists.course import Trained
+from mishran.specialists.evidence import Evidence, Trainee, curve_steps
+from mishran.specialists.fit import fit_specialists, measure_adapter
 from mishran.specialists.panel import SequentialPanel, StackedPanel, panel
 from mishran.specialists.probe import answer_pool
 from mishran.specialists.validate import Interval, Tokens, nats_per_row
@@ -212,12 +207,12 @@ def test_a_brought_adapter_without_finite_losses_is_refused(whose, trained, tmp_
 
 
 def test_every_point_of_the_curve_is_measured_once(tmp_path, monkeypatch) -> None:
-    from mishran.specialists import fit as fit_module
+    from mishran.specialists import evidence as evidence_module
 
     calls: list[int] = []
     real = nats_per_row
     monkeypatch.setattr(
-        fit_module,
+        evidence_module,
         "nats_per_row",
         lambda *args, **more: calls.append(len(args[1])) or real(*args, **more),
     )

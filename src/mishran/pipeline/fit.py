@@ -44,7 +44,7 @@ from mishran.pipeline.tables import (
     write_scores,
 )
 from mishran.run import TMP, Run, Stage, atomic_write
-from mishran.specialists.fit import Evidence
+from mishran.specialists.evidence import Evidence
 from mishran.specialists.panel import panel
 from mishran.specialists.probe import answer_pool
 from mishran.tasks.load import task_configs

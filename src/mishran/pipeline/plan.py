@@ -30,7 +30,8 @@ from mishran.run import Run
 from mishran.specialists.adapters import template
 from mishran.specialists.bank import SlotUpdates, bank
 from mishran.specialists.divergence import pairwise_jsd_fast
-from mishran.specialists.fit import adapter_dtype, curve_steps
+from mishran.specialists.evidence import curve_steps
+from mishran.specialists.fit import adapter_dtype
 from mishran.specialists.validate import SHUFFLES
 from mishran.train.answers import answer_logits
 from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out

@@ -30,7 +30,9 @@ from mishran.pipeline.waves import (
 )
 from mishran.run import Run, Stage
 from mishran.specialists.adapters import Template, save_adapter, template
-from mishran.specialists.fit import Evidence, Trained, Trainee, fit_specialists, measure_adapter
+from mishran.specialists.course import Trained
+from mishran.specialists.evidence import Evidence, Trainee
+from mishran.specialists.fit import fit_specialists, measure_adapter
 from mishran.specialists.sizing import size_waves
 from mishran.train.models import Loaded
 
