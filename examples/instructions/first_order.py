@@ -266,7 +266,7 @@ def elsewhere() -> list[str]:
         "",
         "The 16 tasks of `mishran demo`, with its planted structure, and the small base model that it "
         "trains, on two seeds. Beside the variants: the JSD affinity of specialists trained with another "
-        "seed on the same base, the best that anything could do here.",
+        "seed on the same base, which is as near as training again comes.",
         "",
         "| demo seed | affinity | rho, JSD | residual rho, JSD | nearest | distance (uniform) | twins |",
         "|---:|---|---:|---:|---:|---:|---|",
