@@ -1,4 +1,4 @@
-"""Small causal language models of four families, made from config with seeded weights."""
+"""Small causal language models of five families, made from config with seeded weights."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
 )
 
 VOCAB = 97
@@ -31,6 +33,10 @@ FAMILIES = {
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**_ROPE)),
     # The window is shorter than the rows of the tests, so that sliding matters.
     "mistral": lambda: MistralForCausalLM(MistralConfig(**_ROPE, sliding_window=6)),
+    # Biases in its projections, and a window in its upper layer only.
+    "qwen2": lambda: Qwen2ForCausalLM(
+        Qwen2Config(**_ROPE, use_sliding_window=True, sliding_window=6, max_window_layers=1)
+    ),
     "gpt2": lambda: GPT2LMHeadModel(
         GPT2Config(vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=64)
     ),
