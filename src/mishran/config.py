@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mishran.config_errors import FieldProblem, duplicate_key, shown, translate
 from mishran.config_fields import Number, Positive, Settings, Share, Whole
@@ -99,19 +106,27 @@ class TaskConfig(Settings):
         return self
 
 
-class SpecialistConfig(Settings):
-    """One LoRA adapter per task, all with the same recipe.
+OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "adapter_dtype", "checkpointing")
 
+
+class SpecialistConfig(Settings):
+    """One specialist per task, all with the same recipe.
+
+    kind: lora, an adapter per task, or full, all parameters of the model per task: for small models.
     tokens: training tokens per task (prompt and answer, without padding); short tasks are repeated.
     epochs: instead of tokens, passes over each task's own training rows.
-    learning_rate: by default from the model's width, see `lora_learning_rate`.
+    rank, alpha, dropout, targets: of adapters. learning_rate: by default from the model's width, see
+    `lora_learning_rate`, and a tenth of it for full.
     curve_points: how often to validate, at 0 and at halvings of the budget. validation: held-out
     examples per task for that. seed: of the training, by default the run's, which also draws the
     probes; runs that differ in nothing else tell how much of an affinity is chance of the training.
+    checkpointing: compute the layers again for their gradients instead of keeping what is in them.
+    adapter_dtype: of adapters, their gradients and the optimizer's moments.
     patience: stop a task after so many points of the curve without a lower loss on half of its held-out
     examples, and keep the best weights; the other half measures. By default every task uses its budget.
     """
 
+    kind: Literal["lora", "full"] = "lora"
     seed: Annotated[Whole, Field(ge=0, le=2**63 - 1)] | None = None
     tokens: Annotated[Whole, Field(ge=1)] | None = None
     epochs: Positive | None = None
@@ -127,12 +142,34 @@ class SpecialistConfig(Settings):
     curve_points: Annotated[Whole, Field(ge=2)] = 5
     validation: Annotated[Whole, Field(ge=2)] = 64
     patience: Annotated[Whole, Field(ge=1)] | None = None
+    checkpointing: bool = False
+    adapter_dtype: Literal["float32", "bfloat16"] = "float32"
 
     @model_validator(mode="after")
     def _budget(self) -> SpecialistConfig:
         if self.tokens is not None and self.epochs is not None:
             raise FieldProblem("tokens or epochs", "both", "remove one of them")
+        of_adapters = [name for name in OF_ADAPTERS if name in self.model_fields_set]
+        if self.kind == "full" and of_adapters:
+            raise FieldProblem(
+                f"no {of_adapters[0]} with kind: full, which has no adapters",
+                "both",
+                "remove one of them",
+            )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_it_has_not(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is written can be read again, and the key of a stage holds what decides it."""
+        out = handler(self)
+        return {k: v for k, v in out.items() if self.kind == "lora" or k not in OF_ADAPTERS}
+
+    def peak_learning_rate(self, hidden_size: int) -> float:
+        """The given learning rate, else that of the kind: for full a tenth of LoRA's (same source)."""
+        lora = self.lora_learning_rate(hidden_size)
+        if self.kind == "lora" or self.learning_rate:
+            return lora
+        return float(f"{lora / 10:.3g}")
 
     def lora_learning_rate(self, hidden_size: int) -> float:
         """The given learning rate, else 5e-4 (2000 / hidden size)^0.781.
@@ -167,11 +204,13 @@ class FitConfig(Settings):
     model: local folder of a causal LM, or a hub name with --online. tasks: a list, or a folder of
     `*.jsonl`. run: run directory, by default `runs/<name of the file>`. max_tokens: longest
     example, by default the model's context. bos, eos: begin every prompt, end every answer with the
-    model's special token when it has one.
+    model's special token when it has one. quantize: the linear layers of the base in 4 bits, see
+    `mishran.train.quantize`; for adapters only.
     """
 
     model: str
     revision: str | None = None
+    quantize: Literal["4bit"] | None = None
     tasks: str | tuple[TaskConfig, ...]
     run: str | None = None
     specialists: SpecialistConfig = SpecialistConfig()
@@ -215,6 +254,24 @@ class FitConfig(Settings):
                 "rename the group: floors and caps could mean either",
             )
         return tasks
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> FitConfig:
+        if self.quantize is not None and self.specialists.kind == "full":
+            raise FieldProblem(
+                "specialists of kind: lora on a quantized base, whose own weights cannot be trained",
+                f"quantize: {self.quantize} and kind: full",
+                "remove one of them",
+            )
+        if self.specialists.kind == "full" and not isinstance(self.tasks, str):
+            brought = next((task.name for task in self.tasks if task.adapter is not None), None)
+            if brought is not None:
+                raise FieldProblem(
+                    "no task with an adapter where specialists are of kind: full",
+                    f"adapter in task {brought!r}",
+                    "remove it, or kind: full",
+                )
+        return self
 
 
 def read_config(path: Path) -> FitConfig:

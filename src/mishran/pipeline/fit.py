@@ -30,10 +30,10 @@ from mishran.pipeline.progress import Progress, Silent
 from mishran.pipeline.solve import run_affinity, run_mixture, run_report
 from mishran.pipeline.specialists import check_recipe, plan_specialists, train_specialists
 from mishran.pipeline.stages import (
-    adapters_sha256,
     evidence_path,
     pool_part_stage,
     pool_stage,
+    specialists_sha256,
     task_keys,
 )
 from mishran.pipeline.tables import (
@@ -47,6 +47,7 @@ from mishran.run import TMP, Run, Stage, atomic_write
 from mishran.specialists.evidence import Evidence
 from mishran.specialists.panel import panel
 from mishran.specialists.probe import answer_pool
+from mishran.specialists.whole_panel import WholePanel
 from mishran.tasks.load import task_configs
 from mishran.train.models import Loaded, load_model, model_commit, resolve_device, resolve_dtype
 from mishran.types import DivergenceTable, ScoreTable
@@ -120,6 +121,7 @@ def fit(
             dtype=kind[1],
             online=online,
             revision=model_commit(settings.model, base, settings.revision),
+            quantize=settings.quantize,
         )
         for note in loaded.notes:
             progress.say(note)
@@ -173,7 +175,7 @@ def resolved(prepared: Prepared, device: str, dtype: str) -> FitConfig:
     config, shape = prepared.config, prepared.shape
     recipe = {
         "tokens": config.specialists.budget_tokens,
-        "learning_rate": config.specialists.lora_learning_rate(shape.hidden_size),
+        "learning_rate": config.specialists.peak_learning_rate(shape.hidden_size),
     }
     return config.model_copy(
         update={
@@ -208,12 +210,14 @@ def _pool(
     model: Callable[[], Loaded],
     progress: Progress,
 ) -> None:
-    adapters = adapters_sha256(prepared, run)
-    stages = [(t, pool_part_stage(prepared, t, adapters, *kind)) for t in prepared.tasks]
+    answerers = specialists_sha256(prepared, run)
+    stages = [(t, pool_part_stage(prepared, t, answerers, *kind)) for t in prepared.tasks]
     todo = [(t, s) for t, s in stages if run.state(s) != "done"]
     names = [t.task.name for t in prepared.trained]
     if todo:
-        asked = panel(model().model, {name: run.path(f"specialists/{name}") for name in names})
+        folders = {name: run.path(f"specialists/{name}") for name in names}
+        full = prepared.config.specialists.kind == "full"
+        asked = (WholePanel if full else panel)(model().model, folders)
         probes = prepared.config.probes
         with progress.bar("answering probes", sum(len(t.probes.rows) for t, _ in todo)) as advance:
             for task, stage in todo:

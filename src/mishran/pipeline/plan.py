@@ -24,15 +24,18 @@ from mishran.pipeline.prepare import Prepared, PreparedTask, prepare
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import cheap_todo
 from mishran.pipeline.specialists import known_stages, planned_tokens
-from mishran.pipeline.stages import adapters_sha256, pool_part_stage, pool_stage
+from mishran.pipeline.stages import pool_part_stage, pool_stage, specialists_sha256
 from mishran.pipeline.waves import read_waves
 from mishran.run import Run
 from mishran.specialists.adapters import template
 from mishran.specialists.bank import SlotUpdates, bank
+from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.divergence import pairwise_jsd_fast
 from mishran.specialists.evidence import curve_steps
 from mishran.specialists.fit import adapter_dtype
+from mishran.specialists.full import one_update
 from mishran.specialists.validate import SHUFFLES
+from mishran.specialists.whole import saved_bytes, whole
 from mishran.train.answers import answer_logits
 from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
 from mishran.train.loop import train
@@ -113,6 +116,7 @@ def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Pro
         dtype=settings.dtype,
         online=online,
         revision=model_commit(settings.model, base, settings.revision),
+        quantize=settings.quantize,
     )
     kind = (loaded.device.type, str(loaded.dtype).removeprefix("torch."))
     stages, _ = known_stages(prepared, run, kind, read_waves(run))
@@ -132,8 +136,8 @@ def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Pro
 
 def _pool_todo(prepared: Prepared, run: Run, kind: tuple[str, str]) -> list[PreparedTask]:
     """The tasks whose probes have to be answered, when all specialists are there."""
-    adapters = adapters_sha256(prepared, run)
-    stages = [(t, pool_part_stage(prepared, t, adapters, *kind)) for t in prepared.tasks]
+    answerers = specialists_sha256(prepared, run)
+    stages = [(t, pool_part_stage(prepared, t, answerers, *kind)) for t in prepared.tasks]
     return [t for t, stage in stages if run.state(stage) != "done"]
 
 
@@ -153,7 +157,7 @@ def _specialists(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates
         of=len(prepared.trained),
         sequences=sequences + checks,
         tokens=trained + checked,
-        bytes=len(todo) * rates.adapter_bytes,
+        bytes=len(todo) * rates.specialist_bytes,
         time_s=trained / rates.train + checked / rates.forward if todo else None,
     )
 
@@ -199,7 +203,7 @@ class _Rates:
     train: float
     forward: float
     pairs: float
-    adapter_bytes: int
+    specialist_bytes: int
 
     @classmethod
     def measure(cls, prepared: Prepared, loaded: Loaded) -> _Rates:
@@ -224,15 +228,24 @@ class _Rates:
 def _training_rate(
     loaded: Loaded, recipe: SpecialistConfig, seed: int, batch: Batch
 ) -> tuple[float, int]:
-    """Tokens per second of a training step, and bytes of an adapter."""
+    """Tokens per second of a training step, and bytes of a specialist on disk."""
+    if recipe.kind == "full":
+        still = recipe.model_copy(update={"learning_rate": 0.0})
+        with whole(loaded.model) as copy:
+            update = one_update(copy, still, 1)
+            rate = batch.num_tokens / _seconds(lambda: train(copy, [batch], update))
+        return rate, saved_bytes(loaded.model)
     begin = template(loaded.model, recipe, seed, "plan")
-    weights = begin.initial.to(loaded.device, adapter_dtype(loaded)).clone()[None]
-    with bank(loaded.model, begin.layout, weights, train=True) as model:
+    weights = begin.initial.to(loaded.device, adapter_dtype(loaded, recipe)).clone()[None]
+    with (
+        checkpointed(loaded.model, recipe.checkpointing),
+        bank(loaded.model, begin.layout, weights, train=True) as model,
+    ):
         updates = SlotUpdates(
             model, [lambda i: 0.0], learning_rate=0.0, weight_decay=0.0, clip=recipe.clip
         )
         rate = batch.num_tokens / _seconds(lambda: train(model, [batch], updates))
-    return rate, begin.layout.size * 4
+    return rate, weights.nbytes
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 
 from mishran.config import SpecialistConfig
@@ -33,7 +35,10 @@ from mishran.specialists.adapters import Template, save_adapter, template
 from mishran.specialists.course import Trained
 from mishran.specialists.evidence import Evidence, Trainee
 from mishran.specialists.fit import fit_specialists, measure_adapter
+from mishran.specialists.full import check_full, fit_full
 from mishran.specialists.sizing import size_waves
+from mishran.specialists.whole import save_whole
+from mishran.train.batch import TOKENS
 from mishran.train.models import Loaded
 
 
@@ -73,7 +78,7 @@ def plan_specialists(
     """Which specialists are missing, and in which waves they are trained; recorded before they are.
 
     Raises:
-        ModelError: the recipe names layers that the model does not have.
+        ModelError: the model cannot be trained by the recipe, see `check_recipe`.
         TrainingError: not even one specialist fits the memory.
     """
     waves = read_waves(run)
@@ -83,16 +88,21 @@ def plan_specialists(
         check_recipe(model(), prepared.config.specialists)
     new = [name for name in keys if name in todo and not _planned(waves, name, keys)]
     if new:
-        loaded, recipe = model(), fixed_recipe(prepared)
-        rows = [t.train.rows for t in prepared.trained if t.task.name in new]
-        sizing = size_waves(loaded, _template(prepared, loaded), recipe, rows)
-        waves = (
-            *kept(without(waves, new), keys),
-            *split(new, keys, sizing.slots, sizing.tokens),
-        )
+        slots, tokens = _size_waves(prepared, model(), new)
+        waves = (*kept(without(waves, new), keys), *split(new, keys, slots, tokens))
         write_waves(run, waves)
         stages, keys = known_stages(prepared, run, kind, waves)
     return SpecialistPlan(stages, frozenset(todo), waves)
+
+
+def _size_waves(prepared: Prepared, loaded: Loaded, new: Sequence[str]) -> tuple[int, int]:
+    """Specialists that are trained at once, and tokens of a batch."""
+    recipe = fixed_recipe(prepared)
+    if recipe.kind == "full":
+        return 1, TOKENS
+    rows = [t.train.rows for t in prepared.trained if t.task.name in new]
+    sizing = size_waves(loaded, _template(prepared, loaded), recipe, rows)
+    return sizing.slots, sizing.tokens
 
 
 def _planned(waves: Sequence[Wave], name: str, keys: Mapping[str, str]) -> bool:
@@ -152,12 +162,9 @@ def _train_wave(
 ) -> dict[str, MishranError]:
     """Train all members, write those that are missing; the errors of those that failed."""
     tasks = {t.task.name: t for t in prepared.trained}
-    begin = _template(prepared, loaded)
-    found = fit_specialists(
+    train, save = _by_kind(prepared, loaded)
+    found = train(
         [Trainee(n, tasks[n].train.rows, tasks[n].held_out.rows) for n in wave.members],
-        loaded,
-        begin,
-        fixed_recipe(prepared),
         seed=_seed(prepared),
         max_tokens=prepared.max_tokens,
         tokens=wave.tokens,
@@ -173,13 +180,25 @@ def _train_wave(
             def make(folder: Path, name: str = name, result: Trained = result) -> None:
                 target = folder / "specialists" / name
                 try:
-                    save_adapter(begin, result.vector, target)
+                    save(result.vector, target)
                 except SafetensorError as error:  # what a full disk is called there
                     raise OSError(str(error)) from error
                 _write_evidence(target, result.evidence)
 
             run.complete(plan.stages[name], make, progress.say)
     return failed
+
+
+def _by_kind(
+    prepared: Prepared, loaded: Loaded
+) -> tuple[Callable[..., list[Trained | MishranError]], Callable[[torch.Tensor, Path], None]]:
+    """How specialists are trained, and how one is written."""
+    recipe = fixed_recipe(prepared)
+    if recipe.kind == "full":
+        return partial(fit_full, loaded=loaded, recipe=recipe), partial(save_whole, loaded.model)
+    begin = _template(prepared, loaded)
+    train = partial(fit_specialists, loaded=loaded, template=begin, recipe=recipe)
+    return train, partial(save_adapter, begin)
 
 
 def _copy_adapter(
@@ -218,18 +237,22 @@ def _write_evidence(folder: Path, evidence: Evidence) -> None:
 
 
 def check_recipe(model: Loaded, recipe: SpecialistConfig) -> None:
-    """Put an adapter on the model and take it off again: are there such layers?
+    """Whether the model can be trained so: put an adapter on it and take it off again, or see `check_full`.
 
     Raises:
-        ModelError: see `template`.
+        ModelError: there are no such layers, or not all parameters can be trained.
+        TrainingError: they do not fit the memory.
     """
-    template(model.model, recipe, 0, "check")
+    if recipe.kind == "full":
+        check_full(model)
+    else:
+        template(model.model, recipe, 0, "check")
 
 
 def fixed_recipe(prepared: Prepared) -> SpecialistConfig:
     """The recipe with its learning rate."""
     recipe = prepared.config.specialists
-    rate = recipe.lora_learning_rate(prepared.shape.hidden_size)
+    rate = recipe.peak_learning_rate(prepared.shape.hidden_size)
     return recipe.model_copy(update={"learning_rate": rate})
 
 

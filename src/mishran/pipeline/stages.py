@@ -34,12 +34,14 @@ TABLES = {
     "pmi-base": "scores.parquet",
 }
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+# Kind of specialists -> the files that answer.
+WEIGHTS = {"lora": ADAPTER, "full": ("model.safetensors",)}
 
 
 def specialist_stage(
     prepared: Prepared, task: PreparedTask, device: str, dtype: str, wave: str | None = None
 ) -> Stage:
-    """Adapter, evidence and curve of one task.
+    """Weights, evidence and curve of one task.
 
     Args:
         wave: the name of those it is trained with; None while that is not known.
@@ -55,7 +57,7 @@ def specialist_stage(
         if config.specialists.seed is not None:
             recipe["seed"] = config.specialists.seed
         recipe["tokens"] = config.specialists.budget_tokens
-        recipe["learning_rate"] = config.specialists.lora_learning_rate(prepared.shape.hidden_size)
+        recipe["learning_rate"] = config.specialists.peak_learning_rate(prepared.shape.hidden_size)
     name = task.task.name
     return Stage(
         name=f"specialists/{name}",
@@ -89,24 +91,25 @@ def task_keys(
     return keys | ({"specialist": specialist.key} if specialist else {})
 
 
-def adapters_sha256(prepared: Prepared, run: Run) -> dict[str, str]:
+def specialists_sha256(prepared: Prepared, run: Run) -> dict[str, str]:
     """Who answers the pool; needs all specialists."""
     found = {}
+    files = WEIGHTS[prepared.config.specialists.kind]
     for t in prepared.trained:
         folder = f"specialists/{t.task.name}"
         outputs = run.outputs(folder)
         found[f"specialist {t.task.name}"] = sha256_value(
-            [outputs.get(f"{folder}/{f}") for f in ADAPTER]
+            [outputs.get(f"{folder}/{f}") for f in files]
         )
     return found
 
 
 def pool_part_stage(
-    prepared: Prepared, task: PreparedTask, adapters: dict[str, str], device: str, dtype: str
+    prepared: Prepared, task: PreparedTask, answerers: dict[str, str], device: str, dtype: str
 ) -> Stage:
     """Everybody's answers to the probes of one task."""
     probes = prepared.config.probes
-    inputs = {"model": prepared.model_sha256, "probes": task.probes.sha256, **adapters}
+    inputs = {"model": prepared.model_sha256, "probes": task.probes.sha256, **answerers}
     name = task.task.name
     return Stage(
         name=f"pool/{name}",

@@ -1,0 +1,104 @@
+"""Full fine-tuning: every parameter of the model is trained, one specialist after another.
+
+When to use: small models, where a copy per task costs little; what arXiv 2507.12612 most likely did (GPT-2
+small). A specialist is a file as large as the model. Training takes the memory of four models beside the
+base: the copy, its gradients and two moments of AdamW.
+
+One after another, because all at once did not pay: stacked parameters with torch.func.vmap took 0.00 to
+0.00 of the speed on a CPU (measured, docs/log.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from mishran.config import SpecialistConfig
+from mishran.errors import MishranError, TrainingError
+from mishran.specialists.course import Course, Trained
+from mishran.specialists.evidence import Trainee
+from mishran.specialists.sizing import SHARE, free_bytes
+from mishran.specialists.turns import turns
+from mishran.specialists.whole import WholeModel, check_floating, whole
+from mishran.train.batch import TOKENS, lay_out
+from mishran.train.loop import OneUpdate, Step, train, warmup_linear
+from mishran.train.models import Loaded
+
+
+def fit_full(
+    trainees: Sequence[Trainee],
+    loaded: Loaded,
+    recipe: SpecialistConfig,
+    *,
+    seed: int,
+    max_tokens: int,
+    tokens: int = TOKENS,
+    on_tokens: Callable[[int], None] = lambda tokens: None,
+) -> list[Trained | MishranError]:
+    """Train a specialist for each task, one after another; see `fit_specialists`, whose rules are these.
+
+    Each `Trained` holds as many numbers as the model has parameters.
+    """
+    out: list[Trained | MishranError] = []
+    for trainee in trainees:
+        course = Course.begin(
+            trainee, 0, loaded, recipe, seed=seed, max_tokens=max_tokens, tokens=tokens
+        )
+        with whole(loaded.model) as model:
+            failed = _train(model, course, loaded, recipe, tokens, on_tokens)
+            out.append(course.end(model, failed))
+    return out
+
+
+def _train(
+    model: WholeModel,
+    course: Course,
+    loaded: Loaded,
+    recipe: SpecialistConfig,
+    tokens: int,
+    on_tokens: Callable[[int], None],
+) -> TrainingError | None:
+    """Take all steps; the error where a loss or gradient is not finite."""
+
+    def after(step: Step) -> None:
+        on_tokens(course.after(step, model))
+
+    batches = (
+        lay_out(parts, loaded.pad_id, loaded.packs).to(loaded.device)
+        for parts in turns(
+            [course.held.trainee.rows], [course.plan], tokens, lambda slot: course.active
+        )
+    )
+    try:
+        train(model, batches, one_update(model, recipe, len(course.plan)), after)
+    except TrainingError as error:
+        return error
+    return None
+
+
+def one_update(model: WholeModel, recipe: SpecialistConfig, steps: int) -> OneUpdate:
+    """AdamW over all parameters, as one vector."""
+    row = torch.nn.Parameter(model.weights[0])
+    row.grad = model.grads[0]
+    optimizer = torch.optim.AdamW(
+        [row], lr=recipe.learning_rate or 0.0, weight_decay=recipe.weight_decay, fused=True
+    )
+    return OneUpdate(optimizer, warmup_linear(steps, recipe.warmup), recipe.clip)
+
+
+def check_full(loaded: Loaded) -> None:
+    """Whether all parameters can be trained, in the memory that is free.
+
+    Raises:
+        ModelError: they are no floating-point numbers. TrainingError: they do not fit.
+    """
+    size = sum(p.numel() * max(4, p.element_size()) for p in check_floating(loaded.model))
+    free = free_bytes(loaded.device)
+    if 4 * size > SHARE * free:
+        raise TrainingError(
+            expected=f"memory for full fine-tuning, {4 * size / 2**20:,.0f} MiB beside the model",
+            found=f"{free / 2**20:,.0f} MiB free, of which {SHARE:.0%} are planned with",
+            where="specialists.kind",
+            fix="use kind: lora, or a smaller model",
+        )
