@@ -46,7 +46,8 @@ from mishran.train.models import Loaded
 class SpecialistPlan:
     """What is to be trained.
 
-    stages: of every trained task. todo: those that are not done. waves: all that the run remembers.
+    stages: of every trained task. todo: those that are not done. waves: all that the run remembers, or
+    for whole models those to do, one task each, which nothing remembers.
     """
 
     stages: dict[str, Stage]
@@ -57,13 +58,16 @@ class SpecialistPlan:
 def known_stages(
     prepared: Prepared, run: Run, kind: tuple[str, str], waves: Sequence[Wave]
 ) -> tuple[dict[str, Stage], dict[str, str]]:
-    """Stage of every trained task, with its wave where that is recorded; and the keys without it."""
+    """Stage of every trained task, with its wave where that is recorded; and the keys without it.
+
+    Whole models have no wave: each is trained alone.
+    """
     stages: dict[str, Stage] = {}
     keys: dict[str, str] = {}
     for task in prepared.trained:
         name = task.task.name
         stage = specialist_stage(prepared, task, *kind)
-        if task.adapter is None:
+        if task.adapter is None and prepared.config.specialists.kind == "lora":
             keys[name] = stage.key
             wave = wave_of(waves, name, stage.key)
             if wave is not None:
@@ -88,21 +92,19 @@ def plan_specialists(
         check_recipe(model(), prepared.config.specialists)
     new = [name for name in keys if name in todo and not _planned(waves, name, keys)]
     if new:
-        slots, tokens = _size_waves(prepared, model(), new)
-        waves = (*kept(without(waves, new), keys), *split(new, keys, slots, tokens))
+        loaded, recipe = model(), fixed_recipe(prepared)
+        rows = [t.train.rows for t in prepared.trained if t.task.name in new]
+        sizing = size_waves(loaded, _template(prepared, loaded), recipe, rows)
+        waves = (
+            *kept(without(waves, new), keys),
+            *split(new, keys, sizing.slots, sizing.tokens),
+        )
         write_waves(run, waves)
         stages, keys = known_stages(prepared, run, kind, waves)
+    if prepared.config.specialists.kind == "full":
+        alone = [{name: stage.key} for name, stage in stages.items() if name in todo]
+        waves = tuple(Wave(member, TOKENS) for member in alone)
     return SpecialistPlan(stages, frozenset(todo), waves)
-
-
-def _size_waves(prepared: Prepared, loaded: Loaded, new: Sequence[str]) -> tuple[int, int]:
-    """Specialists that are trained at once, and tokens of a batch."""
-    recipe = fixed_recipe(prepared)
-    if recipe.kind == "full":
-        return 1, TOKENS
-    rows = [t.train.rows for t in prepared.trained if t.task.name in new]
-    sizing = size_waves(loaded, _template(prepared, loaded), recipe, rows)
-    return sizing.slots, sizing.tokens
 
 
 def _planned(waves: Sequence[Wave], name: str, keys: Mapping[str, str]) -> bool:
@@ -129,7 +131,7 @@ def train_specialists(
     with progress.bar("training specialists", total, "tokens") as advance:
         for wave in waves:
             failed |= _train_wave(prepared, run, plan, wave, model(), progress, advance)
-    if failed:
+    if failed and prepared.config.specialists.kind == "lora":
         write_waves(run, without(plan.waves, tuple(failed)))
     for name, task in tasks.items():
         if task.adapter is not None:
@@ -148,7 +150,9 @@ def train_specialists(
 def _awaits(plan: SpecialistPlan, wave: Wave, name: str) -> bool:
     """Whether a member is still to be made by this wave (it may have come into another since)."""
     stage = plan.stages.get(name)
-    return name in plan.todo and stage is not None and stage.params.get("wave") == wave.name
+    return (
+        name in plan.todo and stage is not None and stage.params.get("wave", wave.name) == wave.name
+    )
 
 
 def _train_wave(
