@@ -212,7 +212,7 @@ def test_a_new_task_trains_one_specialist(fitted, run, mishran):
     plan = strict(mishran("fit", fitted, "--plan", "--json").out)
     assert [s["todo"] for s in plan["stages"]][:2] == [1, 6]
     said = mishran("fit", fitted)
-    assert said.code == 0 and "training specialists (400)" in said.err
+    assert said.code == 0 and "training specialists (400 tokens)" in said.err
     after = {n: d for n, d in digests(run).items() if n.startswith("specialists/")}
     assert {n: after[n] for n in before} == before
     assert {n.split("/")[1] for n in set(after) - set(before)} == {"more"}

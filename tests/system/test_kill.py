@@ -56,7 +56,7 @@ def test_killed_while_a_stage_works(project, fork_server, never_killed, stage):
     news = resumes(fork_server, project, never_killed)
     if stage == "specialists":
         assert {"capitals", "capitals_hi", "sums"} <= done
-        assert "training specialists (400)" in news  # the tokens of one task: the others were kept
+        assert "training specialists (1,600 tokens)" in news  # the wave again, for the last of it
     else:
         assert "training" not in news
 

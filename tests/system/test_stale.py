@@ -157,7 +157,7 @@ def test_a_model_folder_that_was_renamed(fitted, run, mishran):
     write_rows(fitted.parent / "data" / "sums.jsonl", rows("sums", train=30))
     write_mix(fitted.parent, settings() | {"model": "models/lama/"})
     said = mishran("fit", fitted)
-    assert said.code == 0 and "training specialists (400)" in said.err
+    assert said.code == 0 and "training specialists (400 tokens)" in said.err
     assert json.loads(config.read_text())["base_model_name_or_path"] == "lama"
 
 
@@ -213,7 +213,7 @@ def test_a_hub_model_whose_branch_moved(tmp_path, tiny_model, monkeypatch):
     hub_commit(tmp_path / "hub", tiny_model, "a" * 40)
     fit = ["fit", "mix.yaml", "--online"]
     said = cli(fit, mix.parent)
-    assert said.code == 0 and "training specialists (1,600)" in said.err, said
+    assert said.code == 0 and "training specialists (1,600 tokens)" in said.err, said
     config = mix.parent / "runs" / "mix" / "specialists" / "sums" / "adapter_config.json"
     assert json.loads(config.read_text())["base_model_name_or_path"] == "org/tiny"
     moved = shutil.copytree(tiny_model, tmp_path / "moved")
