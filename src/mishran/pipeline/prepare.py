@@ -142,7 +142,7 @@ def prepare(config: FitConfig, base: Path, progress: Progress, online: bool = Fa
         overlap=overlaps(tasks),
         shape=shape,
         max_tokens=max_tokens,
-        model_sha256=model_content(config.model, base, config.revision),
+        model_sha256=model_content(config.model, base, config.revision, config.quantize),
     )
 
 

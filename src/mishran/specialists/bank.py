@@ -90,13 +90,11 @@ class Bank(Routed):
     def train(self, mode: bool = True) -> Bank:
         """Adapters in training; the frozen base never drops anything out.
 
-        Its own dropout (0.1 in GPT-2) would draw one mask for all tasks. Layers that can be checkpointed
-        are told that training is on, since they ask; what lies in them is not.
+        Its own dropout (0.1 in GPT-2) would draw one mask for all tasks. Some of it asks a whole layer
+        whether it is in training (OPT), so none is; checkpointing does without (see `checkpointed`).
         """
-        from transformers.modeling_layers import GradientCheckpointingLayer
-
         for module in self.modules():
-            module.training = mode and isinstance(module, StackedLora | GradientCheckpointingLayer)
+            module.training = mode and isinstance(module, StackedLora)
         self.training = mode
         return self
 

@@ -18,6 +18,7 @@ from mishran.config import SpecialistConfig
 from mishran.errors import MishranError, ModelError
 from mishran.specialists.adapters import Template
 from mishran.specialists.bank import SlotUpdates, bank
+from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.course import Course, Trained
 from mishran.specialists.evidence import Evidence, HeldOut, Trainee, finite_base
 from mishran.specialists.panel import SequentialPanel
@@ -53,10 +54,14 @@ def fit_specialists(
         for slot, t in enumerate(trainees)
     ]
     plans = [course.plan for course in courses]
-    weights = template.initial.to(loaded.device, adapter_dtype(loaded)).repeat(len(trainees), 1)
-    with bank(
-        loaded.model, template.layout, weights, train=True, dropout=recipe.dropout, seed=seed
-    ) as model:
+    kind = adapter_dtype(loaded, recipe)
+    weights = template.initial.to(loaded.device, kind).repeat(len(trainees), 1)
+    with (
+        checkpointed(loaded.model, recipe.checkpointing),
+        bank(
+            loaded.model, template.layout, weights, train=True, dropout=recipe.dropout, seed=seed
+        ) as model,
+    ):
         updates = SlotUpdates(
             model,
             [warmup_linear(len(plan), recipe.warmup) for plan in plans],
@@ -83,8 +88,10 @@ def fit_specialists(
         return [c.end(model, updates.failed.get(slot)) for slot, c in enumerate(courses)]
 
 
-def adapter_dtype(loaded: Loaded) -> torch.dtype:
-    """Of adapters: single precision at least, whatever the base is in."""
+def adapter_dtype(loaded: Loaded, recipe: SpecialistConfig) -> torch.dtype:
+    """Of adapters: single precision at least, whatever the base is in, unless the recipe says bfloat16."""
+    if recipe.adapter_dtype == "bfloat16":
+        return torch.bfloat16
     return torch.float32 if loaded.dtype.itemsize < 4 else loaded.dtype
 
 

@@ -4,32 +4,41 @@ Two numbers describe a wave. *Slots*: each holds its parameters, gradients and t
 *Tokens*: what one batch may hold; activations grow with it. On a GPU the tokens are doubled as long as
 that raises the speed; a CPU is as fast with few (measured, docs/log.md), and takes the default, so that
 equal inputs give equal bytes there.
+
+Batches of a quarter, a half and all of those tokens are then run, the ones of this training that take
+most places: what they take is what is predicted (docs/results/memory.md compares it with whole
+trainings). A batch is run only if the smaller ones say that it fits.
 """
 
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mishran.config import SpecialistConfig
 from mishran.errors import TrainingError
 from mishran.specialists.adapters import Template
 from mishran.specialists.bank import SlotUpdates, bank
+from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.fit import adapter_dtype
-from mishran.train.batch import TOKENS, Part, Row, lay_out
+from mishran.specialists.turns import turns
+from mishran.specialists.validate import nats_per_row
+from mishran.train.answers import num_answers
+from mishran.train.batch import TOKENS, Batch, Part, Row, lay_out
 from mishran.train.loop import train
+from mishran.train.memory import Gauge, free_bytes, live_bytes
 from mishran.train.models import Loaded
+from mishran.train.order import training_batches
 
 FEWEST = 8  # slots of a wave where memory allows: fewer would leave batches half empty
 SHARE = 0.8  # of the free memory that is planned with
 GAIN = 1.05  # a batch twice as large has to be so much faster (a GPU only)
+TASKS = 32  # whose batches are looked through for the heaviest
+LAID_OUT = 24  # of them that are laid out
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,9 @@ class Sizing:
     """What was measured, and what follows for a wave. Bytes are predictions of the peak.
 
     free: memory that could be used. fixed: bytes of a step whatever its size, the base model left out.
-    per_token, per_slot: bytes that a token of a batch and a specialist take.
+    per_token, per_slot: bytes that a token of a batch and a specialist take. asked: bytes of a pass over
+    held-out rows, which is not at the same time as a step. saved: of a specialist's weights, copied when
+    its training ends.
     tokens: of a batch at most. slots: of a wave at most.
     """
 
@@ -45,62 +56,146 @@ class Sizing:
     fixed: int
     per_token: int
     per_slot: int
+    asked: int
+    saved: int
     tokens: int
     slots: int
 
     def predicted(self, slots: int, tokens: int) -> int:
-        """Bytes at the peak of training, beside the base model."""
-        return self.fixed + slots * self.per_slot + tokens * self.per_token
+        """Bytes at the peak of a training, beside the base model."""
+        step = self.fixed + tokens * self.per_token
+        return slots * self.per_slot + max(step, self.asked + slots * self.saved)
 
 
 def size_waves(
-    loaded: Loaded, template: Template, recipe: SpecialistConfig, rows: Sequence[Sequence[Row]]
+    loaded: Loaded,
+    template: Template,
+    recipe: SpecialistConfig,
+    rows: Sequence[Sequence[Row]],
+    tokens: int = TOKENS,
 ) -> Sizing:
-    """Measure a step or two of training and plan waves.
+    """Measure a few steps of training and plan waves.
 
     Args:
         rows: training rows of the tasks that are to be trained.
+        tokens: wished for a batch; a GPU begins with them.
 
     Raises:
         TrainingError: one specialist and one row do not fit.
     """
     free = free_bytes(loaded.device)
-    lengths = sorted(len(row.input_ids) for own in rows for row in own)
-    longest = lengths[-1]
-    mean = sum(lengths) / len(lengths)
-    trial = sorted((row for own in rows for row in own), key=lambda r: -len(r.input_ids))
-    few = _take(trial, max(longest, 128))
-    more = _take(trial, 2 * max(longest, 128))
-    with bank(loaded.model, template.layout, _weights(loaded, template), train=True) as model:
+    try:
+        return _size_waves(loaded, template, recipe, rows, tokens, free)
+    except RuntimeError as error:
+        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
+            raise
+        longest = max(len(row.input_ids) for own in rows for row in own)
+        raise _too_little(longest, "more than there is", free) from error
+
+
+def _size_waves(
+    loaded: Loaded,
+    template: Template,
+    recipe: SpecialistConfig,
+    rows: Sequence[Sequence[Row]],
+    wished: int,
+    free: int,
+) -> Sizing:
+    usable = int(SHARE * free)
+    everything = [row for own in rows for row in own]
+    trial = sorted(everything, key=lambda row: -len(row.input_ids))
+    longest = len(trial[0].input_ids)
+    gauge = Gauge(loaded.device)
+    weights = template.initial.to(loaded.device, adapter_dtype(loaded, recipe)).clone()[None]
+    # Weights, gradients, two moments, and the best weights so far where early stopping keeps them.
+    per_slot = (5 if recipe.patience is not None else 4) * weights.nbytes
+    with (
+        checkpointed(loaded.model, recipe.checkpointing),
+        bank(loaded.model, template.layout, weights, train=True, dropout=recipe.dropout) as model,
+    ):
         step = _Step(model, loaded, recipe)
-        step(few)  # what is made once (the optimizer's moments) is there from here on
-        low, high = step.peak(few), step.peak(more)
-        tokens_low, tokens_high = step.places(few), step.places(more)
-        per_token = max(1, (high - low) // max(1, tokens_high - tokens_low))
-        if tokens_high == tokens_low:  # a single row
-            per_token = max(1, low // tokens_low)
-        fixed = max(0, low - per_token * tokens_low)
-        per_slot = 4 * model.weights.element_size() * template.layout.size
-        usable = int(SHARE * free) - fixed
-        tokens = _tokens(loaded, step, trial, (usable - per_slot) // per_token, longest)
-    if per_slot + longest * per_token > usable:
-        raise TrainingError(
-            expected=f"memory for one specialist and a row of {longest} tokens, "
-            f"{_mib(fixed + per_slot + longest * per_token)}",
-            found=f"{_mib(free)} free, of which {SHARE:.0%} are planned with",
-            where="specialists",
-            fix="lower max_tokens or specialists.rank, use a smaller model, or set "
-            "specialists.checkpointing: true",
+        step.run(trial[:1])  # what is made once (the optimizer's moments) is there from here on
+        smallest = live_bytes(loaded.device, lambda: step.run(trial[:1]))
+        if per_slot + smallest > usable:
+            raise _too_little(longest, _mib(per_slot + smallest), free)
+        # A row alone wastes no places, so this is too little for most batches: see below.
+        most = max(longest, longest * (usable - per_slot) // max(1, smallest))
+        tokens = _tokens(loaded, step, trial, max(longest, min(wished, most)), most)
+        sizes = sorted({max(longest, tokens // part) for part in (4, 2, 1)})
+        points: list[tuple[int, int]] = []
+        for size in sizes:
+            if points and per_slot + _at(points, size) > usable:
+                break
+            heavy = _heaviest(rows, recipe, size, loaded)
+            count = max(sum(g.num_tokens for g in batch.groups) for batch in heavy)
+            points.append((count, gauge(lambda h=heavy: step.take(h), 4 * weights.nbytes)))
+        fixed, per_token = _line(points)
+        tokens = max(longest, min(tokens, (usable - per_slot - fixed) // per_token))
+        answers = _take(sorted(everything, key=lambda row: -num_answers(row)), tokens)
+        asked = live_bytes(
+            loaded.device, lambda: nats_per_row(model, answers, loaded, slot=0, tokens=tokens)
         )
+    saved = weights.nbytes
+    found = Sizing(free, fixed, per_token, per_slot, asked, saved, tokens, 1)
+    if found.predicted(1, tokens) > usable:
+        raise _too_little(longest, _mib(found.predicted(1, longest)), free)
+    mean = sum(map(lambda row: len(row.input_ids), everything)) / len(everything)
     step_tokens = max(1.0, min(tokens, recipe.batch_size * mean))
     wanted = max(FEWEST, 2 * round(tokens / step_tokens))
-    slots = max(1, min(wanted, (usable - tokens * per_token) // per_slot))
-    return Sizing(free, fixed, per_token, per_slot, tokens, slots)
+    fitting = min(
+        (usable - fixed - tokens * per_token) // per_slot, (usable - asked) // (per_slot + saved)
+    )
+    return replace(found, slots=max(1, min(wanted, fitting)))
 
 
-def _tokens(loaded: Loaded, step: _Step, rows: Sequence[Row], most: int, longest: int) -> int:
-    """Tokens of a batch: the default, or on a GPU as many as make it faster; no more than fit."""
-    tokens = max(longest, min(TOKENS, most))
+def _line(points: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Fixed bytes and bytes per token through the last two points, in proportion where they tell less."""
+    (tokens, size), before = points[-1], points[-2:-1]
+    per_token = -(-size // tokens)
+    if before and before[0][0] < tokens and before[0][1] < size:
+        per_token = min(per_token, -(-(size - before[0][1]) // (tokens - before[0][0])))
+    return max(0, size - tokens * per_token), max(1, per_token)
+
+
+def _at(points: Sequence[tuple[int, int]], tokens: int) -> int:
+    """Bytes of a larger batch, from the points so far."""
+    fixed, per_token = _line(points)
+    return fixed + tokens * per_token
+
+
+def _heaviest(
+    rows: Sequence[Sequence[Row]], recipe: SpecialistConfig, tokens: int, loaded: Loaded
+) -> list[Batch]:
+    """Of the batches that this training would make: the one of most places, and of most attention."""
+    some = [rows[i * len(rows) // TASKS] for i in range(TASKS)] if len(rows) > TASKS else rows
+    plans = [
+        training_batches(
+            [len(row.input_ids) for row in own],
+            recipe.batch_size,
+            0,
+            tokens=recipe.budget_tokens,
+            epochs=recipe.epochs,
+        )
+        for own in some
+    ]
+    made = sorted(turns(some, plans, tokens, lambda slot: True), key=_places, reverse=True)
+    batches = [
+        lay_out([replace(part, slot=0) for part in parts], loaded.pad_id, loaded.packs)
+        for parts in made[:LAID_OUT]
+    ]
+    wide = max(batches, key=lambda batch: batch.input_ids.numel() * batch.input_ids.shape[1])
+    return [max(batches, key=lambda batch: batch.input_ids.numel()), wide]
+
+
+def _places(parts: Sequence[Part]) -> int:
+    """About how many places a batch takes: its groups have lines of their own, of one width."""
+    lengths = [[len(row.input_ids) for row in part.rows] for part in parts]
+    width = max(map(max, lengths))
+    return sum(-(-sum(own) // width) * width for own in lengths)
+
+
+def _tokens(loaded: Loaded, step: _Step, rows: Sequence[Row], tokens: int, most: int) -> int:
+    """Tokens of a batch: those wished for, or on a GPU as many as make it faster; no more than fit."""
     if loaded.device.type != "cuda":
         return tokens
     speed = step.speed(_take(rows, tokens))
@@ -113,7 +208,7 @@ def _tokens(loaded: Loaded, step: _Step, rows: Sequence[Row], most: int, longest
 
 
 class _Step:
-    """A training step on a bank of one slot, to be measured."""
+    """Training steps on a bank of one slot, to be measured."""
 
     def __init__(self, model: Any, loaded: Loaded, recipe: SpecialistConfig) -> None:
         self._model, self._loaded = model, loaded
@@ -121,75 +216,25 @@ class _Step:
             model, [lambda i: 0.0], learning_rate=0.0, weight_decay=0.0, clip=recipe.clip
         )
 
-    def __call__(self, rows: Sequence[Row]) -> None:
-        batch = lay_out([Part(rows)], self._loaded.pad_id, self._loaded.packs)
-        train(self._model, [batch.to(self._loaded.device)], self._updates)
+    def run(self, rows: Sequence[Row]) -> None:
+        self.take([lay_out([Part(rows)], self._loaded.pad_id, self._loaded.packs)], 1)
 
-    def places(self, rows: Sequence[Row]) -> int:
-        return lay_out([Part(rows)], 0, self._loaded.packs).input_ids.numel()
-
-    def peak(self, rows: Sequence[Row]) -> int:
-        """Bytes at the peak of a step, beside what was there before."""
-        if self._loaded.device.type == "cuda":
-            torch.cuda.synchronize()
-            before = torch.cuda.memory_allocated()
-            torch.cuda.reset_peak_memory_stats()
-            self(rows)
-            return torch.cuda.max_memory_allocated() - before
-        with LiveBytes() as live:
-            self(rows)
-        return live.peak
+    def take(self, batches: Sequence[Batch], times: int = 2) -> None:
+        """Each in turn, and again: memory freed by one is of other shapes than the next asks for."""
+        device = self._loaded.device
+        train(self._model, (b.to(device) for _ in range(times) for b in batches), self._updates)
 
     def speed(self, rows: Sequence[Row]) -> float:
         """Tokens per second, the better of two."""
-        self(rows)
+        self.run(rows)
         times = []
         for _ in range(2):
             torch.cuda.synchronize()
             start = time.perf_counter()
-            self(rows)
+            self.run(rows)
             torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
         return sum(len(r.input_ids) for r in rows) / min(times)
-
-
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors that operations make within it; `peak` is the most at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.peak = 0
-        self._known: set[int] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        given = {t.untyped_storage()._cdata for t in _tensors(args)}
-        for tensor in _tensors(out if isinstance(out, tuple | list) else (out,)):
-            storage = tensor.untyped_storage()
-            key = storage._cdata
-            if key in given or key in self._known:
-                continue
-            self._known.add(key)
-            self.now += storage.nbytes()
-            weakref.finalize(storage, self._gone, key, storage.nbytes())
-        self.peak = max(self.peak, self.now)
-        return out
-
-    def _gone(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.now -= size
-
-
-def _tensors(values: Any) -> list[torch.Tensor]:
-    flat = [v for v in values if isinstance(v, torch.Tensor)]
-    for value in values:
-        if isinstance(value, tuple | list):
-            flat += [v for v in value if isinstance(v, torch.Tensor)]
-    return flat
-
-
-def _weights(loaded: Loaded, template: Template) -> torch.Tensor:
-    return template.initial.to(loaded.device, adapter_dtype(loaded)).clone()[None]
 
 
 def _take(rows: Sequence[Row], tokens: int) -> list[Row]:
@@ -204,19 +249,14 @@ def _take(rows: Sequence[Row], tokens: int) -> list[Row]:
             count += len(row.input_ids)
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that a new allocation could get."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    import os
-
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+def _too_little(longest: int, needed: str, free: int) -> TrainingError:
+    return TrainingError(
+        expected=f"memory for one specialist and a row of {longest} tokens, {needed}",
+        found=f"{_mib(free)} free, of which {SHARE:.0%} are planned with",
+        where="specialists",
+        fix="lower max_tokens or specialists.rank, use a smaller model, or set "
+        "specialists.checkpointing: true",
+    )
 
 
 def _mib(size: float) -> str:

@@ -17,6 +17,7 @@ import torch
 from mishran.errors import DependencyError, ModelError, first_line
 from mishran.run import sha256_file, sha256_value
 from mishran.train.causal import can_pack, check_causal
+from mishran.train.quantize import Quantize, keep_packing, quantization
 
 # Not the tokenizer's: rows of tokens are hashed themselves, and padding is masked everywhere.
 _IDENTITY = ("*.safetensors", "config.json", "*.index.json")
@@ -79,8 +80,12 @@ def resolve_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def model_content(name: str, base: Path, revision: str | None = None) -> str:
+def model_content(
+    name: str, base: Path, revision: str | None = None, quantize: Quantize | None = None
+) -> str:
     """sha256 that names the model: the content of a folder, or a hub name with its commit."""
+    if quantize is not None:
+        return sha256_value([model_content(name, base, revision), quantize])
     folder = base / name
     if not folder.is_dir():
         return sha256_value(["hub", name, model_commit(name, base, revision)])
@@ -209,10 +214,15 @@ def load_model(
     dtype: str = "auto",
     online: bool = False,
     revision: str | None = None,
+    quantize: Quantize | None = None,
 ) -> Loaded:
     """Load model and tokenizer in evaluation mode, all parameters frozen.
 
+    Args:
+        quantize: see `mishran.train.quantize`.
+
     Raises:
+        DependencyError: what `quantize` needs is not installed.
         ModelError: missing folder, weights or tokenizer, a tokenizer that does not fit, or a model that
             looks ahead or whose answers depend on padding.
     """
@@ -222,6 +232,9 @@ def load_model(
     place = _locate(name, base, online)
     where = resolve_device(device)
     kind = resolve_dtype(dtype, where)
+    packed: dict[str, Any] = {}
+    if quantize is not None:  # weights are packed on the device, layer by layer
+        packed = {"quantization_config": quantization(quantize, kind), "device_map": {"": where}}
     try:
         with no_library_bars():
             model = AutoModelForCausalLM.from_pretrained(
@@ -231,6 +244,7 @@ def load_model(
                 local_files_only=not online,
                 trust_remote_code=False,
                 use_safetensors=True,
+                **packed,
             )
     except Exception as error:
         mismatch = any(w in str(error) for w in ("ignore_mismatched_sizes", "size mismatch"))
@@ -242,7 +256,9 @@ def load_model(
             where=place,
             fix="check that the folder loads with AutoModelForCausalLM (convert .bin weights first)",
         ) from error
-    model = model.to(where).eval().requires_grad_(False)
+    model = (model if packed else model.to(where)).eval().requires_grad_(False)
+    if packed:
+        keep_packing(model)
     check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], place)
     pad_id, notes = _pad(tokenizer)
     check_causal(model, pad_id, len(tokenizer), place)
