@@ -14,6 +14,7 @@ from mishran.config import (
     FitConfig,
     MixtureConfig,
     ProbeConfig,
+    SpecialistConfig,
     TaskConfig,
     parse_config,
     read_config,
@@ -103,6 +104,18 @@ def test_aliases_and_defaults_that_depend():
     assert (MixtureConfig().resolved_t, MixtureConfig(t=0).resolved_t) == (0.6, 0.0)
     specialists = FitConfig(model="m", tasks="d", specialists={"epochs": 2}).specialists
     assert specialists.budget_tokens is None
+
+
+def test_whole_models_have_a_tenth_of_the_rate_and_nothing_of_adapters():
+    lora = SpecialistConfig()
+    full = SpecialistConfig(kind="full")
+    assert lora.peak_learning_rate(256) == lora.lora_learning_rate(256) == 2.49e-3
+    assert full.peak_learning_rate(256) == 2.49e-4
+    assert SpecialistConfig(kind="full", learning_rate=1e-3).peak_learning_rate(256) == 1e-3
+    dumped = full.model_dump(mode="json")
+    assert not {"rank", "alpha", "dropout", "targets"} & dumped.keys()
+    assert {"rank", "alpha", "dropout", "targets", "kind"} <= lora.model_dump().keys()
+    assert SpecialistConfig.model_validate(dumped) == full
 
 
 @pytest.mark.parametrize("name", ["a", "gsm8k", "हिन्दी", "a.b-c+d_e", "9lives", "x" * 200])
@@ -463,6 +476,23 @@ def test_names_that_collide():
         (
             {"specialists": {"tokens": 5, "epochs": 1}},
             "specialists: expected tokens or epochs, found both; remove one of them",
+        ),
+        *(
+            (
+                {"specialists": {"kind": "full", name: value}},
+                f"specialists: expected no {name} with kind: full, which has no adapters, found both; "
+                "remove one of them",
+            )
+            for name, value in {"rank": 8, "alpha": 32, "dropout": 0, "targets": "q"}.items()
+        ),
+        (
+            {"specialists": {"kind": "ful"}},
+            "specialists.kind: expected one of 'lora', 'full', found 'ful'; did you mean 'full'?",
+        ),
+        (
+            {"specialists": {"kind": "full"}, "tasks": [TASK | {"adapter": "x"}]},
+            "expected no task with an adapter where specialists are of kind: full, found adapter in "
+            "task 'a'; remove it, or kind: full",
         ),
         (
             {"mixture": {"unary": {"kind": "target"}}},

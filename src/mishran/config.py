@@ -106,7 +106,7 @@ class TaskConfig(Settings):
         return self
 
 
-OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "adapter_dtype", "checkpointing")
+OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "adapter_dtype")
 
 
 class SpecialistConfig(Settings):

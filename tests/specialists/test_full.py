@@ -183,6 +183,12 @@ def test_a_rate_far_too_high_is_named_and_the_next_task_goes_on() -> None:
     assert isinstance(fit(base, task("third"))[0], Trained)
 
 
+def test_layers_may_be_computed_again_for_their_gradients() -> None:
+    (plain,) = fit(loaded(), task("second"), tokens=600)
+    (again,) = fit(loaded(), task("second"), tokens=600, checkpointing=True)
+    torch.testing.assert_close(again.vector, plain.vector, rtol=0, atol=1e-6)
+
+
 def test_early_stopping_keeps_the_best_weights() -> None:
     """A rate that ruins everything after a good start: the weights of the best point are returned."""
     base = loaded()

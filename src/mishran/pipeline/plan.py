@@ -231,7 +231,8 @@ def _training_rate(
     """Tokens per second of a training step, and bytes of a specialist on disk."""
     if recipe.kind == "full":
         still = recipe.model_copy(update={"learning_rate": 0.0})
-        with whole(loaded.model) as copy:
+        again = checkpointed(loaded.model, recipe.checkpointing)
+        with again, whole(loaded.model) as copy:
             update = one_update(copy, still, 1)
             rate = batch.num_tokens / _seconds(lambda: train(copy, [batch], update))
         return rate, saved_bytes(loaded.model)

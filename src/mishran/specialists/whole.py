@@ -65,10 +65,8 @@ class WholeModel(torch.nn.Module):
 
     def train(self, mode: bool = True) -> WholeModel:
         """Nothing is dropped out, as in the bank: a model's own dropout draws from global randomness."""
-        from transformers.modeling_layers import GradientCheckpointingLayer
-
         for module in self.modules():
-            module.training = mode and isinstance(module, GradientCheckpointingLayer)
+            module.training = False
         self.training = mode
         return self
 
