@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mishran.errors import ModelError
-from mishran.specialists.divergence import pairwise_jsd_fast, probabilities
+from mishran.specialists.divergence import pairwise_jsd_from_logits
 from mishran.specialists.panel import Panel
 from mishran.train.answers import AnswerLogits, answer_nats, logits_bytes, num_answers, sum_by_row
 from mishran.train.batch import TOKENS, Part, Row, chunks, lay_out
@@ -43,6 +43,7 @@ def answer_pool(
     *,
     answer_tokens: int,
     tokens: int = TOKENS,
+    fused: bool | None = None,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Answers:
     """Let everyone answer; memory is bounded by asking few probes at a time.
@@ -50,6 +51,7 @@ def answer_pool(
     Args:
         answer_tokens: of each probe's answer, whose predictions are compared.
         tokens: of the probes that are asked at a time.
+        fused: how divergences are computed, see `pairwise_jsd_from_logits`.
 
     Raises:
         ModelError: a specialist predicts values that are not finite.
@@ -88,7 +90,7 @@ def answer_pool(
                 else:
                     nats[s - 1, index] = row_nats
                     compared[s - 1] = logits[kept]
-            per_token = pairwise_jsd_fast(probabilities(compared))
+            per_token = pairwise_jsd_from_logits(compared, fused=fused)
         mean = _mean_by_row(per_token, which, len(index)).cpu().numpy()
         rounding = max(rounding, float(-mean.min(initial=0.0)), float(mean.max(initial=0.0)) - 1.0)
         jsd[index] = np.clip(mean, 0.0, 1.0)

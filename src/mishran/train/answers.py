@@ -16,7 +16,7 @@ import torch
 
 from mishran.train.batch import Batch, Row
 
-CHUNK = 1 << 22  # logits made at a time where they are turned into gradients at once (measured)
+CHUNK = 1 << 22  # logits turned into losses and gradients at a time (measured)
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,20 @@ def only_at(
 
 def answer_nats(found: AnswerLogits) -> torch.Tensor:
     """(A,) -log p of each answer token in nats, float32 or better."""
-    logits = found.logits.float() if found.logits.dtype.itemsize < 4 else found.logits
-    return torch.nn.functional.cross_entropy(logits, found.targets, reduction="none")
+    kind = found.logits.dtype if found.logits.dtype.itemsize >= 4 else torch.float32
+    if found.logits.requires_grad:
+        return torch.nn.functional.cross_entropy(
+            found.logits.to(kind), found.targets, reduction="none"
+        )
+    nats = torch.empty(len(found.targets), dtype=kind, device=found.logits.device)
+    size = max(1, CHUNK // found.logits.shape[-1])
+    for start in range(0, len(nats), size):  # a chunk stays in cache
+        logits = found.logits[start : start + size].to(kind)
+        top = logits.amax(dim=1, keepdim=True)
+        true = logits.gather(1, found.targets[start : start + size, None]) - top
+        total = (logits - top).exp_().sum(dim=1, keepdim=True)
+        nats[start : start + size] = (total.log_() - true)[:, 0]
+    return nats
 
 
 def group_losses(model: torch.nn.Module, batch: Batch, fused: bool = False) -> torch.Tensor:
