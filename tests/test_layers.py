@@ -38,7 +38,7 @@ MAY_IMPORT["cli"] = EVERY_ROOM | {"pipeline"}
 TORCH = {"torch", "peft", "safetensors", "transformers", "accelerate"}
 TORCH_ROOMS = {"train", "specialists"}
 # Modules of the pipeline that measure; the others must work where torch is not installed.
-TORCH_PIPELINE = {"demo", "fit", "inspect", "plan", "prepare", "specialists"}
+TORCH_PIPELINE = {"demo", "extras", "fit", "inspect", "plan", "prepare", "specialists"}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 

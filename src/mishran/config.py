@@ -191,11 +191,17 @@ class ProbeConfig(Settings):
     per_task: held-out examples of each task. answer_tokens: longest answer prefix whose
     distributions are compared; scores always use the whole answer. splits: where probes and
     validation examples come from, in this order; test fills up tasks whose valid split is small.
+    gradients, embeddings, distributions: also write gradients.npz (of the base, for the affinities
+    gradient-*), embeddings.npz (mean states of the base), distributions.npz (of all specialists at so
+    many answer tokens).
     """
 
     per_task: Annotated[Whole, Field(ge=2)] = 32
     answer_tokens: Annotated[Whole, Field(ge=1)] = 64
     splits: Annotated[tuple[Literal["valid", "test"], ...], Field(min_length=1)] = ("valid",)
+    gradients: bool = False
+    embeddings: bool = False
+    distributions: Annotated[Whole, Field(ge=1)] | None = None
 
 
 class FitConfig(Settings):

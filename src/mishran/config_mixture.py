@@ -120,7 +120,8 @@ Count = Annotated[Whole, Field(ge=1, le=10**6)]
 class MixtureConfig(Settings):
     """How the affinity becomes a mixture.
 
-    affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, or the path of a CSV matrix. t: the one dial
+    affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, gradient-kernel, -cosine or -centred (of the
+    base alone, no substitute for the others), or the path of a CSV matrix. t: the one dial
     of coverage; 1 is uniform, 0 least redundant. effective_tasks: a wished number of effective
     tasks instead of t, on the side t < 1 ("diverse") or t > 1 ("central"). floors, caps: smallest
     and largest share of a group or task. quotas: the same of a group's tokens. limits: bounds on any

@@ -95,7 +95,8 @@ class Repair:
 class Affinity:
     """n x n similarity of specialists, how it was measured, and its bootstrap replicas.
 
-    kind: "jsd", "pmi-mean", "pmi-sum", "pmi-base" or "matrix" (the user's own).
+    kind: "jsd", "pmi-mean", "pmi-sum", "pmi-base", "gradient-kernel" (or -cosine, -centred) or
+    "matrix" (the user's own).
     replicas: (B, n, n), B may be 0.
     repairs: what was changed on the way (symmetrised, clipped).
     """

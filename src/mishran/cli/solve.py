@@ -50,7 +50,7 @@ def solve(
     ),
     side: str | None = typer.Option(None, "--side", help="diverse (t < 1) or central (t > 1)."),
     affinity: str | None = typer.Option(
-        None, "--affinity", help="jsd, pmi, pmi-sum, pmi-base; for a run."
+        None, "--affinity", help="jsd, pmi, pmi-sum, pmi-base, gradient-kernel ...; for a run."
     ),
     target: list[str] = typer.Option(
         [], "--target", help="Instead of t: reward similarity to this task; may be repeated."

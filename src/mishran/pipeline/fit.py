@@ -19,6 +19,7 @@ import yaml
 from mishran.config import FitConfig, read_config
 from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
+from mishran.pipeline.extras import run_extras
 from mishran.pipeline.facts import TaskFacts, write_facts
 from mishran.pipeline.prepare import (
     Prepared,
@@ -45,7 +46,7 @@ from mishran.pipeline.tables import (
 )
 from mishran.run import TMP, Run, Stage, atomic_write
 from mishran.specialists.evidence import Evidence
-from mishran.specialists.panel import panel
+from mishran.specialists.panel import Panel, panel
 from mishran.specialists.probe import answer_pool
 from mishran.specialists.whole_panel import WholePanel
 from mishran.tasks.load import task_configs
@@ -76,7 +77,7 @@ def read_fit(path: Path, run_dir: Path | None = None) -> tuple[FitConfig, Path, 
         )
     found = run.root.iterdir() if run.root.is_dir() else ()
     names = {p.name for p in found if not p.name.startswith(TMP)} - {".lock"}
-    if names and not names & {"tasks.json", "run.yaml", "manifests"}:
+    if names and not names & {"tasks.json", "run.yaml", "manifests", "waves.json"}:
         raise ArtifactError(
             expected="an empty folder, or a run directory to go on with",
             found=f"a folder with other things in it ({', '.join(sorted(names)[:3])})",
@@ -147,6 +148,7 @@ def _fit(
     write_run(resolved(prepared, device, kind[1]), run, facts)
     train_specialists(prepared, run, plan, model, progress)
     _pool(prepared, run, facts, kind, model, progress)
+    run_extras(prepared, run, facts, kind, model, lambda: _panel(prepared, run, model()), progress)
     affinity = run_affinity(run, prepared.config, prepared.base, progress)
     mixture = run_mixture(run, prepared.config, affinity, progress)
     run_report(run, mixture, progress)
@@ -213,11 +215,8 @@ def _pool(
     answerers = specialists_sha256(prepared, run)
     stages = [(t, pool_part_stage(prepared, t, answerers, *kind)) for t in prepared.tasks]
     todo = [(t, s) for t, s in stages if run.state(s) != "done"]
-    names = [t.task.name for t in prepared.trained]
     if todo:
-        folders = {name: run.path(f"specialists/{name}") for name in names}
-        full = prepared.config.specialists.kind == "full"
-        asked = (WholePanel if full else panel)(model().model, folders)
+        asked = _panel(prepared, run, model())
         probes = prepared.config.probes
         with progress.bar("answering probes", sum(len(t.probes.rows) for t, _ in todo)) as advance:
             for task, stage in todo:
@@ -244,6 +243,14 @@ def _pool(
         asked.close()
     stage = pool_stage(prepared, run, facts)
     run.complete(stage, lambda folder: _join(prepared, run, folder), progress.say)
+
+
+def _panel(prepared: Prepared, run: Run, loaded: Loaded) -> Panel:
+    """Everybody who answers."""
+    names = [t.task.name for t in prepared.trained]
+    folders = {name: run.path(f"specialists/{name}") for name in names}
+    full = prepared.config.specialists.kind == "full"
+    return WholePanel(loaded.model, folders) if full else panel(loaded.model, folders)
 
 
 def _join(prepared: Prepared, run: Run, folder: Path) -> None:

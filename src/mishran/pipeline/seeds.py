@@ -10,7 +10,7 @@ from mishran.config import FitConfig
 from mishran.errors import ConfigError
 from mishran.pipeline.facts import check_measured, read_facts, read_run
 from mishran.pipeline.solve import made_affinity
-from mishran.pipeline.stages import TABLES
+from mishran.pipeline.stages import TABLES, measured
 from mishran.pipeline.tables import read_scores
 from mishran.run import Run
 from mishran.types import Affinity
@@ -31,7 +31,7 @@ def with_seeds(
     probes = _probes(run)
     affinities, inputs = [own], {}
     table = TABLES[config.mixture.affinity]
-    seen = {run.outputs("pool")[table]}
+    seen = {measured(run, table)}
     for folder in folders:
         other = Run(folder)
         facts = read_facts(other)
@@ -43,15 +43,15 @@ def with_seeds(
                 where="--seed-run",
                 fix="fit the same configuration with specialists: {seed: 1} and nothing else changed",
             )
-        measured = other.outputs("pool")[table]
-        if measured in seen:
+        digest = measured(other, table)
+        if digest in seen:
             raise ConfigError(
                 expected="other runs, each once",
                 found=f"{folder}, which measured the same",
                 where="--seed-run",
                 fix="name runs whose specialists were trained with other seeds",
             )
-        seen.add(measured)
+        seen.add(digest)
         theirs = read_run(other)
         if theirs.specialists.model_copy(update={"seed": None}) != config.specialists.model_copy(
             update={"seed": None}
@@ -64,7 +64,7 @@ def with_seeds(
             )
         same = theirs.model_copy(update={"mixture": config.mixture, "seed": config.seed})
         affinities.append(made_affinity(other, same))
-        inputs[f"{table} of seed {len(affinities)}"] = measured
+        inputs[f"{table} of seed {len(affinities)}"] = digest
     return combine_seeds(affinities, seed=config.seed), inputs
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mishran.affinity import jsd_affinity, pmi_affinity, read_matrix
+from mishran.affinity import gradient_affinity, jsd_affinity, pmi_affinity, read_matrix
 from mishran.config import FitConfig, MixtureConfig
 from mishran.errors import ConfigError
 from mishran.mixture import Mixture
@@ -22,15 +22,18 @@ from mishran.pipeline.mix import Gains, mix
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.report import report_data
 from mishran.pipeline.stages import (
+    STAGES,
     TABLES,
     affinity_stage,
     matrix_stage,
+    measured,
     mixture_stage,
     report_stage,
 )
 from mishran.pipeline.tables import (
     read_affinity,
     read_divergence,
+    read_gradients,
     read_scores,
     write_affinity,
     write_npz,
@@ -70,7 +73,13 @@ def made_affinity(run: Run, config: FitConfig) -> Affinity:
         ArtifactError: a table is not as it was written.
     """
     settings, name = config.mixture, TABLES[config.mixture.affinity]
-    run.need("pool", name)
+    measured(run, name)
+    run.need(STAGES[name], name)
+    if settings.affinity.startswith("gradient-"):
+        variant = settings.affinity.removeprefix("gradient-")
+        return gradient_affinity(
+            read_gradients(run.path(name)), variant, settings.replicas, config.seed
+        )
     if settings.affinity == "jsd":
         table = read_divergence(run.path(name))
         return jsd_affinity(table, settings.replicas, config.seed)
@@ -202,7 +211,7 @@ def mixture_inputs(
     tables = {TABLES.get(settings.affinity), "scores.parquet" if gains else None} - {None}
     return {
         **affinity,
-        **{name: digest for name, digest in pool["outputs"].items() if name in tables},
+        **{name: measured(run, name) for name in sorted(tables)},
         "model": pool["inputs"]["model"],
         **{f"task {name}": keys["content"] for name, keys in pool["params"]["keys"].items()},
     }

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
 from mishran.pipeline.facts import TaskFacts, measured_keys
 from mishran.run import Run, Stage, sha256_file, sha256_value
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # the real import would load torch
 SPECIALIST = 3
 POOL_PART = 3
 POOL = 2
+EXTRA = 1
 AFFINITY = 2
 MIXTURE = 3
 REPORT = 4
@@ -32,7 +34,12 @@ TABLES = {
     "pmi-mean": "scores.parquet",
     "pmi-sum": "scores.parquet",
     "pmi-base": "scores.parquet",
+    "gradient-kernel": "gradients.npz",
+    "gradient-cosine": "gradients.npz",
+    "gradient-centred": "gradients.npz",
 }
+# Table -> the stage that writes it.
+STAGES = {"divergence.npz": "pool", "scores.parquet": "pool", "gradients.npz": "gradients"}
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 # Kind of specialists -> the files that answer.
 WEIGHTS = {"lora": ADAPTER, "full": ("model.safetensors",)}
@@ -143,6 +150,62 @@ def pool_stage(prepared: Prepared, run: Run, facts: Sequence[TaskFacts]) -> Stag
     )
 
 
+def extra_stage(
+    prepared: Prepared,
+    facts: Sequence[TaskFacts],
+    name: str,
+    params: dict[str, Any],
+    answerers: dict[str, str],
+    device: str,
+    dtype: str,
+) -> Stage:
+    """A file that is measured on all probes beside the tables: `<name>.npz`.
+
+    Args:
+        answerers: who answers, where it is not the base alone (see `specialists_sha256`).
+    """
+    common = {
+        "seed": prepared.config.seed,
+        "device": device,
+        "dtype": dtype,
+        "contents": contents(measured_keys(facts)["keys"]),
+        "trained": [t.task.name for t in prepared.trained],
+    }
+    return Stage(
+        name=name,
+        version=EXTRA,
+        params={**params, **common},
+        inputs={"model": prepared.model_sha256, **answerers},
+        outputs=(f"{name}.npz",),
+    )
+
+
+def contents(keys: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Task -> key of its rows, of what `measured_keys` says."""
+    return {task: own["content"] for task, own in keys.items()}
+
+
+def measured(run: Run, table: str) -> str:
+    """sha256 of a table of the tasks as they are now.
+
+    Raises:
+        ArtifactError: nobody asked for it to be measured, or tasks changed since.
+    """
+    stage = STAGES[table]
+    if stage == "pool":
+        return run.outputs(stage)[table]
+    manifest = run.manifest(stage)
+    now = contents(run.finished("pool")["params"]["keys"])
+    if manifest is None or manifest["params"].get("contents") != now:
+        raise ArtifactError(
+            expected=f"a run that measured {table}",
+            found="measurements from before a task changed" if manifest else f"no {stage} in it",
+            where=str(run.root),
+            fix=f"set probes: {{{stage}: true}} in the configuration and run `mishran fit` again",
+        )
+    return manifest["outputs"][table]
+
+
 def affinity_stage(run: Run, kind: str, replicas: int, seed: int) -> Stage:
     """affinity-<kind>.npz from the tables."""
     table = TABLES[kind]
@@ -150,7 +213,7 @@ def affinity_stage(run: Run, kind: str, replicas: int, seed: int) -> Stage:
         name=f"affinity-{kind}",
         version=AFFINITY,
         params={"kind": kind, "replicas": replicas, "seed": seed},
-        inputs={table: run.outputs("pool")[table]},
+        inputs={table: measured(run, table)},
         outputs=(f"affinity-{kind}.npz",),
     )
 

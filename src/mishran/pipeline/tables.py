@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mishran.affinity import GradientTable
 from mishran.errors import ArtifactError
 from mishran.run import atomic_write
 from mishran.types import Affinity, DivergenceTable, Repair, ScoreTable
@@ -129,6 +130,17 @@ def read_divergence(path: Path) -> DivergenceTable:
             probe_task=tuple(data["probe_task"].tolist()),
             probe_id=tuple(data["probe_id"].tolist()),
             jsd=data["jsd"],
+        )
+
+
+def read_gradients(path: Path) -> GradientTable:
+    data = read_npz(path)
+    with _whole(path):
+        return GradientTable(
+            tasks=tuple(data["tasks"].tolist()),
+            probe_task=tuple(data["probe_task"].tolist()),
+            probe_id=tuple(data["probe_id"].tolist()),
+            gradients=data["gradients"],
         )
 
 

@@ -16,6 +16,9 @@ AFFINITIES = {
     "pmi-mean": "how well specialists predict each other's answers (PMI, per answer token)",
     "pmi-sum": "how well specialists predict each other's answers (PMI, whole answers)",
     "pmi-base": "how much better than the base specialists predict each other's answers (PMI)",
+    "gradient-kernel": "distance of the base model's gradients at the probes (no specialist asked)",
+    "gradient-cosine": "direction of the base model's gradients at the probes (no specialist asked)",
+    "gradient-centred": "direction of the base model's gradients, less their mean (no specialist asked)",
     "matrix": "a matrix that was given",
 }
 
