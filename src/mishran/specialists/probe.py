@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from mishran.errors import ModelError
-from mishran.specialists.divergence import pairwise_jsd_from_logits
+from mishran.specialists.divergence import pairwise_jsd_fast
 from mishran.specialists.panel import Panel
-from mishran.train.answers import AnswerLogits, answer_nats, logits_bytes, num_answers, sum_by_row
+from mishran.train.answers import CHUNK, logits_bytes, num_answers, sum_by_row
 from mishran.train.batch import TOKENS, Part, Row, chunks, lay_out
 from mishran.train.models import Loaded
 
@@ -76,8 +76,8 @@ def answer_pool(
         with torch.inference_mode():
             for s, logits in enumerate(panel.logits(batch)):
                 name = panel.names[s - 1] if s else None
-                found = AnswerLogits(logits, batch.targets, batch.rows)
-                row_nats = sum_by_row(answer_nats(found), found.rows, len(index)).cpu().numpy()
+                nats_of = _read(logits, batch.targets, kept, compared[s - 1] if s else None)
+                row_nats = sum_by_row(nats_of, batch.rows, len(index)).cpu().numpy()
                 if not np.isfinite(row_nats).all():
                     raise ModelError(
                         expected="finite log-probabilities",
@@ -89,13 +89,44 @@ def answer_pool(
                     base_nats[index] = row_nats
                 else:
                     nats[s - 1, index] = row_nats
-                    compared[s - 1] = logits[kept]
-            per_token = pairwise_jsd_from_logits(compared, fused=fused)
+            per_token = pairwise_jsd_fast(compared, fused=fused)
         mean = _mean_by_row(per_token, which, len(index)).cpu().numpy()
         rounding = max(rounding, float(-mean.min(initial=0.0)), float(mean.max(initial=0.0)) - 1.0)
         jsd[index] = np.clip(mean, 0.0, 1.0)
         on_rows(len(index))
     return Answers(nats, base_nats, counts, jsd, rounding)
+
+
+def _read(
+    logits: torch.Tensor, targets: torch.Tensor, kept: torch.Tensor, out: torch.Tensor | None
+) -> torch.Tensor:
+    """(A,) nats of the true tokens, and the distributions that are compared, from one exponential.
+
+    Args:
+        logits: (A, V). kept: (A,) which of them are compared. out: (kept, V) float32, filled with their
+            probabilities; None for the base, which is compared with nobody.
+    """
+    kind = logits.dtype if logits.dtype.itemsize >= 4 else torch.float32
+    nats = torch.empty(len(targets), dtype=kind, device=logits.device)
+    size = max(1, CHUNK // logits.shape[-1])
+    ends = [0, *torch.cumsum(kept, 0).tolist()]
+    for start in range(0, len(targets), size):  # a chunk stays in cache
+        stop = min(start + size, len(targets))
+        part = logits[start:stop].to(kind)
+        top = part.amax(dim=1, keepdim=True)
+        true = part.gather(1, targets[start:stop, None]) - top
+        place = None if out is None else out[ends[start] : ends[stop]]
+        if place is not None and len(place) == len(part) and kind == out.dtype:
+            mass = torch.sub(part, top, out=place).exp_()
+        else:
+            mass = (part - top).exp_()
+        total = mass.sum(dim=1, keepdim=True)
+        nats[start:stop] = (total.log() - true)[:, 0]
+        if place is not None:
+            mass.div_(total)
+            if mass is not place:
+                place.copy_(mass[kept[start:stop]])
+    return nats
 
 
 def _mean_by_row(values: torch.Tensor, rows: torch.Tensor, num_rows: int) -> torch.Tensor:
