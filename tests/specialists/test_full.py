@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -60,11 +59,7 @@ def fit(base: Loaded, *trainees: Trainee, **more: Any) -> list[Any]:
 
 def bits(model: torch.nn.Module) -> dict[str, bytes]:
     """Parameters and buffers as bytes: -0.0 and NaN count too."""
-    return {k: v.contiguous().view(torch.uint8).numpy().tobytes() for k, v in state(model)}
-
-
-def state(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from model.state_dict().items()
+    return {k: v.view(torch.uint8).numpy().tobytes() for k, v in model.state_dict().items()}
 
 
 def plain_loop(model: torch.nn.Module, trainee: Trainee, recipe: SpecialistConfig) -> None:
@@ -146,6 +141,24 @@ def test_the_base_is_given_back_after_any_error(monkeypatch) -> None:
         fit(base, task("second"))
     assert bits(base.model) == before
     assert not any(p.requires_grad for p in base.model.parameters())
+
+
+def test_where_memory_ends_the_model_stays_as_it_is(monkeypatch) -> None:
+    base = loaded(dtype=torch.bfloat16)
+    own, before = [p.data_ptr() for p in base.model.parameters()], bits(base.model)
+    calls: list[int] = []
+    real = torch.Tensor.to
+
+    def ends(self: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) > len(own) + 3:
+            raise RuntimeError("out of memory")
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "to", ends)
+    with pytest.raises(RuntimeError), whole(base.model):
+        pass
+    assert [p.data_ptr() for p in base.model.parameters()] == own and bits(base.model) == before
 
 
 def test_a_failure_is_its_own_task_s(monkeypatch) -> None:

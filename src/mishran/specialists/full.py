@@ -2,7 +2,7 @@
 
 When to use: small models, where a copy per task costs little; what arXiv 2507.12612 most likely did (GPT-2
 small). A specialist is a file as large as the model. Training takes the memory of four models beside the
-base: the copy, its gradients and two moments of AdamW.
+base: the copy, its gradients and two moments of AdamW (one more where early stopping keeps the best).
 
 One after another, because all at once (torch.func.vmap over stacked parameters) had 0.7 to 0.97 of that
 speed on a CPU for steps of 250 tokens and more, in the shape of the demo's model and of base-6m, at

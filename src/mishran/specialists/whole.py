@@ -35,21 +35,20 @@ class WholeModel(torch.nn.Module):
         self._own = [(p.data, p.requires_grad) for p in self._trained]
         self.weights = torch.cat([p.detach().flatten().to(kind) for p in self._trained])[None]
         self.grads = torch.zeros_like(self.weights)
-        self._rounded: list[tuple[torch.Tensor, torch.Tensor]] = []
+        shapes = [p.shape for p in self._trained]
+        weights, grads = split(self.weights[0], shapes), split(self.grads[0], shapes)
+        # All memory is taken before the model is changed: where there is too little, it stays as it is.
+        used = [
+            w if p.dtype == kind else w.to(p.dtype)
+            for p, w in zip(self._trained, weights, strict=True)
+        ]
+        self._rounded = [(u, w) for u, w in zip(used, weights, strict=True) if u is not w]
         self._hooks: list[Any] = []
-        views = zip(self._views(self.weights), self._views(self.grads), strict=True)
-        for parameter, (weight, grad) in zip(self._trained, views, strict=True):
-            if parameter.dtype == kind:
-                parameter.data = weight
-            else:
-                parameter.data = parameter.detach().clone()
-                self._rounded.append((parameter.data, weight))
+        for parameter, values, grad in zip(self._trained, used, grads, strict=True):
+            parameter.data = values
             parameter.requires_grad_(True)
             hook = _move_gradient(grad)
             self._hooks.append(parameter.register_post_accumulate_grad_hook(hook))
-
-    def _views(self, rows: torch.Tensor) -> list[torch.Tensor]:
-        return split(rows[0], [p.shape for p in self._trained])
 
     @property
     def config(self) -> Any:

@@ -1,7 +1,8 @@
 """The panel of specialists that are whole models: each takes the base's place in turn.
 
 On a CPU the parameters stay in their files, mapped into memory: a turn costs an assignment per parameter,
-and the operating system keeps the files in what memory there is. On a GPU all are copied there where
+and the operating system keeps the files in what memory there is (measured: as fast as parameters held in
+memory, and as the base alone). On a GPU all are copied there where
 they fit a share of its memory; else each is copied for every batch of probes.
 """
 
@@ -18,9 +19,8 @@ from mishran.specialists.whole import read_whole, saved_bytes
 from mishran.train.answers import answer_logits
 from mishran.train.batch import Batch
 
-SHARE = (
-    0.5  # of the free memory of a GPU, for parameters of specialists; logits need some (assumption)
-)
+# Of a GPU's free memory, for parameters of specialists; logits need some too (assumption).
+SHARE = 0.5
 
 
 class WholePanel:
