@@ -47,7 +47,7 @@ from mishran.pipeline.tables import (
 from mishran.run import TMP, Run, Stage, atomic_write
 from mishran.specialists.evidence import Evidence
 from mishran.specialists.panel import Panel, panel
-from mishran.specialists.probe import answer_pool
+from mishran.specialists.probe import answer_pool, worth_compiling
 from mishran.specialists.whole_panel import WholePanel
 from mishran.tasks.load import task_configs
 from mishran.train.models import Loaded, load_model, model_commit, resolve_device, resolve_dtype
@@ -218,6 +218,13 @@ def _pool(
     if todo:
         asked = _panel(prepared, run, model())
         probes = prepared.config.probes
+        # Of all tasks, so that a run that goes on computes as it began.
+        fused = worth_compiling(
+            (row for t in prepared.tasks for row in t.probes.rows),
+            probes.answer_tokens,
+            len(prepared.trained),
+            model().model.get_output_embeddings().weight.shape[0],
+        )
         with progress.bar("answering probes", sum(len(t.probes.rows) for t, _ in todo)) as advance:
             for task, stage in todo:
 
@@ -227,6 +234,7 @@ def _pool(
                         model(),
                         task.probes.rows,
                         answer_tokens=probes.answer_tokens,
+                        fused=fused,
                         on_rows=advance,
                     )
                     write_npz(

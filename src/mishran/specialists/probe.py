@@ -6,7 +6,7 @@ the answer tokens are compared pairwise and thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from mishran.specialists.panel import Panel
 from mishran.train.answers import CHUNK, logits_bytes, num_answers, sum_by_row
 from mishran.train.batch import TOKENS, Part, Row, chunks, lay_out
 from mishran.train.models import Loaded
+
+COMPILES = 4 * 10**9  # logarithms that operations of torch take some four seconds for (measured)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,15 @@ def answer_pool(
         jsd[index] = np.clip(mean, 0.0, 1.0)
         on_rows(len(index))
     return Answers(nats, base_nats, counts, jsd, rounding)
+
+
+def worth_compiling(
+    rows: Iterable[Row], answer_tokens: int, specialists: int, vocabulary: int
+) -> bool | None:
+    """How divergences of a pool are computed (`fused`): compiled if that takes less time than it saves."""
+    answers = sum(min(num_answers(row), answer_tokens) for row in rows)
+    logarithms = answers * vocabulary * specialists * (specialists - 1) // 2
+    return None if logarithms > COMPILES else False
 
 
 def _read(

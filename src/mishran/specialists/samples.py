@@ -6,7 +6,8 @@ information computed from it is a lower bound (data processing). For capacity.
 
 Embeddings are the base's last hidden states, averaged over the tokens of a probe. For SMART.
 
-Source: capacity as in `docs` of the method that reads it; SMART, Renduchintala et al. 2024.
+Source: capacity is the mutual information of task and answer (Blahut, Arimoto 1972); SMART, Renduchintala
+et al. 2024.
 """
 
 from __future__ import annotations
