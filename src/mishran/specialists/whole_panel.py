@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from mishran.specialists.sizing import free_bytes
 from mishran.specialists.whole import read_whole, saved_bytes
 from mishran.train.answers import answer_logits
 from mishran.train.batch import Batch
+from mishran.train.memory import free_bytes
 
 # Of a GPU's free memory, for parameters of specialists; logits need some too (assumption).
 SHARE = 0.5
