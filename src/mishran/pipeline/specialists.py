@@ -93,8 +93,17 @@ def plan_specialists(
     new = [name for name in keys if name in todo and not _planned(waves, name, keys)]
     if new:
         loaded, recipe = model(), fixed_recipe(prepared)
-        rows = [t.train.rows for t in prepared.trained if t.task.name in new]
-        sizing = size_waves(loaded, _template(prepared, loaded), recipe, rows)
+        tasks = [t for t in prepared.trained if t.task.name in new]
+        rows, held_out = [t.train.rows for t in tasks], [t.held_out.rows for t in tasks]
+        sizing = size_waves(
+            loaded,
+            _template(prepared, loaded),
+            recipe,
+            rows,
+            held_out,
+            seed=_seed(prepared),
+            max_tokens=prepared.max_tokens,
+        )
         waves = (
             *kept(without(waves, new), keys),
             *split(new, keys, sizing.slots, sizing.tokens),

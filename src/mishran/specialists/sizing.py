@@ -5,9 +5,9 @@ Two numbers describe a wave. *Slots*: each holds its parameters, gradients and t
 that raises the speed; a CPU is as fast with few (measured, docs/log.md), and takes the default, so that
 equal inputs give equal bytes there.
 
-Batches of a quarter, a half and all of those tokens are then run, the ones of this training that take
-most places: what they take is what is predicted (docs/results/memory.md compares it with whole
-trainings). A batch is run only if the smaller ones say that it fits.
+Batches of half and of all those tokens are then run, the ones of this training that take most places:
+what they take is what is predicted (docs/results/memory.md compares it with whole trainings). The larger
+is run only if the smaller says that it fits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,11 +27,11 @@ from mishran.specialists.bank import SlotUpdates, bank
 from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.fit import adapter_dtype
 from mishran.specialists.turns import turns
-from mishran.specialists.validate import nats_per_row
-from mishran.train.answers import num_answers
-from mishran.train.batch import TOKENS, Batch, Part, Row, lay_out
+from mishran.specialists.validate import nats_per_row, shuffled_prompts
+from mishran.train.answers import logits_bytes, num_answers
+from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
 from mishran.train.loop import train
-from mishran.train.memory import Gauge, free_bytes, live_bytes
+from mishran.train.memory import free_bytes, give_back_freed, live_bytes
 from mishran.train.models import Loaded
 from mishran.train.order import training_batches
 
@@ -72,20 +73,26 @@ def size_waves(
     template: Template,
     recipe: SpecialistConfig,
     rows: Sequence[Sequence[Row]],
+    held_out: Sequence[Sequence[Row]],
+    *,
+    seed: int,
+    max_tokens: int,
     tokens: int = TOKENS,
 ) -> Sizing:
     """Measure a few steps of training and plan waves.
 
     Args:
-        rows: training rows of the tasks that are to be trained.
+        rows, held_out: training rows and held-out rows of the tasks that are to be trained.
+        seed, max_tokens: as the training will get them.
         tokens: wished for a batch; a GPU begins with them.
 
     Raises:
         TrainingError: one specialist and one row do not fit.
     """
+    give_back_freed()
     free = free_bytes(loaded.device)
     try:
-        return _size_waves(loaded, template, recipe, rows, tokens, free)
+        return _size_waves(loaded, template, recipe, rows, held_out, seed, max_tokens, tokens, free)
     except RuntimeError as error:
         if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
             raise
@@ -98,6 +105,9 @@ def _size_waves(
     template: Template,
     recipe: SpecialistConfig,
     rows: Sequence[Sequence[Row]],
+    held_out: Sequence[Sequence[Row]],
+    seed: int,
+    max_tokens: int,
     wished: int,
     free: int,
 ) -> Sizing:
@@ -105,7 +115,6 @@ def _size_waves(
     everything = [row for own in rows for row in own]
     trial = sorted(everything, key=lambda row: -len(row.input_ids))
     longest = len(trial[0].input_ids)
-    gauge = Gauge(loaded.device)
     weights = template.initial.to(loaded.device, adapter_dtype(loaded, recipe)).clone()[None]
     # Weights, gradients, two moments, and the best weights so far where early stopping keeps them.
     per_slot = (5 if recipe.patience is not None else 4) * weights.nbytes
@@ -121,17 +130,17 @@ def _size_waves(
         # A row alone wastes no places, so this is too little for most batches: see below.
         most = max(longest, longest * (usable - per_slot) // max(1, smallest))
         tokens = _tokens(loaded, step, trial, max(longest, min(wished, most)), most)
-        sizes = sorted({max(longest, tokens // part) for part in (4, 2, 1)})
+        sizes = sorted({max(longest, tokens // part) for part in (2, 1)})
         points: list[tuple[int, int]] = []
         for size in sizes:
             if points and per_slot + _at(points, size) > usable:
                 break
-            heavy = _heaviest(rows, recipe, size, loaded)
+            heavy = _heaviest(rows, recipe, size, loaded, seed)
             count = max(sum(g.num_tokens for g in batch.groups) for batch in heavy)
-            points.append((count, gauge(lambda h=heavy: step.take(h), 4 * weights.nbytes)))
+            points.append((count, live_bytes(loaded.device, partial(step.take, heavy))))
         fixed, per_token = _line(points)
         tokens = max(longest, min(tokens, (usable - per_slot - fixed) // per_token))
-        answers = _take(sorted(everything, key=lambda row: -num_answers(row)), tokens)
+        answers = _most_answers(model, held_out, tokens, max_tokens, seed)
         asked = live_bytes(
             loaded.device, lambda: nats_per_row(model, answers, loaded, slot=0, tokens=tokens)
         )
@@ -164,7 +173,11 @@ def _at(points: Sequence[tuple[int, int]], tokens: int) -> int:
 
 
 def _heaviest(
-    rows: Sequence[Sequence[Row]], recipe: SpecialistConfig, tokens: int, loaded: Loaded
+    rows: Sequence[Sequence[Row]],
+    recipe: SpecialistConfig,
+    tokens: int,
+    loaded: Loaded,
+    seed: int,
 ) -> list[Batch]:
     """Of the batches that this training would make: the one of most places, and of most attention."""
     some = [rows[i * len(rows) // TASKS] for i in range(TASKS)] if len(rows) > TASKS else rows
@@ -172,7 +185,7 @@ def _heaviest(
         training_batches(
             [len(row.input_ids) for row in own],
             recipe.batch_size,
-            0,
+            seed,
             tokens=recipe.budget_tokens,
             epochs=recipe.epochs,
         )
@@ -184,7 +197,21 @@ def _heaviest(
         for parts in made[:LAID_OUT]
     ]
     wide = max(batches, key=lambda batch: batch.input_ids.numel() * batch.input_ids.shape[1])
-    return [max(batches, key=lambda batch: batch.input_ids.numel()), wide]
+    most = max(batches, key=lambda batch: batch.input_ids.numel())
+    return [most] if most is wide else [most, wide]
+
+
+def _most_answers(
+    model: Any, held_out: Sequence[Sequence[Row]], tokens: int, max_tokens: int, seed: int
+) -> list[Row]:
+    """The rows that are asked at a time with most answer tokens, behind their own or others' prompts."""
+    found: list[Row] = []
+    for own in held_out:
+        for rows in (own, shuffled_prompts(own, max_tokens, seed)[0]):
+            for index in chunks(rows, tokens, lambda row: logits_bytes(model, num_answers(row))):
+                some = [rows[i] for i in index]
+                found = max(found, some, key=lambda rows: sum(map(num_answers, rows)))
+    return found
 
 
 def _places(parts: Sequence[Part]) -> int:
@@ -217,12 +244,10 @@ class _Step:
         )
 
     def run(self, rows: Sequence[Row]) -> None:
-        self.take([lay_out([Part(rows)], self._loaded.pad_id, self._loaded.packs)], 1)
+        self.take([lay_out([Part(rows)], self._loaded.pad_id, self._loaded.packs)])
 
-    def take(self, batches: Sequence[Batch], times: int = 2) -> None:
-        """Each in turn, and again: memory freed by one is of other shapes than the next asks for."""
-        device = self._loaded.device
-        train(self._model, (b.to(device) for _ in range(times) for b in batches), self._updates)
+    def take(self, batches: Sequence[Batch]) -> None:
+        train(self._model, (b.to(self._loaded.device) for b in batches), self._updates)
 
     def speed(self, rows: Sequence[Row]) -> float:
         """Tokens per second, the better of two."""
