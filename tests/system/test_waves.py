@@ -28,8 +28,8 @@ def small_waves(monkeypatch) -> None:
     """Memory for two specialists at a time."""
     real = training.size_waves
 
-    def two(*args):
-        sizing = real(*args)
+    def two(*args, **more):
+        sizing = real(*args, **more)
         return type(sizing)(**{**vars(sizing), "slots": 2})
 
     monkeypatch.setattr(training, "size_waves", two)
