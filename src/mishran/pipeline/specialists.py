@@ -159,9 +159,9 @@ def train_specialists(
 def _awaits(plan: SpecialistPlan, wave: Wave, name: str) -> bool:
     """Whether a member is still to be made by this wave (it may have come into another since)."""
     stage = plan.stages.get(name)
-    return (
-        name in plan.todo and stage is not None and stage.params.get("wave", wave.name) == wave.name
-    )
+    if name not in plan.todo or stage is None:
+        return False
+    return stage.params.get("wave") == wave.name or wave.members[name] == stage.key
 
 
 def _train_wave(
