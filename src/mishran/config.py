@@ -106,7 +106,7 @@ class TaskConfig(Settings):
         return self
 
 
-OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "adapter_dtype")
+OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "adapter_dtype", "fast")
 
 
 class SpecialistConfig(Settings):
@@ -122,6 +122,8 @@ class SpecialistConfig(Settings):
     probes; runs that differ in nothing else tell how much of an affinity is chance of the training.
     checkpointing: compute the layers again for their gradients instead of keeping what is in them.
     adapter_dtype: of adapters, their gradients and the optimizer's moments.
+    fast: adapters in the upper half of the layers only; the lower half is shared by all when the pool
+    is answered. An approximation, measured in docs/results/fast.md.
     patience: stop a task after so many points of the curve without a lower loss on half of its held-out
     examples, and keep the best weights; the other half measures. By default every task uses its budget.
     """
@@ -144,6 +146,7 @@ class SpecialistConfig(Settings):
     patience: Annotated[Whole, Field(ge=1)] | None = None
     checkpointing: bool = False
     adapter_dtype: Literal["float32", "bfloat16"] = "float32"
+    fast: bool = False
 
     @model_validator(mode="after")
     def _budget(self) -> SpecialistConfig:

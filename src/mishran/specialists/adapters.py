@@ -21,6 +21,7 @@ from mishran.config import SpecialistConfig
 from mishran.errors import ModelError, first_line
 from mishran.specialists.bank import linear_widths
 from mishran.specialists.lora import Layout
+from mishran.specialists.shared import upper_half
 
 
 @contextmanager
@@ -82,6 +83,17 @@ def template(model: Any, recipe: SpecialistConfig, seed: int, base_name: str) ->
     """
     from peft.tuners.lora import LoraLayer
 
+    if recipe.fast:
+        everywhere = template(model, recipe.model_copy(update={"fast": False}), seed, base_name)
+        upper = upper_half(model, [site.name for site in everywhere.layout.sites])
+        if not upper:
+            raise ModelError(
+                expected="a model whose layers are known, and specialists.targets among the upper half",
+                found=f"model type {model.config.model_type!r}, without any",
+                where="specialists.fast",
+                fix="remove fast",
+            )
+        recipe = recipe.model_copy(update={"fast": False, "targets": tuple(upper)})
     with new_adapter(model, recipe, seed, base_name) as wrapped:
         found = {
             name: (

@@ -19,6 +19,7 @@ from mishran.errors import ModelError, first_line
 from mishran.specialists.adapters import read_adapter
 from mishran.specialists.bank import Bank, linear_widths
 from mishran.specialists.lora import Layout
+from mishran.specialists.shared import SharedLayers
 from mishran.train.answers import answer_logits
 from mishran.train.batch import MEMORY, TOKENS, Batch
 
@@ -71,6 +72,7 @@ class StackedPanel:
                     low, high = found[site.name]
                     a[0, : len(low)] = low
                     b[0, :, : len(low)] = high
+        self._shared = SharedLayers(model, names)
         self._bank = Bank(model, layout, weights, train=False)
         wanted = model.device.type == "cpu" if merge is None else merge
         self.merges = wanted and self._bank.can_merge
@@ -80,22 +82,32 @@ class StackedPanel:
         return self._in_turn(batch) if self.merges else self._at_once(batch)
 
     def _in_turn(self, batch: Batch) -> Iterator[torch.Tensor]:
+        yield self._of_base(batch)
         base = batch.repeated([None])
-        for slot in (None, *range(len(self.names))):
+        for slot in range(len(self.names)):
             self._bank.merge(slot)
-            found = answer_logits(self._bank, base).logits
+            with self._shared.replayed(1):
+                found = answer_logits(self._bank, base).logits
             self._bank.merge(None)
             yield found
+        self._shared.forget()
+
+    def _of_base(self, batch: Batch) -> torch.Tensor:
+        with self._shared.recorded():
+            return answer_logits(self._bank, batch.repeated([None])).logits
 
     def _at_once(self, batch: Batch) -> Iterator[torch.Tensor]:
-        everyone: list[int | None] = [None, *range(len(self.names))]
+        yield self._of_base(batch)
+        everyone = list(range(len(self.names)))
         answers = batch.num_answer_tokens
         held = max(1, answers) * self._vocabulary * 4 * 2
         size = max(1, min(self._tokens // batch.input_ids.numel(), MEMORY // held))
         for start in range(0, len(everyone), size):
             part = everyone[start : start + size]
-            found = answer_logits(self._bank, batch.repeated(part))
+            with self._shared.replayed(len(part)):
+                found = answer_logits(self._bank, batch.repeated(part))
             yield from found.logits.split(answers)
+        self._shared.forget()
 
     def close(self) -> None:
         self._bank.remove()

@@ -136,8 +136,7 @@ def _size_waves(
             if points and per_slot + _at(points, size) > usable:
                 break
             heavy = _heaviest(rows, recipe, size, loaded, seed)
-            count = max(sum(g.num_tokens for g in batch.groups) for batch in heavy)
-            points.append((count, live_bytes(loaded.device, partial(step.take, heavy))))
+            points.append((size, live_bytes(loaded.device, partial(step.take, heavy))))
         fixed, per_token = _line(points)
         tokens = max(longest, min(tokens, (usable - per_slot - fixed) // per_token))
         answers = _most_answers(model, held_out, tokens, max_tokens, seed)

@@ -1,0 +1,92 @@
+"""Layers below the lowest adapter answer the same for everybody: computed once, for base and specialists.
+
+A layer's output is recorded while the base reads a batch, and given out again, repeated for as many
+specialists as read the same batch, instead of being computed. That is exact, whatever the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+def decoder_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Name -> layer, from the input up; empty where the model does not say which modules are layers."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    found = {n: m for n, m in model.named_modules() if isinstance(m, GradientCheckpointingLayer)}
+    return {n: m for n, m in found.items() if not any(n.startswith(f"{o}.") for o in found)}
+
+
+def upper_half(model: torch.nn.Module, names: Sequence[str]) -> list[str]:
+    """Of modules, those in the upper half of the layers."""
+    layers = list(decoder_layers(model))
+    upper = tuple(f"{layer}." for layer in layers[len(layers) // 2 :])
+    return [name for name in names if name.startswith(upper)]
+
+
+class SharedLayers:
+    """The layers below the first that has an adapter."""
+
+    def __init__(self, model: torch.nn.Module, adapted: Sequence[str]) -> None:
+        """adapted: names of all modules that have an adapter for somebody."""
+        layers = decoder_layers(model)
+        inside = [any(name.startswith(f"{layer}.") for layer in layers) for name in adapted]
+        self._layers: list[torch.nn.Module] = []
+        for layer, module in layers.items() if all(inside) else ():
+            if any(name.startswith(f"{layer}.") for name in adapted):
+                break
+            self._layers.append(module)
+        self._outputs: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Within it, a forward pass is remembered."""
+
+        def recorder(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
+            def record(*args: Any, **kwargs: Any) -> Any:
+                self._outputs[number] = forward(*args, **kwargs)
+                return self._outputs[number]
+
+            return record
+
+        with self._replaced(recorder):
+            yield
+
+    @contextmanager
+    def replayed(self, times: int) -> Iterator[None]:
+        """Within it, what was remembered is given out, its lines `times` times."""
+
+        def player(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda *args, **kwargs: _repeated(self._outputs[number], times)
+
+        with self._replaced(player):
+            yield
+
+    def forget(self) -> None:
+        self._outputs.clear()
+
+    @contextmanager
+    def _replaced(
+        self, how: Callable[[int, Callable[..., Any]], Callable[..., Any]]
+    ) -> Iterator[None]:
+        for number, layer in enumerate(self._layers):
+            layer.forward = how(number, layer.forward)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            for layer in self._layers:
+                del layer.forward
+
+
+def _repeated(output: Any, times: int) -> Any:
+    """The states of a layer's output (alone, or first of a tuple) for several readers."""
+    if isinstance(output, tuple):
+        return (_repeated(output[0], times), *output[1:])
+    return output if times == 1 else output.repeat(times, *[1] * (output.ndim - 1))
