@@ -1,0 +1,282 @@
+"""Memory of waves: what the planner predicts beside what whole trainings use, and what a 7B model would.
+
+    python benchmarks/memory.py [--quick] [--json FILE] [--page FILE]
+
+Each row is a process of its own: load, train a little (imports and first calls), note the level, plan,
+train all tasks to the end with their held-out passes, and compare the peak with the prediction. On a
+CPU that is resident memory, on a GPU what PyTorch allocated. Rows of 7B are predictions: bytes per token
+are linear in widths and layers, with factors from small shapes that are run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+sys.path.insert(0, str(Path(__file__).parent))
+from specialist_case import ROOT, build_model, make_tasks, peak_bytes, reset_peak, used_bytes
+
+from mishran.config import SpecialistConfig
+from mishran.specialists.adapters import template
+from mishran.specialists.bank import bank
+from mishran.specialists.checkpointing import checkpointed
+from mishran.specialists.evidence import Trainee
+from mishran.specialists.fit import fit_specialists
+from mishran.specialists.sizing import SHARE, size_waves
+from mishran.specialists.validate import Tokens
+from mishran.train.answers import group_losses
+from mishran.train.batch import Part, lay_out
+from mishran.train.memory import give_back_freed, live_bytes
+from mishran.train.models import Loaded
+
+MIB = 2**20
+CASES: list[tuple[str, int, int, dict[str, Any]]] = [
+    ("small", 8, 1024, {}),
+    ("small", 24, 512, {}),
+    ("small", 8, 2048, {}),
+    ("small", 24, 1024, {"adapter_dtype": "bfloat16"}),
+    ("small", 8, 1024, {"patience": 1}),
+    ("small", 8, 2048, {"checkpointing": True}),
+    ("medium", 4, 1024, {}),
+    ("medium", 8, 512, {}),
+    ("medium", 4, 2048, {"checkpointing": True}),
+]
+QUICK = [CASES[0], CASES[1]]
+
+
+def measure(
+    size: str, slots: int, tokens: int, more: dict[str, Any], budget: int
+) -> dict[str, Any]:
+    """One row, here."""
+    give_back_freed()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, _ = build_model(size, device, "float32")
+    loaded = Loaded(model, None, model.device, model.dtype, 0, ())
+    kept = ROOT / "build" / "benchmark-specialists"
+    tasks = make_tasks(slots, budget, 8, 16, kept)
+    recipe = SpecialistConfig(tokens=budget, learning_rate=1e-3, curve_points=2, **more)
+    begin = template(model, recipe, 0, "base")
+    trainees = [Trainee(task.name, task.rows, task.probes) for task in tasks]
+    little = recipe.model_copy(update={"tokens": 200})
+    fit_specialists(trainees[:1], loaded, begin, little, seed=0, max_tokens=256, tokens=128)
+    level = used_bytes()
+    sizing = size_waves(
+        loaded,
+        begin,
+        recipe,
+        [t.rows for t in trainees],
+        [t.held_out for t in trainees],
+        seed=0,
+        max_tokens=256,
+        tokens=tokens,
+    )
+    reset_peak()
+    fit_specialists(trainees, loaded, begin, recipe, seed=0, max_tokens=256, tokens=tokens)
+    used = peak_bytes() - level
+    return {
+        "size": size,
+        "slots": slots,
+        "tokens": tokens,
+        **more,
+        "predicted_mib": sizing.predicted(slots, tokens) / MIB,
+        "used_mib": used / MIB,
+        "ratio": sizing.predicted(slots, tokens) / used,
+        "per_slot_mib": sizing.per_slot / MIB,
+        "per_token_kib": sizing.per_token / 1024,
+        "fixed_mib": sizing.fixed / MIB,
+        "asked_mib": sizing.asked / MIB,
+        "device": device,
+    }
+
+
+# ---- a shape too large to run here: Llama 2 7B
+
+HIDDEN, INTERMEDIATE, LAYERS, VOCAB, RANK, WIDTH = 4096, 11008, 32, 32_000, 16, 256
+
+
+def step_bytes(hidden: int, wide: int, layers: int, tokens: int, checkpointing: bool) -> int:
+    """Live bytes of a step of a small Llama in bfloat16, adapters in float32, lines of 256 tokens."""
+    config = LlamaConfig(
+        vocab_size=VOCAB,
+        hidden_size=hidden,
+        intermediate_size=wide,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=WIDTH,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config).to(torch.bfloat16).eval().requires_grad_(False)
+    begin = template(model, SpecialistConfig(rank=RANK), 0, "base")
+    row = Tokens(tuple(range(3, 3 + WIDTH)), WIDTH // 2)
+    batch = lay_out([Part([row] * (tokens // WIDTH), 0)], 0, packs=True)
+    with (
+        checkpointed(model, checkpointing),
+        bank(model, begin.layout, begin.initial.clone()[None], train=True, by_line=True) as made,
+    ):
+        made.train()
+
+        def step() -> None:
+            group_losses(made, batch, fused=True).sum().backward()
+
+        step()
+        return live_bytes(torch.device("cpu"), step)
+
+
+def per_token(checkpointing: bool) -> Callable[[int, int, int], tuple[float, float]]:
+    """(hidden, intermediate, layers) -> bytes per token and fixed bytes of a step.
+
+    Every tensor of a step is tokens times hidden, intermediate, rank or a head's width, once or per
+    layer, so bytes per token are linear in those products: fitted on nine small shapes.
+    """
+    shapes = [(h, i, n) for h in (128, 256) for i in (256, 512) for n in (1, 3)] + [(192, 384, 2)]
+    found = [[step_bytes(*shape, t, checkpointing) for t in (1024, 2048)] for shape in shapes]
+    slopes = np.array([(high - low) / 1024 for low, high in found])
+    fixed = max(low - 1024 * slope for (low, _), slope in zip(found, slopes, strict=True))
+
+    def features(h: int, i: int, n: int) -> list[float]:
+        return [1, h, i, n, n * h, n * i]
+
+    design = np.array([features(*shape) for shape in shapes])
+    factors, *_ = np.linalg.lstsq(design, slopes, rcond=None)
+    assert np.abs(design @ factors / slopes - 1).max() < 0.02, "not linear"
+    return lambda h, i, n: (float(features(h, i, n) @ factors), fixed)
+
+
+def seven_b() -> list[dict[str, Any]]:
+    """Rows of predictions for cards of 24 and 80 GB."""
+    linear = LAYERS * (4 * HIDDEN**2 + 3 * HIDDEN * INTERMEDIATE)
+    # 4 bits a weight, an 8-bit scale per 64, a float32 per 256 of those; embedding and head in bfloat16.
+    base = linear * (0.5 + 1 / 64 + 4 / (64 * 256)) + 2 * 2 * VOCAB * HIDDEN
+    unpacked = 2 * HIDDEN * INTERMEDIATE  # the layer at work, in bfloat16
+    size = LAYERS * RANK * (4 * 2 * HIDDEN + 3 * (HIDDEN + INTERMEDIATE))
+    rows = []
+    for checkpointing in (False, True):
+        token, fixed = per_token(checkpointing)(HIDDEN, INTERMEDIATE, LAYERS)
+        for dtype, itemsize in (("float32", 4), ("bfloat16", 2)):
+            slot = 4 * size * itemsize
+            for card in (24, 80):
+                usable = SHARE * (card * 10**9 - base) - unpacked - fixed
+                slots = int((usable - 1024 * token) // slot)
+                rows.append(
+                    {
+                        "card_gb": card,
+                        "checkpointing": checkpointing,
+                        "adapter_dtype": dtype,
+                        "base_gib": base / 2**30,
+                        "per_slot_mib": slot / MIB,
+                        "per_token_mib": token / MIB,
+                        "slots_at_1024_tokens": max(0, slots),
+                        "tokens_with_8_slots": max(0, int((usable - 8 * slot) // token)),
+                    }
+                )
+    return rows
+
+
+# ---- the page
+
+
+def table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
+    lines = ["| " + " | ".join(columns.values()) + " |", "|" + "---|" * len(columns)]
+    for row in rows:
+        cells = (row.get(name, "") for name in columns)
+        shown = (f"{c:.2f}" if isinstance(c, float) and c < 10 else c for c in cells)
+        texts = (f"{c:,.0f}" if isinstance(c, float) else str(c) for c in shown)
+        lines.append("| " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def page(found: dict[str, Any]) -> str:
+    columns = ["size", "slots", "tokens", "recipe", "predicted_mib", "used_mib", "ratio"]
+    heads = ["model", "slots", "tokens", "recipe", "predicted MiB", "used MiB", "ratio"]
+    rows = [
+        {
+            **row,
+            "recipe": ", ".join(
+                f"{k}: {row[k]}" for k in ("checkpointing", "adapter_dtype", "patience") if k in row
+            ),
+        }
+        for row in found["measured"]
+    ]
+    seven = {
+        "card_gb": "card, GB",
+        "checkpointing": "checkpointing",
+        "adapter_dtype": "adapters",
+        "base_gib": "base GiB",
+        "per_slot_mib": "MiB per slot",
+        "per_token_mib": "MiB per token",
+        "slots_at_1024_tokens": "slots at 1,024 tokens",
+        "tokens_with_8_slots": "tokens with 8 slots",
+    }
+    return f"""# Memory of waves
+
+Made by `python benchmarks/memory.py`. {found["versions"]}.
+
+## Predicted and used
+
+The peak of whole trainings (steps, held-out passes, the end), above the level after loading, resident
+memory of a process of its own. small is base-6m with 32,768 tokens of vocabulary, medium a Llama of
+25M parameters beside its embedding; rank 16 on all linear layers.
+
+{table(rows, dict(zip(columns, heads, strict=True)))}
+
+## Predictions for a 7B base in 4 bits: nothing of this was run
+
+The shape of Llama 2 7B, rank 16 on all linear layers, lines of 256 tokens, {SHARE:.0%} of what the base
+leaves. Bytes per token are linear in the widths and the number of layers; the factors come from nine
+small shapes that were run.
+
+{table(found["predicted"], seven)}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two rows, little training")
+    parser.add_argument("--budget", type=int, default=2000, help="training tokens per task")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.case:
+        print(json.dumps(measure(*json.loads(given.case))))
+        return
+    budget = 400 if given.quick else given.budget
+    measured = []
+    for case in QUICK if given.quick else CASES:
+        command = [sys.executable, __file__, "--case", json.dumps([*case, budget])]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        measured.append(json.loads(done.stdout.splitlines()[-1]))
+        row = measured[-1]
+        print(
+            f"{case[0]}, {case[1]} slots, {case[2]} tokens {case[3] or ''}: predicted "
+            f"{row['predicted_mib']:.0f} MiB, used {row['used_mib']:.0f} MiB, {row['ratio']:.2f}",
+            flush=True,
+        )
+    found = {
+        "measured": measured,
+        "predicted": seven_b(),
+        "versions": f"{platform.machine()}, {platform.system()}, torch {torch.__version__}, "
+        f"{measured[0]['device']}, {torch.get_num_threads()} threads, {budget} training tokens a task",
+    }
+    for row in found["predicted"]:
+        print("predicted, 7B in 4 bits:", row)
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
+    if given.page:
+        given.page.write_text(page(found))
+
+
+if __name__ == "__main__":
+    main()
