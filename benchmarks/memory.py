@@ -141,9 +141,9 @@ def per_token(checkpointing: bool) -> Callable[[int, int, int], tuple[float, flo
     layer, so bytes per token are linear in those products: fitted on nine small shapes.
     """
     shapes = [(h, i, n) for h in (128, 256) for i in (256, 512) for n in (1, 3)] + [(192, 384, 2)]
-    found = [[step_bytes(*shape, t, checkpointing) for t in (1024, 2048)] for shape in shapes]
-    slopes = np.array([(high - low) / 1024 for low, high in found])
-    fixed = max(low - 1024 * slope for (low, _), slope in zip(found, slopes, strict=True))
+    found = [[step_bytes(*shape, t, checkpointing) for t in (512, 1024)] for shape in shapes]
+    slopes = np.array([(high - low) / 512 for low, high in found])
+    fixed = max(low - 512 * slope for (low, _), slope in zip(found, slopes, strict=True))
 
     def features(h: int, i: int, n: int) -> list[float]:
         return [1, h, i, n, n * h, n * i]
@@ -151,7 +151,7 @@ def per_token(checkpointing: bool) -> Callable[[int, int, int], tuple[float, flo
     design = np.array([features(*shape) for shape in shapes])
     factors, *_ = np.linalg.lstsq(design, slopes, rcond=None)
     assert np.abs(design @ factors / slopes - 1).max() < 0.02, "not linear"
-    return lambda h, i, n: (float(features(h, i, n) @ factors), fixed)
+    return lambda h, i, n: (float(np.dot(features(h, i, n), factors)), float(fixed))
 
 
 def seven_b() -> list[dict[str, Any]]:

@@ -197,7 +197,7 @@ def line(size: str, n: int, contender: str, results: Sequence[Result], ours: Any
     )
 
 
-TRIED = [  # measured once, one thread, in turn, three times each; tokens/s of two tasks
+TRIED = [  # measured with one thread, in turn, three times each (bfloat16 once); tokens/s of two tasks
     "The Trainer's settings were tried beforehand (speed against what is used): bfloat16 0.47, eager",
     "attention 1.00, every position through the head 0.64, the loss on all kept columns 0.95 to 0.97,",
     "its own grouping by length for our batches 0.72 to 0.88 on short runs (at 20,000 tokens it pads 2 %",

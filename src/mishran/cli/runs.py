@@ -79,7 +79,7 @@ def report(
 def clean(
     run: Path = _RUN,
     specialists: bool = typer.Option(
-        False, "--specialists", help="Also delete the adapters: fitting again trains again."
+        False, "--specialists", help="Also delete the specialists: fitting again trains again."
     ),
     everything: bool = typer.Option(False, "--all", help="Delete everything that fit made."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
