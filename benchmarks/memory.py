@@ -29,14 +29,13 @@ from specialist_case import ROOT, build_model, make_tasks, peak_bytes, reset_pea
 from mishran.config import SpecialistConfig
 from mishran.specialists.adapters import template
 from mishran.specialists.bank import bank
-from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.evidence import Trainee
 from mishran.specialists.fit import fit_specialists
 from mishran.specialists.sizing import SHARE, size_waves
 from mishran.specialists.validate import Tokens
 from mishran.train.answers import group_losses
 from mishran.train.batch import Part, lay_out
-from mishran.train.memory import give_back_freed, live_bytes
+from mishran.train.memory import live_bytes
 from mishran.train.models import Loaded
 
 MIB = 2**20
@@ -58,7 +57,6 @@ def measure(
     size: str, slots: int, tokens: int, more: dict[str, Any], budget: int
 ) -> dict[str, Any]:
     """One row, here."""
-    give_back_freed()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, _ = build_model(size, device, "float32")
     loaded = Loaded(model, None, model.device, model.dtype, 0, ())
@@ -104,7 +102,7 @@ def measure(
 HIDDEN, INTERMEDIATE, LAYERS, VOCAB, RANK, WIDTH = 4096, 11008, 32, 32_000, 16, 256
 
 
-def step_bytes(hidden: int, wide: int, layers: int, tokens: int, checkpointing: bool) -> int:
+def step_bytes(hidden: int, wide: int, layers: int, tokens: int) -> int:
     """Live bytes of a step of a small Llama in bfloat16, adapters in float32, lines of 256 tokens."""
     config = LlamaConfig(
         vocab_size=VOCAB,
@@ -121,10 +119,8 @@ def step_bytes(hidden: int, wide: int, layers: int, tokens: int, checkpointing: 
     begin = template(model, SpecialistConfig(rank=RANK), 0, "base")
     row = Tokens(tuple(range(3, 3 + WIDTH)), WIDTH // 2)
     batch = lay_out([Part([row] * (tokens // WIDTH), 0)], 0, packs=True)
-    with (
-        checkpointed(model, checkpointing),
-        bank(model, begin.layout, begin.initial.clone()[None], train=True, by_line=True) as made,
-    ):
+    weights = begin.initial.clone()[None]
+    with bank(model, begin.layout, weights, train=True, by_line=True) as made:
         made.train()
 
         def step() -> None:
@@ -134,14 +130,14 @@ def step_bytes(hidden: int, wide: int, layers: int, tokens: int, checkpointing: 
         return live_bytes(torch.device("cpu"), step)
 
 
-def per_token(checkpointing: bool) -> Callable[[int, int, int], tuple[float, float]]:
+def per_token() -> Callable[[int, int, int], tuple[float, float]]:
     """(hidden, intermediate, layers) -> bytes per token and fixed bytes of a step.
 
     Every tensor of a step is tokens times hidden, intermediate, rank or a head's width, once or per
     layer, so bytes per token are linear in those products: fitted on nine small shapes.
     """
     shapes = [(h, i, n) for h in (128, 256) for i in (256, 512) for n in (1, 3)] + [(192, 384, 2)]
-    found = [[step_bytes(*shape, t, checkpointing) for t in (512, 1024)] for shape in shapes]
+    found = [[step_bytes(*shape, t) for t in (512, 1024)] for shape in shapes]
     slopes = np.array([(high - low) / 512 for low, high in found])
     fixed = max(low - 512 * slope for (low, _), slope in zip(found, slopes, strict=True))
 
@@ -162,8 +158,11 @@ def seven_b() -> list[dict[str, Any]]:
     unpacked = 2 * HIDDEN * INTERMEDIATE  # the layer at work, in bfloat16
     size = LAYERS * RANK * (4 * 2 * HIDDEN + 3 * (HIDDEN + INTERMEDIATE))
     rows = []
-    for checkpointing in (False, True):
-        token, fixed = per_token(checkpointing)(HIDDEN, INTERMEDIATE, LAYERS)
+    measured = per_token()
+    plain, fixed = measured(HIDDEN, INTERMEDIATE, LAYERS)
+    # Derived: the input of every layer, in bfloat16, and all that one layer keeps.
+    less = LAYERS * 2 * HIDDEN + measured(HIDDEN, INTERMEDIATE, 1)[0]
+    for checkpointing, token in ((False, plain), (True, less)):
         for dtype, itemsize in (("float32", 4), ("bfloat16", 2)):
             slot = 4 * size * itemsize
             for card in (24, 80):
@@ -235,7 +234,7 @@ memory of a process of its own. small is base-6m with 32,768 tokens of vocabular
 
 The shape of Llama 2 7B, rank 16 on all linear layers, lines of 256 tokens, {SHARE:.0%} of what the base
 leaves. Bytes per token are linear in the widths and the number of layers; the factors come from nine
-small shapes that were run.
+small shapes that were run. With checkpointing: the input of every layer and all of one.
 
 {table(found["predicted"], seven)}
 """

@@ -97,6 +97,7 @@ def nats_per_row(
             batch = lay_out([part], loaded.pad_id, loaded.packs).to(loaded.device)
             found = answer_logits(model, batch)
             nats[index] = sum_by_row(answer_nats(found), found.rows, len(index)).cpu().numpy()
+            del found  # or its logits would stay beside those of the next
     model.train(training)
     return nats, counts
 
