@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from mishran.train import memory
-from mishran.train.memory import LiveBytes, free_bytes, give_back_freed, live_bytes
+from mishran.train.memory import LiveBytes, free_bytes, live_bytes
 
 CPU = torch.device("cpu")
 
@@ -83,23 +81,3 @@ def test_a_container_may_have_less_than_the_machine(limits, wanted, tmp_path, mo
 def test_without_such_files_half_of_the_machine(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(memory, "PROC", tmp_path)
     assert 1 << 28 < free_bytes(CPU) < 1 << 46
-
-
-def test_a_threshold_of_the_environment_stays(monkeypatch) -> None:
-    said: list[tuple[int, int]] = []
-    library = SimpleNamespace(mallopt=lambda *args: said.append(args))
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
-    monkeypatch.setattr(memory.sys, "platform", "linux")
-    for name in (memory.MALLOC, "GLIBC_TUNABLES"):
-        monkeypatch.delenv(name, raising=False)
-    give_back_freed()
-    assert said == [(-3, 128 << 10)]
-    monkeypatch.setenv(memory.MALLOC, "1")
-    give_back_freed()
-    monkeypatch.delenv(memory.MALLOC)
-    monkeypatch.setattr(memory.sys, "platform", "darwin")
-    give_back_freed()
-    assert len(said) == 1
-    monkeypatch.setattr(memory.sys, "platform", "linux")
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())  # musl has no mallopt
-    give_back_freed()

@@ -26,7 +26,6 @@ from mishran.specialists.turns import turns
 from mishran.specialists.validate import interval
 from mishran.train.batch import TOKENS, Row, lay_out
 from mishran.train.loop import Step, train, warmup_linear
-from mishran.train.memory import give_back_freed
 from mishran.train.models import Loaded
 
 
@@ -50,7 +49,6 @@ def fit_specialists(
     Returns:
         For each task its specialist, or the error that names task and step: a loss that is not finite.
     """
-    give_back_freed()
     courses = [
         Course.begin(t, slot, loaded, recipe, seed=seed, max_tokens=max_tokens, tokens=tokens)
         for slot, t in enumerate(trainees)

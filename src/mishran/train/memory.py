@@ -1,30 +1,23 @@
 """How much memory there is, and how much a piece of work takes.
 
 What work takes is counted as the bytes of all tensors that exist at a time: exact, and the same every
-time. A process takes more than that where the C library cannot reuse what was freed. glibc begins with
-a threshold of 128 KiB, above which memory goes back to the system, and raises it to 32 MiB as it sees
-large blocks freed; blocks of activations then leave holes that no other shape fits, and training on
-mixed batches took 40 to 75 % more than its tensors. With the threshold fixed at where it begins it takes
-4 to 6 % more, at the same speed (measured, docs/log.md).
+time. A process on a CPU takes more, since glibc cannot reuse all that was freed: blocks of activations
+leave holes that no other shape fits, 40 to 75 % on mixed batches. Giving every block back to the system
+(a fixed M_MMAP_THRESHOLD) leaves 4 to 6 %, and halved the speed (measured, docs/log.md), so that is the
+user's choice: MALLOC_MMAP_THRESHOLD_=131072.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-MALLOC = "MALLOC_MMAP_THRESHOLD_"
-M_MMAP_THRESHOLD = -3  # of malloc.h
-THRESHOLD = 128 << 10
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -37,17 +30,6 @@ def free_bytes(device: torch.device) -> int:
     found = [_field(PROC / "meminfo", "MemAvailable"), _of_container()]
     known = [size for size in found if size is not None]
     return min(known) if known else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def give_back_freed() -> None:
-    """Have freed memory of this process go back to the system (glibc; elsewhere nothing is done).
-
-    A threshold that the environment sets stays.
-    """
-    if sys.platform != "linux" or MALLOC in os.environ or "GLIBC_TUNABLES" in os.environ:
-        return
-    with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, THRESHOLD)
 
 
 def live_bytes(device: torch.device, work: Callable[[], object]) -> int:
