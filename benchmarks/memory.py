@@ -4,14 +4,17 @@
 
 Each row is a process of its own: load, train a little (imports and first calls), note the level, plan,
 train all tasks to the end with their held-out passes, and compare the peak with the prediction. On a
-CPU that is resident memory, on a GPU what PyTorch allocated. Rows of 7B are predictions: bytes per token
-are linear in widths and layers, with factors from small shapes that are run.
+GPU that is what PyTorch allocated. On a CPU it is resident memory, once with freed blocks given back
+(MALLOC_MMAP_THRESHOLD_=131072), which is what is predicted, and once as glibc does it by default, with
+holes (`holes`, used over used), for which the planner leaves room. Rows of 7B are predictions: bytes per
+token are linear in widths and layers, with factors from small shapes that are run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -31,7 +34,7 @@ from mishran.specialists.adapters import template
 from mishran.specialists.bank import bank
 from mishran.specialists.evidence import Trainee
 from mishran.specialists.fit import fit_specialists
-from mishran.specialists.sizing import SHARE, size_waves
+from mishran.specialists.sizing import SHARE_GPU, size_waves
 from mishran.specialists.validate import Tokens
 from mishran.train.answers import group_losses
 from mishran.train.batch import Part, lay_out
@@ -39,6 +42,7 @@ from mishran.train.memory import live_bytes
 from mishran.train.models import Loaded
 
 MIB = 2**20
+GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": str(128 << 10)}
 CASES: list[tuple[str, int, int, dict[str, Any]]] = [
     ("small", 8, 1024, {}),
     ("small", 24, 512, {}),
@@ -166,7 +170,7 @@ def seven_b() -> list[dict[str, Any]]:
         for dtype, itemsize in (("float32", 4), ("bfloat16", 2)):
             slot = 4 * size * itemsize
             for card in (24, 80):
-                usable = SHARE * (card * 10**9 - base) - unpacked - fixed
+                usable = SHARE_GPU * (card * 10**9 - base) - unpacked - fixed
                 slots = int((usable - 1024 * token) // slot)
                 rows.append(
                     {
@@ -197,8 +201,8 @@ def table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
 
 
 def page(found: dict[str, Any]) -> str:
-    columns = ["size", "slots", "tokens", "recipe", "predicted_mib", "used_mib", "ratio"]
-    heads = ["model", "slots", "tokens", "recipe", "predicted MiB", "used MiB", "ratio"]
+    columns = ["size", "slots", "tokens", "recipe", "predicted_mib", "used_mib", "ratio", "holes"]
+    heads = ["model", "slots", "tokens", "recipe", "predicted MiB", "used MiB", "ratio", "holes"]
     rows = [
         {
             **row,
@@ -232,7 +236,7 @@ memory of a process of its own. small is base-6m with 32,768 tokens of vocabular
 
 ## Predictions for a 7B base in 4 bits: nothing of this was run
 
-The shape of Llama 2 7B, rank 16 on all linear layers, lines of 256 tokens, {SHARE:.0%} of what the base
+The shape of Llama 2 7B, rank 16 on all linear layers, lines of 256 tokens, {SHARE_GPU:.0%} of what the base
 leaves. Bytes per token are linear in the widths and the number of layers; the factors come from nine
 small shapes that were run. With checkpointing: the input of every layer and all of one.
 
@@ -255,12 +259,24 @@ def main() -> None:
     measured = []
     for case in QUICK if given.quick else CASES:
         command = [sys.executable, __file__, "--case", json.dumps([*case, budget])]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        measured.append(json.loads(done.stdout.splitlines()[-1]))
-        row = measured[-1]
+        row, usual = (
+            json.loads(
+                subprocess.run(
+                    command,
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, **more},
+                ).stdout.splitlines()[-1]
+            )
+            for more in (GIVEN_BACK, {})
+        )
+        row["holes"] = usual["used_mib"] / row["used_mib"]
+        measured.append(row)
         print(
             f"{case[0]}, {case[1]} slots, {case[2]} tokens {case[3] or ''}: predicted "
-            f"{row['predicted_mib']:.0f} MiB, used {row['used_mib']:.0f} MiB, {row['ratio']:.2f}",
+            f"{row['predicted_mib']:.0f} MiB, used {row['used_mib']:.0f} MiB, {row['ratio']:.2f}, "
+            f"holes {row['holes']:.2f}",
             flush=True,
         )
     found = {

@@ -37,6 +37,7 @@ from mishran.train.order import training_batches
 
 FEWEST = 8  # slots of a wave where memory allows: fewer would leave batches half empty
 SHARE = 0.55  # of the free memory that is planned with: the rest is what the allocator cannot reuse
+SHARE_GPU = 0.8  # the same of a GPU, whose allocator cuts its own blocks (assumption)
 GAIN = 1.05  # a batch twice as large has to be so much faster (a GPU only)
 TASKS = 32  # whose batches are looked through for the heaviest
 LAID_OUT = 24  # of them that are laid out
@@ -96,7 +97,7 @@ def size_waves(
         if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
             raise
         longest = max(len(row.input_ids) for own in rows for row in own)
-        raise _too_little(longest, "more than there is", free) from error
+        raise _too_little(longest, "more than there is", free, loaded.device) from error
 
 
 def _size_waves(
@@ -110,7 +111,7 @@ def _size_waves(
     wished: int,
     free: int,
 ) -> Sizing:
-    usable = int(SHARE * free)
+    usable = int(_share(loaded.device) * free)
     everything = [row for own in rows for row in own]
     trial = sorted(everything, key=lambda row: -len(row.input_ids))
     longest = len(trial[0].input_ids)
@@ -125,7 +126,7 @@ def _size_waves(
         step.run(trial[:1])  # what is made once (the optimizer's moments) is there from here on
         smallest = live_bytes(loaded.device, lambda: step.run(trial[:1]))
         if per_slot + smallest > usable:
-            raise _too_little(longest, _mib(per_slot + smallest), free)
+            raise _too_little(longest, _mib(per_slot + smallest), free, loaded.device)
         # A row alone wastes no places, so this is too little for most batches: see below.
         most = max(longest, longest * (usable - per_slot) // max(1, smallest))
         tokens = _tokens(loaded, step, trial, max(longest, min(wished, most)), most)
@@ -145,7 +146,7 @@ def _size_waves(
     saved = weights.nbytes
     found = Sizing(free, fixed, per_token, per_slot, asked, saved, tokens, 1)
     if found.predicted(1, tokens) > usable:
-        raise _too_little(longest, _mib(found.predicted(1, longest)), free)
+        raise _too_little(longest, _mib(found.predicted(1, longest)), free, loaded.device)
     mean = sum(map(lambda row: len(row.input_ids), everything)) / len(everything)
     step_tokens = max(1.0, min(tokens, recipe.batch_size * mean))
     wanted = max(FEWEST, 2 * round(tokens / step_tokens))
@@ -272,10 +273,14 @@ def _take(rows: Sequence[Row], tokens: int) -> list[Row]:
             count += len(row.input_ids)
 
 
-def _too_little(longest: int, needed: str, free: int) -> TrainingError:
+def _share(device: torch.device) -> float:
+    return SHARE_GPU if device.type == "cuda" else SHARE
+
+
+def _too_little(longest: int, needed: str, free: int, device: torch.device) -> TrainingError:
     return TrainingError(
         expected=f"memory for one specialist and a row of {longest} tokens, {needed}",
-        found=f"{_mib(free)} free, of which {SHARE:.0%} are planned with",
+        found=f"{_mib(free)} free, of which {_share(device):.0%} are planned with",
         where="specialists",
         fix="lower max_tokens or specialists.rank, use a smaller model, or set "
         "specialists.checkpointing: true",
