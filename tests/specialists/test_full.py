@@ -362,8 +362,8 @@ def test_a_quantised_model_is_refused() -> None:
 def test_a_model_that_does_not_fit_is_refused(monkeypatch) -> None:
     base = loaded(dtype=torch.bfloat16)
     size = 16 * sum(p.numel() for p in base.model.parameters())
-    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / 0.8) + 2)
+    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / full_module.SHARE) + 2)
     check_full(base)
-    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / 0.8) - 2)
+    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / full_module.SHARE) - 2)
     with pytest.raises(TrainingError, match=r"memory for full fine-tuning, .*use kind: lora"):
         check_full(base)
