@@ -123,7 +123,8 @@ class SpecialistConfig(Settings):
     checkpointing: compute the layers again for their gradients instead of keeping what is in them.
     adapter_dtype: of adapters, their gradients and the optimizer's moments.
     fast: adapters in the upper half of the layers only; the lower half is shared by all when the pool
-    is answered. An approximation; how good is not measured yet.
+    is answered. Rank correlation of the affinity 0.94, of another seed 0.98
+    (docs/results/fast.md).
     patience: stop a task after so many points of the curve without a lower loss on half of its held-out
     examples, and keep the best weights; the other half measures. By default every task uses its budget.
     """
