@@ -119,7 +119,8 @@ def main() -> None:
             for label, rho, rest, same, t in rows
         ),
         "",
-        "Times are of one run each, in this order, on a machine that others used too: the first shared it most.",
+        "Times are of one run each, in this order, on a machine that others used too: "
+        "the first shared it most.",
         "",
     ]
     PAGE.write_text("\n".join(lines))
