@@ -136,9 +136,9 @@ def ours(
     with clock("load"):
         everyone = panel(model, folders)
 
-    def compared(probs: torch.Tensor, fused: bool | None = None) -> torch.Tensor:
+    def compared(*given: torch.Tensor, fused: bool | None = None) -> torch.Tensor:
         with clock("jsd"):
-            return divergences(probs, fused=fused)
+            return divergences(*given, fused=fused)
 
     divergences = probe.pairwise_jsd_fast
     with mock.patch.object(probe, "pairwise_jsd_fast", compared), clock("forward"):

@@ -313,7 +313,7 @@ def test_saved_specialists_load_in_peft_with_the_same_logits(family, tmp_path) -
     rows = trainee(3, 9, 20).rows
     batch = pack([Part(rows)], 0)
     with torch.inference_mode(), closing(panel(base.model, folders)) as asked:
-        _, *ours = [logits.clone() for logits in asked.logits(batch)]
+        _, *ours = asked.logits(asked.states([batch]))
     for mine, folder in zip(ours, folders.values(), strict=True):
         theirs = PeftModel.from_pretrained(loaded(family, torch.float32).model, str(folder)).eval()
         with torch.inference_mode():
@@ -331,8 +331,8 @@ def test_affinities_of_both_ways_differ_by_less_than_those_of_two_seeds(tmp_path
             folders[task.task] = tmp_path / name / task.task
             save_adapter(begin, trained.vector, folders[task.task])
         with torch.inference_mode(), closing(panel(base.model, folders)) as asked:
-            _, *logits = asked.logits(probes)
-            logs = torch.log_softmax(torch.stack(list(logits)).double(), -1)
+            logits = asked.logits(asked.states([probes]))[1:]
+            logs = torch.log_softmax(logits.double(), -1)
         return pairwise_jsd(logs.numpy()).mean(axis=0)
 
     begin, together = fit(base, tasks)

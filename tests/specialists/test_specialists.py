@@ -17,8 +17,7 @@ from mishran.affinity import pairwise_jsd
 from mishran.config import SpecialistConfig
 from mishran.errors import MishranError, ModelError
 from mishran.run import sha256_tree
-from mishran.specialists import panel as panels
-from mishran.specialists import validate
+from mishran.specialists import probe, validate
 from mishran.specialists.adapters import check_adapter, read_adapter, save_adapter, template
 from mishran.specialists.course import Trained
 from mishran.specialists.evidence import Evidence, Trainee, curve_steps
@@ -32,6 +31,7 @@ from mishran.train.batch import Part, collate, pack
 from mishran.train.models import Loaded
 
 CPU = torch.device("cpu")
+WIDTH = 32  # of the states of the tiny models
 
 
 def loaded(family: str = "llama") -> Loaded:
@@ -153,7 +153,7 @@ def test_adapters_load_in_peft_and_give_the_same_logits(family: str, tmp_path: P
     specialist(tmp_path, "copy", base, tokens=600)
     batch = collate(task("copy", 8, 3), 0)
     with torch.inference_mode(), closing(panel(base.model, {"copy": tmp_path / "copy"})) as asked:
-        plain, ours = asked.logits(batch)
+        plain, ours = asked.logits(asked.states([batch]))
     theirs = PeftModel.from_pretrained(loaded(family).model, str(tmp_path / "copy")).eval()
     with torch.inference_mode():
         torch.testing.assert_close(answer_logits(theirs, batch).logits, ours, atol=1e-5, rtol=1e-5)
@@ -278,7 +278,8 @@ def test_every_accepted_kind_of_lora_gives_peft_s_own_logits(settings, first, tm
     stacked = panel(base.model, folders)
     assert isinstance(stacked, SequentialPanel if settings.get("use_dora") else StackedPanel)
     with torch.inference_mode(), closing(stacked):
-        found = dict(zip((None, *order), stacked.logits(batch), strict=True))
+        said = stacked.logits(stacked.states([batch]))
+        found = dict(zip((None, *order), said, strict=True))
     for name, ours in found.items():
         with torch.inference_mode():
             want = answer_logits(theirs[name] if name else loaded().model, batch).logits
@@ -343,16 +344,22 @@ def test_the_pool_agrees_with_the_reference_specialist_by_specialist(trained) ->
     assert got.rounding < 1e-6
 
 
+def of_all(model, batches) -> torch.Tensor:
+    return torch.cat([answer_logits(model, batch).logits for batch in batches])
+
+
 def test_the_pool_asks_any_panel() -> None:
     """Specialists that are whole models: no adapters, nothing of ours but the interface."""
     base, models = loaded(), {"a": loaded("gpt2").model, "b": loaded("neox").model}
 
     class Whole:
-        names = tuple(models)
+        names, width = tuple(models), VOCAB
 
-        def logits(self, batch):
-            for model in (base.model, *models.values()):
-                yield answer_logits(model, batch).logits
+        def states(self, batches):
+            return torch.stack([of_all(model, batches) for model in (base.model, *models.values())])
+
+        def logits(self, states, room=None):
+            return states
 
         def close(self) -> None: ...
 
@@ -379,7 +386,7 @@ def test_everybody_at_once_merged_and_one_after_another_say_the_same(family, tmp
         lambda: StackedPanel(base.model, found, merge=True),
     ):
         with torch.inference_mode(), closing(make()) as asked:
-            said.append(torch.stack(list(asked.logits(pack([part], 0)))))
+            said.append(asked.logits(asked.states([pack([part], 0)])))
     assert (said[0][1] - said[0][2]).abs().max() > 1e-3
     for other in said[1:]:
         torch.testing.assert_close(other, said[0], atol=2e-5, rtol=1e-5)
@@ -407,41 +414,88 @@ def test_only_the_first_answer_tokens_are_compared_but_all_are_scored(trained) -
     assert cut.tokens.tolist() == [5] and (cut.nats > same.nats).all()
 
 
-def test_a_small_memory_only_makes_more_batches(trained, monkeypatch) -> None:
+def test_a_small_memory_only_makes_more_stretches(trained, monkeypatch) -> None:
     base, folder = loaded(), trained[0]
     rows = task("copy", 9, 7)
     whole = pool(base, folder, rows)
-    monkeypatch.setattr(batching, "MEMORY", 2 * VOCAB * 4 * 3)
+    with_memory(2 * 3 * WIDTH * 4 * 3, monkeypatch)
+    asked = watched(monkeypatch)
     split = pool(base, folder, rows)
+    assert len(asked) == 3
     np.testing.assert_allclose(split.jsd, whole.jsd, atol=1e-6)
     np.testing.assert_allclose(split.nats, whole.nats, atol=1e-5)
+
+
+def with_memory(size: int, monkeypatch) -> None:
+    for module in (batching, probe):
+        monkeypatch.setattr(module, "MEMORY", size)
+
+
+def watched(monkeypatch) -> list[tuple[int, int]]:
+    """Batches and bytes of states of every call of `Panel.states` from here on."""
+    found: list[tuple[int, int]] = []
+    real = StackedPanel.states
+
+    def states(self, batches):
+        got = real(self, batches)
+        found.append((len(batches), got.nbytes))
+        return got
+
+    monkeypatch.setattr(StackedPanel, "states", states)
+    return found
 
 
 @pytest.mark.parametrize("answer_tokens", [2, 64])
 def test_long_answers_stay_within_the_memory_wherever_they_are_scored(
     answer_tokens, trained, monkeypatch
 ) -> None:
-    """All answer tokens are scored, so all have logits, however few are compared."""
+    """All answer tokens are scored, so all have states, however few are compared."""
     base, folder = loaded(), trained[0]
     rows = [Tokens((1, *range(5, 5 + size)), 3) for size in (4, 30, 50, 12, 50, 6, 4, 4)]
     held: list[int] = []
     real = answer_logits
 
-    def watched(model, batch):
+    def counted(model, batch):
         found = real(model, batch)
         held.append(found.logits.numel() * 4)
         return found
 
-    monkeypatch.setattr(panels, "answer_logits", watched)
-    monkeypatch.setattr(validate, "answer_logits", watched)
+    monkeypatch.setattr(validate, "answer_logits", counted)
     memory = 2 * 48 * VOCAB * 4 * 3
     monkeypatch.setattr(batching, "MEMORY", memory)
     nats = nats_per_row(base.model, rows, base)[0]
     assert 1 < len(held) < 8 and 3 * max(held) <= memory
-    held.clear()
-    got = pool(base, folder, rows, answer_tokens=answer_tokens)
-    assert 1 < len(held) / 3 < 8 and 3 * max(held) <= memory
+    memory = 100 * 3 * WIDTH * 4
+    with_memory(memory, monkeypatch)
+    asked = watched(monkeypatch)
+    got = pool(base, folder, rows, answer_tokens=answer_tokens, tokens=60)
+    assert 1 < len(asked) < 8 and max(size for _, size in asked) <= memory
+    assert max(batches for batches, _ in asked) > 1
     np.testing.assert_allclose(got.base_nats, nats, atol=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [1, 3 * VOCAB * 4, 1 << 24])
+def test_logits_of_few_answers_at_a_time_give_what_all_at_once_give(
+    chunk, trained, monkeypatch
+) -> None:
+    base, folder = loaded(), trained[0]
+    rows = [*task("copy", 5, 7), Tokens((1, 9, 11, 12, 13, 14, 2), 2)]
+    whole = pool(base, folder, rows, answer_tokens=3)
+    monkeypatch.setattr(probe, "CHUNK_CPU", chunk)
+    split = pool(base, folder, rows, answer_tokens=3)
+    np.testing.assert_allclose(split.jsd, whole.jsd, atol=1e-7)
+    np.testing.assert_allclose(split.nats, whole.nats, atol=1e-6)
+
+
+def test_an_adapter_on_the_output_head_is_asked_with_its_own_head(tmp_path) -> None:
+    theirs = brought(tmp_path, 1, target_modules=["q_proj", "lm_head"])
+    base, rows = loaded(), task("copy", 4, 7)
+    with closing(panel(base.model, {"a": tmp_path})) as asked:
+        assert isinstance(asked, SequentialPanel)
+        got = answer_pool(asked, base, rows, answer_tokens=64)
+    np.testing.assert_allclose(got.nats[0], nats_per_row(theirs, rows, base)[0], atol=1e-5)
+    np.testing.assert_allclose(got.base_nats, nats_per_row(base.model, rows, base)[0], atol=1e-5)
+    assert np.abs(got.nats[0] - got.base_nats).max() > 1e-3
 
 
 def test_a_bfloat16_base_trains_float32_adapters(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_specialists_answer_on_it_as_in_peft(packed: Loaded, tmp_path: Path) -> 
     batch = collate([*ROWS[:5]], 0)
     with torch.inference_mode():
         asked = panel(packed.model, {"a": tmp_path})
-        _, ours = asked.logits(batch)
+        _, ours = asked.logits(asked.states([batch]))
         asked.close()
         loaded = PeftModel.from_pretrained(packed.model, str(tmp_path))
         theirs = answer_logits(loaded, batch).logits

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny_models import FAMILIES, VOCAB, tiny_model
+from tiny_models import FAMILIES, VOCAB, soft_capped_model, tiny_model
 from tiny_tokenizers import CHATML, byte_level
 
 from mishran.specialists.validate import Tokens
@@ -19,10 +19,10 @@ from mishran.train.answers import (
     answer_logits,
     answer_nats,
     group_losses,
-    has_plain_head,
     sum_by_row,
 )
 from mishran.train.batch import Part, chunks, collate, pack
+from mishran.train.head import has_plain_head
 
 # (tokens, prompt tokens): one-token answers, long ones, a bare BOS as prompt, equal lengths.
 SHAPES = [(3, 2), (9, 1), (12, 11), (7, 3), (20, 4), (2, 1), (12, 5)]
@@ -177,7 +177,7 @@ def test_losses_and_gradients_without_kept_logits_are_the_same(family, monkeypat
     model = tiny_model(family)
     batch = pack([Part(rows()[:3]), Part(rows()[3:], 1)], 0)
     model.get_input_embeddings().weight.requires_grad_(False)
-    assert has_plain_head(model, batch)
+    assert has_plain_head(model)
     weight = model.get_submodule(first_linear(model)).weight.requires_grad_(True)
     gradients = []
     for fused in (False, True):
@@ -195,35 +195,12 @@ def first_linear(model: torch.nn.Module) -> str:
     )
 
 
-def test_a_head_with_a_soft_cap_is_not_plain() -> None:
-    from transformers import Gemma2Config, Gemma2ForCausalLM
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
-        config = Gemma2Config(
-            vocab_size=VOCAB,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=16,
-            final_logit_softcapping=2.0,
-            pad_token_id=0,
-            **sizes,
-        )
-        model = Gemma2ForCausalLM(config).double().eval().requires_grad_(False)
-    batch = pack([Part(rows())], 0)
-    assert not has_plain_head(model, batch)
+def test_a_model_with_a_soft_cap_is_scored_with_it() -> None:
+    model, batch = soft_capped_model(), pack([Part(rows())], 0)
     want = [oracle(model, row) for row in rows()]
     found = answer_logits(model, batch)
     got = sum_by_row(answer_nats(found), found.rows, len(want))
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-5)
-
-
-def test_a_head_that_is_trained_is_not_plain() -> None:
-    model, batch = tiny_model("llama"), pack([Part(rows())], 0)
-    assert has_plain_head(model, batch)
-    model.get_output_embeddings().weight.requires_grad_(True)
-    assert not has_plain_head(model, batch)
 
 
 def test_a_batch_repeated_for_several_slots_gives_each_the_same() -> None:

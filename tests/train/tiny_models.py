@@ -62,3 +62,23 @@ def tiny_model(family: str) -> torch.nn.Module:
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
     return model.requires_grad_(False)
+
+
+def soft_capped_model() -> torch.nn.Module:
+    """Gemma 2: something comes after the output head."""
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = Gemma2Config(
+            vocab_size=VOCAB,
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=16,
+            final_logit_softcapping=2.0,
+            pad_token_id=0,
+        )
+        return Gemma2ForCausalLM(config).double().eval().requires_grad_(False)

@@ -220,9 +220,11 @@ class _Rates:
         training, size = _training_rate(loaded, recipe, prepared.config.seed, batch)
         vocab = loaded.model.get_output_embeddings().weight.shape[0]
         n = len(prepared.trained)
-        probs = torch.full((n, 4, vocab), 1.0 / vocab, device=loaded.device)
+        flat = torch.ones(n, 4, vocab, device=loaded.device)
+        mass = flat.sum(dim=-1)
         pairs = n * (n - 1) // 2
-        return cls(training, ahead, 4 * pairs / _seconds(lambda: pairwise_jsd_fast(probs)), size)
+        seconds = _seconds(lambda: pairwise_jsd_fast(flat, mass))
+        return cls(training, ahead, 4 * pairs / seconds, size)
 
 
 def _training_rate(

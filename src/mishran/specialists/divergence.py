@@ -35,114 +35,49 @@ from mishran.specialists.divergence_kernel import TINY, fused_kernel
 
 ENTRIES = 3 << 14  # of all specialists worked on at a time on a CPU: measured, docs/log.md
 ENTRIES_GPU = 1 << 24  # assumption
-NORMALISED = 1e-3
 
 
-def pairwise_jsd_from_logits(
-    logits: torch.Tensor, *, threads: int | None = None, fused: bool | None = None
+def pairwise_jsd_fast(
+    weights: torch.Tensor,
+    mass: torch.Tensor,
+    *,
+    threads: int | None = None,
+    fused: bool | None = None,
 ) -> torch.Tensor:
     """JSD / ln 2 of all pairs of specialists at every answer token.
 
     Args:
-        logits: (n, A, V) of n specialists at A answer tokens, any float type and any strides (those
-            of a transposed (A, n, V) included).
+        weights: (n, A, V) proportional to probabilities, any float type and any strides (those of a
+            transposed (A, n, V) included).
+        mass: (n, A) their sums, finite and above 0; see `exponentials`.
         threads: on a CPU; default, those of torch.
         fused: the fused loop of numba (True), torch operations (False), what there is (None).
 
     Returns:
         (A, n (n-1) / 2) float64, pairs in the order of `torch.triu_indices(n, n, 1)`. Rounding may
         leave values 1e-7 outside [0, 1]; the caller clips and records.
-
-    Raises:
-        ModelError: logits of a specialist at a token without a distribution (NaN, infinity).
     """
-    return _pairwise(logits, _exponentials, threads, fused)
-
-
-def pairwise_jsd_fast(
-    probs: torch.Tensor, *, threads: int | None = None, fused: bool | None = None
-) -> torch.Tensor:
-    """As `pairwise_jsd_from_logits`, of (n, A, V) probabilities.
-
-    Raises:
-        ModelError: a distribution that does not sum to 1 within 1e-3.
-    """
-    return _pairwise(probs, _normalised, threads, fused)
-
-
-def probabilities(logits: torch.Tensor) -> torch.Tensor:
-    """(A, V) logits to float32 probabilities, normalised in float64."""
-    return torch.softmax(logits.double(), dim=-1).float()
-
-
-def _exponentials(block: torch.Tensor, token: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """exp of (n, V) logits, the largest 1, and their (n,) sums.
-
-    Not torch.softmax, whose exponential is off by up to 5e-6 on AVX-512.
-    """
-    weights = block.float()
-    weights = (weights - weights.amax(dim=-1, keepdim=True)).exp_()
-    mass = _mass(weights)
-    if not bool(torch.isfinite(mass).all()):
-        i = int((~torch.isfinite(mass)).nonzero()[0])
-        raise ModelError(
-            expected="finite logits",
-            found="NaN or infinity",
-            where=f"specialist {i}, answer token {token}",
-            fix="use dtype: float32, or train that specialist with a lower learning rate",
-        )
-    return weights, mass
-
-
-def _normalised(block: torch.Tensor, token: int) -> tuple[torch.Tensor, torch.Tensor]:
-    probs = block.float().contiguous()
-    mass = _mass(probs)
-    wrong = ~((mass - 1.0).abs() <= NORMALISED)
-    if bool(wrong.any()):
-        i = int(wrong.nonzero()[0])
-        raise ModelError(
-            expected="probabilities that sum to 1",
-            found=f"a sum of {float(mass[i]):.6g}",
-            where=f"specialist {i}, answer token {token}",
-            fix="hand over logits, to pairwise_jsd_from_logits",
-        )
-    return probs, mass
-
-
-def _mass(weights: torch.Tensor) -> torch.Tensor:
-    """(n,) float64 sums of (n, V): float32 within 256 entries, three times faster than all float64."""
-    whole = weights.shape[1] // 256 * 256
-    parts = weights[:, :whole].view(len(weights), -1, 256).sum(dim=-1)
-    rest = weights[:, whole:].sum(dim=-1, dtype=torch.float64)
-    return parts.sum(dim=-1, dtype=torch.float64) + rest
-
-
-def _pairwise(
-    values: torch.Tensor,
-    weights_of: Callable[[torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]],
-    threads: int | None,
-    fused: bool | None,
-) -> torch.Tensor:
-    n, num_tokens, _ = values.shape
-    device = values.device.type
+    n, num_tokens, _ = weights.shape
+    device = weights.device.type
     kernel = fused_kernel() if fused is not False and device == "cpu" else None
     if fused and kernel is None:
         raise ModelError(
-            expected="numba and logits on the CPU for fused=True",
-            found=f"logits on {device}" + (" and no numba" if device == "cpu" else ""),
+            expected="numba and distributions on the CPU for fused=True",
+            found=f"distributions on {device}" + (" and no numba" if device == "cpu" else ""),
             where="pairwise JSD",
             fix="pip install numba, or leave fused out",
         )
-    out = torch.empty(num_tokens, n * (n - 1) // 2, dtype=torch.float64, device=values.device)
+    out = torch.empty(num_tokens, n * (n - 1) // 2, dtype=torch.float64, device=weights.device)
+    scale = 1.0 / mass.double()
 
     def work(tokens: range) -> None:
         with torch.inference_mode():
             for a in tokens:
-                block, mass = weights_of(values[:, a], a)
+                block = weights[:, a].float()
                 if kernel is None:
-                    out[a] = _from_torch(block, mass)
+                    out[a] = _from_torch(block, scale[:, a])
                 else:
-                    kernel(block.numpy(), (1.0 / mass).numpy(), out[a].numpy())
+                    kernel(block.numpy(), scale[:, a].contiguous().numpy(), out[a].numpy())
 
     if device != "cpu":
         work(range(num_tokens))
@@ -157,6 +92,28 @@ def _pairwise(
     return out
 
 
+def exponentials(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Unnormalised probabilities of (..., V) logits, float32 or wider, which are overwritten.
+
+    Not torch.softmax, whose exponential is off by up to 5e-6 on AVX-512.
+
+    Returns:
+        exp(logit - top), (..., V); top, the largest logit, (...); and their sums, (...) float64, which
+        are NaN where a logit is NaN or +infinity.
+    """
+    top = logits.amax(dim=-1, keepdim=True)
+    weights = logits.sub_(top).exp_()
+    return weights, top[..., 0], _mass(weights)
+
+
+def _mass(weights: torch.Tensor) -> torch.Tensor:
+    """(...) float64 sums of (..., V): float32 within 256 entries, three times faster than float64."""
+    whole = weights.shape[-1] // 256 * 256
+    parts = weights[..., :whole].unflatten(-1, (-1, 256)).sum(dim=-1)
+    rest = weights[..., whole:].sum(dim=-1, dtype=torch.float64)
+    return parts.sum(dim=-1, dtype=torch.float64) + rest
+
+
 @contextmanager
 def _one_thread_each() -> Iterator[int]:
     """Operations of torch run in the thread that calls them; yields how many they had before."""
@@ -168,8 +125,8 @@ def _one_thread_each() -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def _from_torch(block: torch.Tensor, mass: torch.Tensor) -> torch.Tensor:
-    """(k,) of (n, V) distributions and their (n,) sums.
+def _from_torch(block: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """(k,) of (n, V) weights and (n,) what makes them probabilities.
 
     Pairs are taken by distance, (i, i + d mod n) for all i at once: the n ratios p / r lie one after
     the other, followed by the first n / 2 again, and a distance is one sum of two flat slices.
@@ -181,7 +138,7 @@ def _from_torch(block: torch.Tensor, mass: torch.Tensor) -> torch.Tensor:
     space = [block.new_empty(size * tile) for size in (rows, rows, n)]
     dot, view = _dots(block.device.type)
     own, mixed = (view(block.new_zeros(size, dtype=torch.float64)) for size in (n, (n // 2, n)))
-    scale = (1.0 / mass).float()[:, None]
+    scale = scale.float()[:, None]
     for v in range(0, vocab, tile):
         width = min(tile, vocab - v)
         p, x, logs = (one[: len(one) // tile * width].view(-1, width) for one in space)

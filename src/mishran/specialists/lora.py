@@ -120,9 +120,9 @@ class StackedLora(torch.nn.Module):
         if slot is None:
             self._merged = None
             return
-        weight = self.base.weight
-        ours = (self._b[slot] @ self._a[slot]).mul_(self._scale)
-        self._merged = torch.add(weight, ours if isinstance(self.base, torch.nn.Linear) else ours.T)
+        a, b = self._a[slot], self._b[slot]
+        left, right = (b, a) if isinstance(self.base, torch.nn.Linear) else (a.T, b.T)
+        self._merged = torch.addmm(self.base.weight, left, right, alpha=self._scale)
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         if self._merged is not None:

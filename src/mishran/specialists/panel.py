@@ -8,8 +8,9 @@ as what the other is compared with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,8 +21,8 @@ from mishran.specialists.adapters import read_adapter
 from mishran.specialists.bank import Bank, linear_widths
 from mishran.specialists.lora import Layout
 from mishran.specialists.shared import SharedLayers
-from mishran.train.answers import answer_logits
-from mishran.train.batch import MEMORY, TOKENS, Batch
+from mishran.train.batch import TOKENS, Batch
+from mishran.train.head import Head
 
 
 class Panel(Protocol):
@@ -35,8 +36,20 @@ class Panel(Protocol):
         """The specialists, in the order of all tables."""
         ...
 
-    def logits(self, batch: Batch) -> Iterator[torch.Tensor]:
-        """(A, V) logits at the answers of a batch: the base's first, then each specialist's."""
+    @property
+    def width(self) -> int:
+        """Of a state."""
+        ...
+
+    def states(self, batches: Sequence[Batch]) -> torch.Tensor:
+        """(1 + n, A, width) before each answer token of the batches in turn: base first, then each."""
+        ...
+
+    def logits(self, states: torch.Tensor, room: torch.Tensor | None = None) -> torch.Tensor:
+        """(1 + n, a, V) of everybody's (1 + n, a, width) states.
+
+        room: flat memory of the model's type that they may be written to.
+        """
         ...
 
     def close(self) -> None:
@@ -76,38 +89,37 @@ class StackedPanel:
         self._bank = Bank(model, layout, weights, train=False)
         wanted = model.device.type == "cpu" if merge is None else merge
         self.merges = wanted and self._bank.can_merge
-        self._vocabulary = model.get_output_embeddings().weight.shape[0]
+        self._head = Head.of(self._bank)
+        self.width = self._head.width
 
-    def logits(self, batch: Batch) -> Iterator[torch.Tensor]:
-        return self._in_turn(batch) if self.merges else self._at_once(batch)
+    def states(self, batches: Sequence[Batch]) -> torch.Tensor:
+        out, spans = empty_states(self, batches, self._bank.model)
+        for number, (batch, span) in enumerate(zip(batches, spans, strict=True)):
+            with self._shared.recorded(number):
+                out[0, span] = self._head.states(self._bank, batch.repeated([None]))
+        (self._in_turn if self.merges else self._at_once)(batches, spans, out[1:])
+        self._shared.forget()
+        return out
 
-    def _in_turn(self, batch: Batch) -> Iterator[torch.Tensor]:
-        yield self._of_base(batch)
-        base = batch.repeated([None])
+    def _in_turn(self, batches: Sequence[Batch], spans: Sequence[slice], out: torch.Tensor) -> None:
         for slot in range(len(self.names)):
             self._bank.merge(slot)
-            with self._shared.replayed(1):
-                found = answer_logits(self._bank, base).logits
-            self._bank.merge(None)
-            yield found
-        self._shared.forget()
+            for number, (batch, span) in enumerate(zip(batches, spans, strict=True)):
+                with self._shared.replayed(number, 1):
+                    out[slot, span] = self._head.states(self._bank, batch.repeated([None]))
+        self._bank.merge(None)
 
-    def _of_base(self, batch: Batch) -> torch.Tensor:
-        with self._shared.recorded():
-            return answer_logits(self._bank, batch.repeated([None])).logits
+    def _at_once(self, batches: Sequence[Batch], spans: Sequence[slice], out: torch.Tensor) -> None:
+        for number, (batch, span) in enumerate(zip(batches, spans, strict=True)):
+            size = max(1, self._tokens // batch.input_ids.numel())
+            for start in range(0, len(self.names), size):
+                slots = range(start, min(start + size, len(self.names)))
+                with self._shared.replayed(number, len(slots)):
+                    found = self._head.states(self._bank, batch.repeated(slots))
+                out[start : slots.stop, span] = found.unflatten(0, (len(slots), -1))
 
-    def _at_once(self, batch: Batch) -> Iterator[torch.Tensor]:
-        yield self._of_base(batch)
-        everyone = list(range(len(self.names)))
-        answers = batch.num_answer_tokens
-        held = max(1, answers) * self._vocabulary * 4 * 2
-        size = max(1, min(self._tokens // batch.input_ids.numel(), MEMORY // held))
-        for start in range(0, len(everyone), size):
-            part = everyone[start : start + size]
-            with self._shared.replayed(len(part)):
-                found = answer_logits(self._bank, batch.repeated(part))
-            yield from found.logits.split(answers)
-        self._shared.forget()
+    def logits(self, states: torch.Tensor, room: torch.Tensor | None = None) -> torch.Tensor:
+        return self._head.logits(self._bank, states, room)
 
     def close(self) -> None:
         self._bank.remove()
@@ -142,6 +154,8 @@ class SequentialPanel:
                 ) from error
         self._wrapped.eval()
         self._layers = [m for m in self._wrapped.modules() if isinstance(m, BaseTunerLayer)]
+        self._head = Head.of(self._wrapped)
+        self.width = self._head.width
 
     @contextmanager
     def select(self, name: str | None) -> Iterator[Any]:
@@ -156,22 +170,45 @@ class SequentialPanel:
                 layer._active_adapter = [self._ids[name]]
             yield self._wrapped
 
-    def logits(self, batch: Batch) -> Iterator[torch.Tensor]:
-        for name in (None, *self.names):
+    def states(self, batches: Sequence[Batch]) -> torch.Tensor:
+        out, spans = empty_states(self, batches, self._wrapped)
+        for s, name in enumerate((None, *self.names)):
             with self.select(name) as model:
-                found = answer_logits(model, batch).logits
-            yield found
+                for batch, span in zip(batches, spans, strict=True):
+                    out[s, span] = self._head.states(model, batch)
+        return out
+
+    def logits(self, states: torch.Tensor, room: torch.Tensor | None = None) -> torch.Tensor:
+        if self._head.plain:
+            return self._head.logits(self._wrapped, states, room)
+        found = []
+        for name, own in zip((None, *self.names), states, strict=True):
+            with self.select(name) as model:  # an adapter may be on the head itself
+                found.append(self._head.logits(model, own))
+        return torch.stack(found)
 
     def close(self) -> None:
         self._wrapped.unload()
 
 
 def panel(model: Any, folders: Mapping[str, Path], tokens: int = TOKENS) -> Panel:
-    """Everybody at once where all adapters are plain LoRA, else one after another."""
+    """Everybody at once where all adapters are plain LoRA below the output head, else one after another."""
     adapters = {
         name: read_adapter(model, folder, f"task {name!r}") for name, folder in folders.items()
     }
     plain = {name: found for name, found in adapters.items() if found is not None}
-    if len(plain) < len(adapters):
+    head = model.get_output_embeddings()
+    heads = {name for name, module in model.named_modules() if module is head}
+    if len(plain) < len(adapters) or any(heads & found.keys() for found in plain.values()):
         return SequentialPanel(model, folders)
     return StackedPanel(model, plain, tokens)
+
+
+def empty_states(
+    panel: Panel, batches: Sequence[Batch], model: Any
+) -> tuple[torch.Tensor, list[slice]]:
+    """Room for `Panel.states`, and where in it the answers of each batch belong."""
+    ends = list(accumulate((batch.num_answer_tokens for batch in batches), initial=0))
+    shape = (1 + len(panel.names), ends[-1], panel.width)
+    out = torch.empty(shape, dtype=model.dtype, device=model.device)
+    return out, [slice(a, b) for a, b in pairwise(ends)]

@@ -1,25 +1,29 @@
 """Everyone answers the probe pool: scores of the true answers, and divergences of the predictions.
 
-Probes are sorted by length and packed; everybody answers the same batch, and the whole distributions at
-the answer tokens are compared pairwise and thrown away.
+Probes are sorted by length and packed, and everybody answers the same batches. Of a pass the states before
+the answer tokens are kept; then the whole distributions of everybody at a few answer tokens are made,
+compared pairwise and thrown away, and then those at the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mishran.errors import ModelError
-from mishran.specialists.divergence import pairwise_jsd_fast
+from mishran.specialists.divergence import exponentials, pairwise_jsd_fast
 from mishran.specialists.panel import Panel
-from mishran.train.answers import CHUNK, logits_bytes, num_answers, sum_by_row
-from mishran.train.batch import TOKENS, Part, Row, chunks, lay_out
+from mishran.train.answers import num_answers
+from mishran.train.batch import MEMORY, TOKENS, Batch, Part, Row, chunks, lay_out
 from mishran.train.models import Loaded
 
+CHUNK_CPU = 1 << 24  # entries of logits at a time (measured)
+CHUNK_GPU = 1 << 26  # the same on a GPU (assumption)
 COMPILES = 4 * 10**9  # logarithms that operations of torch take some four seconds for (measured)
 
 
@@ -48,55 +52,126 @@ def answer_pool(
     fused: bool | None = None,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Answers:
-    """Let everyone answer; memory is bounded by asking few probes at a time.
+    """Let everyone answer; memory is bounded by the number of states that are kept at a time.
 
     Args:
         answer_tokens: of each probe's answer, whose predictions are compared.
-        tokens: of the probes that are asked at a time.
-        fused: how divergences are computed, see `pairwise_jsd_from_logits`.
+        tokens: of the probes that go through the model at a time.
+        fused: how divergences are computed, see `pairwise_jsd_fast`.
 
     Raises:
         ModelError: a specialist predicts values that are not finite.
     """
     n, m = len(panel.names), len(rows)
-    nats, base_nats = np.zeros((n, m)), np.zeros(m)
-    counts = np.array([num_answers(row) for row in rows], dtype=np.int64)
+    nats = np.zeros((1 + n, m))
     jsd = np.zeros((m, n * (n - 1) // 2), dtype=np.float32)
     rounding = 0.0
-    vocab = loaded.model.get_output_embeddings().weight.shape[0]
-
-    def bytes_per_row(row: Row) -> int:
-        """Logits of everyone in turn, and all of them where they are compared."""
-        answer = num_answers(row)
-        return logits_bytes(loaded.model, answer) + min(answer, answer_tokens) * vocab * 4 * n
-
-    for index in chunks(rows, tokens, bytes_per_row):
-        part = Part([rows[i] for i in index])
-        batch = lay_out([part], loaded.pad_id, loaded.packs).to(loaded.device)
-        kept, which = _first_tokens(batch.rows, answer_tokens)
-        compared = torch.empty(n, len(which), vocab, device=which.device)
+    vocabulary = loaded.model.get_output_embeddings().weight.shape[0]
+    for index, batches in stretches(panel, loaded, rows, tokens):
+        targets = torch.cat([batch.targets for batch in batches])
+        counts = torch.tensor([num_answers(rows[i]) for i in index])
         with torch.inference_mode():
-            for s, logits in enumerate(panel.logits(batch)):
-                name = panel.names[s - 1] if s else None
-                nats_of = _read(logits, batch.targets, kept, compared[s - 1] if s else None)
-                row_nats = sum_by_row(nats_of, batch.rows, len(index)).cpu().numpy()
-                if not np.isfinite(row_nats).all():
-                    raise ModelError(
-                        expected="finite log-probabilities",
-                        found="NaN or infinity",
-                        where=f"specialist {name!r}" if name else "the base model",
-                        fix="use dtype: float32, or train that specialist with a lower learning rate",
-                    )
-                if name is None:
-                    base_nats[index] = row_nats
-                else:
-                    nats[s - 1, index] = row_nats
-            per_token = pairwise_jsd_fast(compared, fused=fused)
-        mean = _mean_by_row(per_token, which, len(index)).cpu().numpy()
-        rounding = max(rounding, float(-mean.min(initial=0.0)), float(mean.max(initial=0.0)) - 1.0)
-        jsd[index] = np.clip(mean, 0.0, 1.0)
+            states = panel.states(batches)
+            found = _compare(panel, states, targets, counts, answer_tokens, vocabulary, fused)
+        nats[:, index] = found.nats
+        rounding = max(rounding, -found.jsd.min(initial=0.0), found.jsd.max(initial=0.0) - 1.0)
+        jsd[index] = np.clip(found.jsd, 0.0, 1.0)
         on_rows(len(index))
-    return Answers(nats, base_nats, counts, jsd, rounding)
+    counts = np.array([num_answers(row) for row in rows], dtype=np.int64)
+    return Answers(nats[1:], nats[0], counts, jsd, float(rounding))
+
+
+def stretches(
+    panel: Panel, loaded: Loaded, rows: Sequence[Row], tokens: int
+) -> Iterator[tuple[list[int], list[Batch]]]:
+    """Indices of probes, longest first, and their batches: as many as keep `MEMORY` bytes of states.
+
+    Args:
+        tokens: of a batch at most.
+    """
+    everyone = (1 + len(panel.names)) * panel.width * 4
+    stretch: list[list[int]] = []
+    held = 0
+
+    def laid_out() -> tuple[list[int], list[Batch]]:
+        parts = [Part([rows[i] for i in chunk]) for chunk in stretch]
+        batches = [lay_out([part], loaded.pad_id, loaded.packs) for part in parts]
+        return [i for chunk in stretch for i in chunk], [b.to(loaded.device) for b in batches]
+
+    for chunk in chunks(rows, tokens, lambda row: num_answers(row) * everyone):
+        size = sum(num_answers(rows[i]) for i in chunk) * everyone
+        if stretch and held + size > MEMORY:
+            yield laid_out()
+            stretch, held = [], 0
+        stretch.append(chunk)
+        held += size
+    if stretch:
+        yield laid_out()
+
+
+class _Found(NamedTuple):
+    """nats: (1 + n, R) of the true answers. jsd: (R, k) means, not clipped."""
+
+    nats: NDArray[np.float64]
+    jsd: NDArray[np.float64]
+
+
+def _compare(
+    panel: Panel,
+    states: torch.Tensor,
+    targets: torch.Tensor,
+    counts: torch.Tensor,
+    answer_tokens: int,
+    vocabulary: int,
+    fused: bool | None,
+) -> _Found:
+    """Likelihoods and divergences, from the logits of a few answer tokens at a time.
+
+    Args:
+        states: (1 + n, A, width). targets: (A,). counts: (R,) answer tokens of each row, on the CPU.
+    """
+    everyone, rows = len(states), len(counts)
+    row = torch.repeat_interleave(counts)
+    place = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
+    nats = torch.zeros(everyone, rows, dtype=torch.float64)
+    jsd = torch.zeros(rows, (everyone - 1) * (everyone - 2) // 2, dtype=torch.float64)
+    size = at_a_time(everyone * vocabulary, states.device)
+    room = states.new_empty(everyone * min(size, len(row)) * vocabulary)
+    for compared in (True, False):
+        which = ((place < answer_tokens) == compared).nonzero()[:, 0]
+        for some in which.split(size) if len(which) else ():
+            here = some.to(states.device)
+            logits = panel.logits(states[:, here], room)
+            logits = logits if logits.dtype.itemsize >= 4 else logits.float()
+            true = logits.gather(2, targets[here].expand(everyone, -1)[..., None])[..., 0]
+            weights, top, mass = exponentials(logits)
+            of_token = (mass.log() + (top - true)).cpu()
+            _check_finite(of_token, panel.names)
+            nats.index_add_(1, row[some], of_token)
+            if compared:
+                found = pairwise_jsd_fast(weights[1:], mass[1:], fused=fused)
+                jsd.index_add_(0, row[some], found.cpu())
+    return _Found(nats.numpy(), (jsd / counts.clamp(1, answer_tokens)[:, None]).numpy())
+
+
+def at_a_time(entries: int, device: torch.device) -> int:
+    """Answer tokens whose logits stay in cache, if an answer token has so many; shared out to threads."""
+    if device.type != "cpu":
+        return max(1, CHUNK_GPU // entries)
+    threads = torch.get_num_threads()
+    return max(1, round(CHUNK_CPU / entries / threads)) * threads
+
+
+def _check_finite(nats: torch.Tensor, names: Sequence[str]) -> None:
+    """nats: (1 + n, a), the base first."""
+    wrong = (~torch.isfinite(nats)).any(dim=1).nonzero()[:, 0].tolist()
+    if wrong:
+        raise ModelError(
+            expected="finite log-probabilities",
+            found="NaN or infinity",
+            where=f"specialist {names[wrong[0] - 1]!r}" if wrong[0] else "the base model",
+            fix="use dtype: float32, or train that specialist with a lower learning rate",
+        )
 
 
 def worth_compiling(
@@ -106,52 +181,3 @@ def worth_compiling(
     answers = sum(min(num_answers(row), answer_tokens) for row in rows)
     logarithms = answers * vocabulary * specialists * (specialists - 1) // 2
     return None if logarithms > COMPILES else False
-
-
-def _read(
-    logits: torch.Tensor, targets: torch.Tensor, kept: torch.Tensor, out: torch.Tensor | None
-) -> torch.Tensor:
-    """(A,) nats of the true tokens, and the distributions that are compared, from one exponential.
-
-    Args:
-        logits: (A, V). kept: (A,) which of them are compared. out: (kept, V) float32, filled with their
-            probabilities; None for the base, which is compared with nobody.
-    """
-    kind = logits.dtype if logits.dtype.itemsize >= 4 else torch.float32
-    nats = torch.empty(len(targets), dtype=kind, device=logits.device)
-    size = max(1, CHUNK // logits.shape[-1])
-    ends = [0, *torch.cumsum(kept, 0).tolist()]
-    for start in range(0, len(targets), size):  # a chunk stays in cache
-        stop = min(start + size, len(targets))
-        part = logits[start:stop].to(kind)
-        top = part.amax(dim=1, keepdim=True)
-        true = part.gather(1, targets[start:stop, None]) - top
-        place = None if out is None else out[ends[start] : ends[stop]]
-        if place is not None and len(place) == len(part) and kind == out.dtype:
-            mass = torch.sub(part, top, out=place).exp_()
-        else:
-            mass = (part - top).exp_()
-        total = mass.sum(dim=1, keepdim=True)
-        nats[start:stop] = (total.log() - true)[:, 0]
-        if place is not None:
-            mass.div_(total)
-            if mass is not place:
-                place.copy_(mass[kept[start:stop]])
-    return nats
-
-
-def _mean_by_row(values: torch.Tensor, rows: torch.Tensor, num_rows: int) -> torch.Tensor:
-    """(B, k) means of (A, k) values by row."""
-    count = torch.zeros(num_rows, dtype=values.dtype, device=values.device)
-    count.index_add_(0, rows, torch.ones_like(rows, dtype=values.dtype))
-    total = torch.zeros(num_rows, values.shape[1], dtype=values.dtype, device=values.device)
-    return total.index_add_(0, rows, values) / count[:, None]
-
-
-def _first_tokens(rows: torch.Tensor, limit: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which answer tokens are among the first `limit` of their row, and the row of each of those."""
-    counts = torch.bincount(rows)
-    starts = torch.cumsum(counts, 0) - counts
-    place = torch.arange(len(rows), device=rows.device) - starts[rows]
-    kept = place < limit
-    return kept, rows[kept]

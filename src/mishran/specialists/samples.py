@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mishran.specialists.panel import Panel
-from mishran.train.answers import logits_bytes, num_answers, only_at, run
+from mishran.specialists.probe import at_a_time, stretches
+from mishran.train.answers import num_answers, only_at, run
 from mishran.train.batch import TOKENS, Part, Row, chunks, lay_out
 from mishran.train.models import Loaded
 
@@ -82,32 +84,29 @@ def sample_distributions(
     """
     probe, token = sample_positions(rows, answer_tokens, count, seed)
     asked = [int(i) for i in np.unique(probe)]
-    n, vocab = len(panel.names), loaded.model.get_output_embeddings().weight.shape[0]
-
-    def bytes_per_row(row: Row) -> int:
-        return logits_bytes(loaded.model, num_answers(row)) * (2 + n)
-
+    vocabulary = loaded.model.get_output_embeddings().weight.shape[0]
+    size = at_a_time((1 + len(panel.names)) * vocabulary, loaded.device)
     found: dict[int, tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
-    for index in chunks([rows[i] for i in asked], tokens, bytes_per_row):
+    for index, batches in stretches(panel, loaded, [rows[i] for i in asked], tokens):
         numbers = [asked[i] for i in index]
-        batch = lay_out([Part([rows[i] for i in numbers])], loaded.pad_id, loaded.packs)
-        batch = batch.to(loaded.device)
-        ends = np.cumsum([num_answers(rows[i]) for i in numbers])
-        starts = {i: int(end) - num_answers(rows[i]) for i, end in zip(numbers, ends, strict=True)}
+        starts = dict(
+            zip(
+                numbers,
+                accumulate((num_answers(rows[i]) for i in numbers), initial=0),
+                strict=False,
+            )
+        )
         mine = [k for k in range(len(probe)) if int(probe[k]) in starts]
         places = torch.tensor([starts[int(probe[k])] + int(token[k]) for k in mine])
         with torch.inference_mode():
-            said = torch.stack(
-                [
-                    torch.softmax(logits[places.to(logits.device)].double(), -1).float().cpu()
-                    for s, logits in enumerate(panel.logits(batch))
-                    if s
-                ]
-            )
-        best = said.topk(min(TOP, vocab), dim=-1).indices
-        for at, k in enumerate(mine):
-            ids = best[:, at].unique().numpy()
-            found[k] = (ids.astype(np.int32), said[:, at, ids].numpy())
+            states = panel.states(batches)
+            for some, of in zip(places.split(size), torch.tensor(mine).split(size), strict=True):
+                logits = panel.logits(states[:, some.to(loaded.device)])[1:]
+                said = torch.softmax(logits.double(), -1).float().cpu()
+                best = said.topk(min(TOP, vocabulary), dim=-1).indices
+                for at, k in enumerate(of.tolist()):
+                    ids = best[:, at].unique().numpy()
+                    found[k] = (ids.astype(np.int32), said[:, at, ids].numpy())
         on_rows(len(numbers))
     kept = [found[k] for k in range(len(probe))]
     sums = [probs.sum(axis=1, dtype=np.float64) for _, probs in kept]

@@ -40,19 +40,19 @@ class SharedLayers:
             if any(name.startswith(f"{layer}.") for name in adapted):
                 break
             self._layers.append(module)
-        self._outputs: dict[int, Any] = {}
+        self._outputs: dict[tuple[int, int], Any] = {}
 
     def __len__(self) -> int:
         return len(self._layers)
 
     @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Within it, a forward pass is remembered."""
+    def recorded(self, batch: int) -> Iterator[None]:
+        """Within it, a forward pass is remembered as that of a batch."""
 
         def recorder(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
             def record(*args: Any, **kwargs: Any) -> Any:
-                self._outputs[number] = forward(*args, **kwargs)
-                return self._outputs[number]
+                self._outputs[batch, number] = forward(*args, **kwargs)
+                return self._outputs[batch, number]
 
             return record
 
@@ -60,11 +60,11 @@ class SharedLayers:
             yield
 
     @contextmanager
-    def replayed(self, times: int) -> Iterator[None]:
-        """Within it, what was remembered is given out, its lines `times` times."""
+    def replayed(self, batch: int, times: int) -> Iterator[None]:
+        """Within it, what was remembered of a batch is given out, its lines `times` times."""
 
         def player(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda *args, **kwargs: _repeated(self._outputs[number], times)
+            return lambda *args, **kwargs: _repeated(self._outputs[batch, number], times)
 
         with self._replaced(player):
             yield

@@ -107,7 +107,7 @@ def group_losses(model: torch.nn.Module, batch: Batch, fused: bool = False) -> t
     """(G,) mean nats per answer token of each group (see `Part` for parts of a step).
 
     Args:
-        fused: the head is known to be plain and frozen (`has_plain_head`): logits are then made, turned
+        fused: the head is known to be plain and frozen (`train.head`): logits are then made, turned
             into gradients and thrown away a few at a time.
     """
     if fused:
@@ -125,17 +125,6 @@ def group_losses(model: torch.nn.Module, batch: Batch, fused: bool = False) -> t
         scale = torch.tensor([g.scale for g in batch.groups], dtype=nats.dtype, device=nats.device)
     sums = torch.zeros(len(batch.groups), dtype=nats.dtype, device=nats.device)
     return sums.index_add(0, batch.group, nats) * scale
-
-
-def has_plain_head(model: torch.nn.Module, batch: Batch) -> bool:
-    """Whether logits are a frozen linear layer of the states and nothing else (no soft cap, say)."""
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    if not isinstance(head, torch.nn.Linear) or head.weight.requires_grad:
-        return False
-    with torch.no_grad():
-        with only_at(model, batch.before[:1]) as reached:
-            logits = run(model, batch)
-        return bool(reached) and torch.equal(logits[0], head(reached[0][None])[0])
 
 
 class _HeadNats(torch.autograd.Function):

@@ -14,8 +14,9 @@ from typing import Protocol
 import torch
 
 from mishran.errors import TrainingError
-from mishran.train.answers import group_losses, has_plain_head
+from mishran.train.answers import group_losses
 from mishran.train.batch import Batch
+from mishran.train.head import has_plain_head
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,8 @@ def train(
         on_step: called after each optimizer step.
     """
     model.train()
-    fused: bool | None = None
+    fused = has_plain_head(model)
     for batch in batches:
-        if fused is None:
-            fused = has_plain_head(model, batch)
         losses = group_losses(model, batch, fused)
         losses.sum().backward()
         for step in update(batch, losses.detach().tolist()):
