@@ -10,16 +10,12 @@ number of threads); the best of the direct forms below, whose logarithms of p ar
 threads inside of operations or over tokens, whichever is faster; ours, as one fused loop (needs
 numba) and as operations of torch. Errors are against
 `mishran.affinity.pairwise_jsd` in float64.
-
-Numba uses half the width of AVX-512 unless told otherwise by the environment variable
-NUMBA_CPU_FEATURES (all features of the machine and -prefer-256-bit); the name of a result says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +30,6 @@ from mishran.specialists.divergence_kernel import fused_kernel
 
 WORK = 3e7  # pairs x entries x tokens of a case, about
 CACHED = 1 << 16  # numbers whose logarithm is taken at a time
-WIDE = "-prefer-256-bit" in os.environ.get("NUMBA_CPU_FEATURES", "")
 
 
 def answers(n: int, tokens: int, vocab: int, seed: int = 0) -> torch.Tensor:
@@ -150,8 +145,7 @@ def case(n: int, vocab: int, threads: int, quick: bool) -> list[dict]:
     logits = answers(n, tokens, vocab)
     ways = {"torch": lambda: from_logits(logits, fused=False)}
     if fused_kernel() is not None:
-        label = "fused, 512 bits" if WIDE else "fused"
-        ways = {label: lambda: from_logits(logits, fused=True), **ways}
+        ways = {"fused": lambda: from_logits(logits, fused=True), **ways}
     others = {**DIRECT, "entropies by row": entropies_by_row}
     peers = {name: lambda f=f: f(logits) for name, f in others.items()}
     if threads > 1:

@@ -53,12 +53,12 @@ CODE = {  # what a contender's numbers depend on
 }
 # (size, tasks) -> one part of how many, and how many parts are measured.
 PARTS = {
-    ("small", 8): (2, 2),
-    ("small", 24): (6, 3),
-    ("small", 64): (32, 1),
+    ("small", 8): (8, 3),
+    ("small", 24): (12, 5),
+    ("small", 64): (64, 1),
     ("medium", 8): (8, 1),
     ("medium", 24): (24, 1),
-    ("medium", 64): (64, 1),
+    ("medium", 64): (128, 1),
 }
 
 

@@ -169,3 +169,24 @@ def test_the_fused_loop_is_refused_where_it_cannot_run(monkeypatch: pytest.Monke
         "pairwise JSD: expected numba and distributions on the CPU for fused=True, found distributions on "
         "cpu and no numba; pip install numba, or leave fused out"
     )
+
+
+@pytest.mark.skipif(fused_kernel() is None, reason="needs numba")
+@pytest.mark.parametrize(
+    ("features", "own", "want"),
+    [
+        ("+avx2,+avx512f,-amx", None, "+avx2,+avx512f,-amx,-prefer-256-bit"),
+        ("+avx2,-avx512f", None, None),
+        ("+avx2,+avx512f", "+sse2", "+sse2"),
+    ],
+)
+def test_all_of_avx512_is_asked_for_where_it_is_and_nobody_said_otherwise(
+    features: str, own: str | None, want: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from numba import config
+    from numba.core import codegen
+
+    monkeypatch.setattr(config, "CPU_FEATURES", own)
+    monkeypatch.setattr(codegen, "get_host_cpu_features", lambda: features)
+    divergence_kernel._use_all_of_avx512()
+    assert want == config.CPU_FEATURES
