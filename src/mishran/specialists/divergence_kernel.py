@@ -56,8 +56,8 @@ def fused_kernel() -> Kernel | None:
 def _use_all_of_avx512() -> None:
     """LLVM takes half the width of the registers on processors that once slowed down with all of it.
 
-    The loop is 1.4 times as fast with all of it (measured, docs/log.md). The setting is the process's; one that
-    the user made (NUMBA_CPU_FEATURES) stays.
+    The loop is 1.4 times as fast with all of it (measured, docs/log.md). The setting is the process's;
+    one that the user made (NUMBA_CPU_FEATURES) stays.
     """
     from numba import config
     from numba.core.codegen import get_host_cpu_features
