@@ -1,7 +1,8 @@
 """Layers below the lowest adapter answer the same for everybody: computed once, for base and specialists.
 
 A layer's output is recorded while the base reads a batch, and given out again, repeated for as many
-specialists as read the same batch, instead of being computed. That is exact, whatever the model.
+specialists as read the same batch, instead of being computed. That is exact, whatever the model. Only what
+the last of these layers says is read by anybody, so of the others that of one batch stands for all.
 """
 
 from __future__ import annotations
@@ -47,12 +48,14 @@ class SharedLayers:
 
     @contextmanager
     def recorded(self, batch: int) -> Iterator[None]:
-        """Within it, a forward pass is remembered as that of a batch."""
+        """Within it, a forward pass is remembered as that of a batch; batch 0 comes first."""
 
         def recorder(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
             def record(*args: Any, **kwargs: Any) -> Any:
-                self._outputs[batch, number] = forward(*args, **kwargs)
-                return self._outputs[batch, number]
+                found = forward(*args, **kwargs)
+                if batch == 0 or self._is_last(number):
+                    self._outputs[batch, number] = found
+                return found
 
             return record
 
@@ -64,10 +67,14 @@ class SharedLayers:
         """Within it, what was remembered of a batch is given out, its lines `times` times."""
 
         def player(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda *args, **kwargs: _repeated(self._outputs[batch, number], times)
+            key = (batch if self._is_last(number) else 0, number)
+            return lambda *args, **kwargs: _repeated(self._outputs[key], times)
 
         with self._replaced(player):
             yield
+
+    def _is_last(self, number: int) -> bool:
+        return number == len(self._layers) - 1
 
     def forget(self) -> None:
         self._outputs.clear()

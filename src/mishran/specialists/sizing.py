@@ -13,7 +13,8 @@ is run only if the smaller says that it fits.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -91,26 +92,6 @@ def size_waves(
         TrainingError: one specialist and one row do not fit.
     """
     free = free_bytes(loaded.device)
-    try:
-        return _size_waves(loaded, template, recipe, rows, held_out, seed, max_tokens, tokens, free)
-    except RuntimeError as error:
-        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
-            raise
-        longest = max(len(row.input_ids) for own in rows for row in own)
-        raise _too_little(longest, "more than there is", free, loaded.device) from error
-
-
-def _size_waves(
-    loaded: Loaded,
-    template: Template,
-    recipe: SpecialistConfig,
-    rows: Sequence[Sequence[Row]],
-    held_out: Sequence[Sequence[Row]],
-    seed: int,
-    max_tokens: int,
-    wished: int,
-    free: int,
-) -> Sizing:
     usable = int(_share(loaded.device) * free)
     everything = [row for own in rows for row in own]
     trial = sorted(everything, key=lambda row: -len(row.input_ids))
@@ -119,6 +100,7 @@ def _size_waves(
     # Weights, gradients, two moments, and the best weights so far where early stopping keeps them.
     per_slot = (5 if recipe.patience is not None else 4) * weights.nbytes
     with (
+        _one_line(longest, free, loaded.device),
         checkpointed(loaded.model, recipe.checkpointing),
         bank(loaded.model, template.layout, weights, train=True, dropout=recipe.dropout) as model,
     ):
@@ -129,7 +111,7 @@ def _size_waves(
             raise _too_little(longest, _mib(per_slot + smallest), free, loaded.device)
         # A row alone wastes no places, so this is too little for most batches: see below.
         most = max(longest, longest * (usable - per_slot) // max(1, smallest))
-        tokens = _tokens(loaded, step, trial, max(longest, min(wished, most)), most)
+        tokens = _tokens(loaded, step, trial, max(longest, min(tokens, most)), most)
         sizes = sorted({max(longest, tokens // part) for part in (2, 1)})
         points: list[tuple[int, int]] = []
         for size in sizes:
@@ -275,6 +257,17 @@ def _take(rows: Sequence[Row], tokens: int) -> list[Row]:
 
 def _share(device: torch.device) -> float:
     return SHARE_GPU if device.type == "cuda" else SHARE
+
+
+@contextmanager
+def _one_line(longest: int, free: int, device: torch.device) -> Iterator[None]:
+    """Within it, memory that runs out is one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
+            raise
+        raise _too_little(longest, "more than there is", free, device) from error
 
 
 def _too_little(longest: int, needed: str, free: int, device: torch.device) -> TrainingError:
