@@ -225,7 +225,7 @@ def page(rows: list[dict]) -> str:
     text = [
         "# Pairwise divergences",
         "",
-        "Made by `python benchmarks/jsd.py --page docs/results/jsd.md`; its docstring says what is measured.",
+        "Made by `python benchmarks/jsd.py --page docs/results/jsd.md`, where it says what is measured.",
         "",
         f"Machine: {cpu}. " + ", ".join(f"{p} {version(p)}" for p in packages) + ".",
         "",
