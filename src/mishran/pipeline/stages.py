@@ -21,9 +21,9 @@ if TYPE_CHECKING:  # the real import would load torch
 
 # Raised whenever the code of a stage changes what it writes.
 SPECIALIST = 3
-POOL_PART = 3
+POOL_PART = 4
 POOL = 2
-EXTRA = 1
+EXTRA = 2
 AFFINITY = 2
 MIXTURE = 3
 REPORT = 4
