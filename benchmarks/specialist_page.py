@@ -19,7 +19,7 @@ PEERS = {
     "one_by_one": "our loop, one by one",
 }
 NAMES = {**PEERS, "ours": "bank"}
-GATE = 24  # tasks at which the bar is set
+GATE, GATE_SIZE = 24, "small"  # tasks at which the bar is set, and the base on a CPU
 BAR, GPU_BAR, JSD_SHARE = 2.5, 4.0, 0.15
 FAR = 316
 Result = dict[str, Any]
@@ -77,8 +77,10 @@ def flat(found: Sequence[Result]) -> list[dict[str, Any]]:
                 if peer not in cell:
                     continue
                 theirs = median(cell[peer], phase)
-                gate = n == GATE and phase == "all" and peer == "trainer"
-                bar = GPU_BAR if cell[peer][0]["device"].startswith("cuda") else BAR
+                on_gpu = cell[peer][0]["device"].startswith("cuda")
+                setting = n == GATE and (on_gpu or size == GATE_SIZE)
+                gate = setting and phase == "all" and peer == "trainer"
+                bar = GPU_BAR if on_gpu else BAR
                 out.append(
                     {
                         "name": f"{word}, {size}, n={n}",
@@ -132,8 +134,8 @@ def page(found: Sequence[Result]) -> str:
     text = [
         "# N specialists, trained and asked",
         "",
-        "Made by `python benchmarks/specialists.py --page docs/results/specialists.md "
-        "--plot docs/results/specialists.svg --json docs/results/specialists.json`.",
+        f"Made by `{command(found)}`"
+        + (", with the data and models of $MISHRAN_DATA, $MISHRAN_MODELS." if real(first) else "."),
         "",
         f"Every task: {first['tokens']:,} training tokens in batches of {first['batch_size']}, LoRA of",
         "rank 16, alpha 32 on all linear layers, no dropout; pool: up to "
@@ -177,6 +179,21 @@ def page(found: Sequence[Result]) -> str:
                 f"| {entry['name']} | {mine} | {entry['peer_name'] or ''} | {ratio} | {met(entry)} |"
             )
     return "\n".join([*text, "", *growth(found), ""])
+
+
+def real(result: Result) -> bool:
+    return result["data"] == "real"
+
+
+def command(found: Sequence[Result]) -> str:
+    """What makes such a page again."""
+    given = {
+        "--tasks": sorted({r["n"] for r in found}),
+        "--sizes": list(dict.fromkeys(r["size"] for r in found)),
+        "--contenders": list(dict.fromkeys(r["contender"] for r in found)),
+    }
+    settings = " ".join(f"{key} {','.join(map(str, values))}" for key, values in given.items())
+    return f"python benchmarks/specialists.py {settings} --page FILE --plot FILE"
 
 
 def line(size: str, n: int, contender: str, results: Sequence[Result], ours: Any) -> str:
