@@ -16,6 +16,7 @@ Source: documentation of transformers 5.23 and peft 0.21; the settings were trie
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import sys
 import tempfile
@@ -237,6 +238,8 @@ def score_peft(
     """As one writes it with PEFT: a stretch of the pool, every adapter over it, then all its pairs."""
     with clock("load"):
         wrapped = load_all(model, folders)
+    known = inspect.signature(wrapped.set_adapter).parameters  # PEFT 0.18 has no inference_mode
+    frozen = {"inference_mode": True} if "inference_mode" in known else {}
     n, vocab = len(folders), model.get_output_embeddings().weight.shape[0]
     scores = _empty(n, len(pool))
     held = max(recipe.answer_tokens, recipe.memory // (4 * vocab * n))
@@ -249,7 +252,7 @@ def score_peft(
             probs = buffer[:, :kept]
             for s in range(-1, n):
                 if s >= 0:
-                    wrapped.set_adapter(str(s), inference_mode=True)
+                    wrapped.set_adapter(str(s), **frozen)
                 start = 0
                 for index, b in zip(stretch, batches, strict=True):
                     with wrapped.disable_adapter() if s < 0 else nullcontext():
