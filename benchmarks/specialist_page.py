@@ -143,8 +143,9 @@ def page(found: Sequence[Result]) -> str:
         "asked of all N specialists and the base, with nats of the answer and the JSD of every pair over",
         f"its first 64 tokens. Rows: {words[first['data']]}. Vocabulary 32,768; {'; '.join(weights)}.",
         "",
-        f"Machine: {cpu}, {first['threads']} threads, {first['device']}, {first['dtype']}. "
-        f"Python {platform.python_version()}, "
+        f"Machine: {cpu}, {first['threads']} threads, {first['device']}, {first['dtype']}"
+        + (" (not measured on a GPU). " if first["device"] == "cpu" else ". ")
+        + f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in packages)
         + ".",
         "",

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny_models import FAMILIES, VOCAB, soft_capped_model, tiny_model
+from tiny_models import (
+    FAMILIES,
+    VOCAB,
+    model_with_a_biased_head,
+    soft_capped_model,
+    tiny_model,
+)
 
 from mishran.specialists.validate import Tokens
 from mishran.train.answers import answer_logits
@@ -17,25 +23,6 @@ def batch():
     rng = np.random.default_rng(0)
     rows = [Tokens(tuple(rng.integers(3, VOCAB, n).tolist()), 2) for n in (5, 9, 4, 12)]
     return pack([Part(rows)], 0)
-
-
-def phi() -> torch.nn.Module:
-    """Its output head has a bias."""
-    from transformers import PhiConfig, PhiForCausalLM
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = PhiConfig(
-            vocab_size=VOCAB,
-            hidden_size=32,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            pad_token_id=0,
-        )
-        model = PhiForCausalLM(config).double().eval().requires_grad_(False)
-        torch.nn.init.normal_(model.lm_head.bias)
-    return model
 
 
 class Other(torch.nn.Module):
@@ -53,7 +40,7 @@ class Other(torch.nn.Module):
     ("make", "plain", "cut"),
     [
         *((lambda name=name: tiny_model(name), True, True) for name in FAMILIES),
-        (phi, True, True),
+        (model_with_a_biased_head, True, True),
         (soft_capped_model, False, True),
         (Other, False, False),
     ],

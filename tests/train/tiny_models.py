@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
@@ -12,6 +14,8 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
@@ -64,21 +68,32 @@ def tiny_model(family: str) -> torch.nn.Module:
     return model.requires_grad_(False)
 
 
+_UNUSUAL = {
+    "vocab_size": VOCAB,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "pad_token_id": 0,
+}
+
+
 def soft_capped_model() -> torch.nn.Module:
     """Gemma 2: something comes after the output head."""
-    from transformers import Gemma2Config, Gemma2ForCausalLM
+    config = Gemma2Config(
+        **_UNUSUAL, num_key_value_heads=1, head_dim=16, final_logit_softcapping=2.0
+    )
+    return _as_it_comes(Gemma2ForCausalLM, config)
 
+
+def model_with_a_biased_head() -> torch.nn.Module:
+    """Phi."""
+    model = _as_it_comes(PhiForCausalLM, PhiConfig(**_UNUSUAL))
+    torch.nn.init.normal_(model.lm_head.bias, generator=torch.Generator().manual_seed(0))
+    return model
+
+
+def _as_it_comes(kind: type, config: object) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        config = Gemma2Config(
-            vocab_size=VOCAB,
-            hidden_size=32,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=16,
-            final_logit_softcapping=2.0,
-            pad_token_id=0,
-        )
-        return Gemma2ForCausalLM(config).double().eval().requires_grad_(False)
+        return kind(config).double().eval().requires_grad_(False)

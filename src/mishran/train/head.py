@@ -71,8 +71,8 @@ class Head:
         """(..., V) of (..., width).
 
         Args:
-            room: flat memory that they may be written to. New memory for each call costs more than half of
-                the time on a CPU (measured), because the system has to clear it.
+            room: flat memory that they may be written to. Into new memory, which the system has to clear,
+                products of 256 and 512 rows took 1.4 to 1.7 times as long on a CPU (measured).
         """
         if not self.cut:
             return states
