@@ -55,7 +55,7 @@ CODE = {  # what a contender's numbers depend on
 PARTS = {
     ("small", 8): (8, 3),
     ("small", 24): (12, 5),
-    ("small", 64): (64, 1),
+    ("small", 64): (64, 3),
     ("medium", 8): (8, 1),
     ("medium", 24): (24, 1),
     ("medium", 64): (128, 1),
