@@ -190,6 +190,27 @@ def seven_b() -> list[dict[str, Any]]:
 # ---- the page
 
 
+def flat(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each row: ours is the prediction in MiB, beside it what was used."""
+    return [
+        {
+            "name": f"{row['size']}, {row['slots']} slots, {row['tokens']} tokens{recipe(row)}",
+            "ours": row["predicted_mib"],
+            "peer": row["used_mib"],
+            "peer_name": "resident" if row["device"] == "cpu" else "allocated",
+            "ratio": row["ratio"],
+            "goal": "0.9 <= ratio <= 1.1",
+        }
+        for row in measured
+    ]
+
+
+def recipe(row: dict[str, Any]) -> str:
+    """What differs from the default, each behind a comma."""
+    names = ("checkpointing", "adapter_dtype", "patience")
+    return "".join(f", {name}: {row[name]}" for name in names if name in row)
+
+
 def table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
     lines = ["| " + " | ".join(columns.values()) + " |", "|" + "---|" * len(columns)]
     for row in rows:
@@ -203,15 +224,7 @@ def table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
 def page(found: dict[str, Any]) -> str:
     columns = ["size", "slots", "tokens", "recipe", "predicted_mib", "used_mib", "ratio", "holes"]
     heads = ["model", "slots", "tokens", "recipe", "predicted MiB", "used MiB", "ratio", "holes"]
-    rows = [
-        {
-            **row,
-            "recipe": ", ".join(
-                f"{k}: {row[k]}" for k in ("checkpointing", "adapter_dtype", "patience") if k in row
-            ),
-        }
-        for row in found["measured"]
-    ]
+    rows = [{**row, "recipe": recipe(row)[2:]} for row in found["measured"]]
     seven = {
         "card_gb": "card, GB",
         "checkpointing": "checkpointing",
@@ -288,7 +301,7 @@ def main() -> None:
     for row in found["predicted"]:
         print("predicted, 7B in 4 bits:", row)
     if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
+        given.json.write_text(json.dumps(flat(measured), indent=1) + "\n")
     if given.page:
         given.page.write_text(page(found))
 

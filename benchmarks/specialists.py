@@ -47,9 +47,10 @@ from specialist_peers import TRAIN, one_after_another
 
 KEPT = ROOT / "build" / "benchmark-specialists"
 SHARED = ["benchmarks/specialist_case.py", "src/mishran/train/order.py"]
+PEER_CODE = [f"benchmarks/specialist_peer{part}.py" for part in ("s", "_batches", "_scores")]
 CODE = {  # what a contender's numbers depend on
     "ours": [*SHARED, "benchmarks/specialists.py", "src/mishran/train", "src/mishran/specialists"],
-    **{peer: [*SHARED, "benchmarks/specialist_peers.py"] for peer in TRAIN},
+    **{peer: [*SHARED, *PEER_CODE] for peer in TRAIN},
 }
 # (size, tasks) -> one part of how many, and how many parts are measured.
 PARTS = {

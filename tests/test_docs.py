@@ -160,6 +160,27 @@ def test_the_guide_works_as_written(
         assert section in page, f"the guide names {section!r}"
 
 
+def test_the_guide_to_specialists_works_as_written(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but the 7B base, whose configuration is only read."""
+    for file in (project / "data").glob("*.jsonl"):
+        rows = [{"prompt": f"{file.stem} {i}", "answer": f"answer {i % 7}"} for i in range(120)]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = ROOT / "docs/guide/specialists.md"
+    made = [
+        text for text in blocks(page, "yaml") if (project / yaml.safe_load(text)["model"]).exists()
+    ]
+    assert len(made) == 4
+    for text in made:
+        (project / "mix.yaml").write_text(text)
+        assert run("mishran fit mix.yaml --quiet", monkeypatch) == 0, capsys.readouterr().err
+        assert (project / yaml.safe_load(text)["run"] / "mixture.json").exists()
+    for command in re.findall(r"^(mishran solve .*)$", page.read_text(), re.M):
+        assert run(command, monkeypatch) == 0, capsys.readouterr().err
+    assert "divergence.npz of seed 2" in (project / "with-seeds.json").read_text()
+
+
 def models() -> list[type[BaseModel]]:
     found = [m for m in vars(schema).values() if isinstance(m, type) and issubclass(m, BaseModel)]
     return [m for m in found if m.__module__.startswith(schema.__name__) and m.model_fields]

@@ -21,14 +21,9 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from specialist_case import Clock, Outcome, Recipe, Row, Task  # noqa: E402
 from specialist_page import flat, met, page, plot  # noqa: E402
-from specialist_peers import (  # noqa: E402
-    TRAIN,
-    answer_collator,
-    direct_jsd,
-    entropy_jsd,
-    one_after_another,
-    score_peft,
-)
+from specialist_peer_batches import answer_collator  # noqa: E402
+from specialist_peer_scores import direct_jsd, entropy_jsd, score_peft  # noqa: E402
+from specialist_peers import TRAIN, one_after_another  # noqa: E402
 
 # Long answers beside short ones, more of them than distributions are compared, and two stretches.
 RECIPE = Recipe(
