@@ -8,16 +8,20 @@ does not depend on what a model knows.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import hashlib
 import itertools
 import json
 import os
+import platform
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,6 +170,24 @@ def used_bytes() -> int:
     if CLEAR.exists():
         return int((CLEAR.parent / "statm").read_text().split()[1]) * resource.getpagesize()
     return peak_bytes()
+
+
+def give_back() -> None:
+    """Freed memory to the system, where that can be asked for: what counts as in use is then in use."""
+    gc.collect()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+def machine() -> str:
+    """Processor and versions: a measurement is theirs."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    cpu = next((x.split(":")[1].strip() for x in lines if "model name" in x), platform.machine())
+    packages = ["mishran", "torch", "transformers", "peft", "accelerate"]
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"{cpu}. Python {platform.python_version()}, {versions}"
 
 
 def evenly(items: Sequence[Any], count: int) -> list[Any]:

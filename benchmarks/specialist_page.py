@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 import statistics
+import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from specialist_case import machine
 
 PEERS = {
     "trainer": "PEFT + Trainer",
@@ -29,7 +30,7 @@ def whole(result: Result) -> dict[str, float]:
     """Seconds of the whole by phase, from what was measured of it."""
     wall, scale = result["wall"], result["scale"]
     found = {
-        "train": wall["train"] * scale["train"],
+        "train": wall["train"] * scale["train"] + wall.get("once", 0.0),
         "load": wall["load"],
         "forward": wall["forward"] * scale["pool"],
         "jsd": wall.get("jsd", 0.0) * scale["pool"],
@@ -122,10 +123,7 @@ def page(found: Sequence[Result]) -> str:
     if not found:
         return ""
     first = found[0]
-    cpu = next(
-        (x.split(":")[1].strip() for x in cpu_info() if "model name" in x), platform.machine()
-    )
-    packages = ["mishran", "torch", "transformers", "peft", "accelerate"]
+    cpu, versions = machine().split(". ", 1)
     weights = sorted({f"{r['size']}: {r['weights']}" for r in found})
     words = {
         "real": "the tasks of examples/instructions/mix.yaml",
@@ -145,14 +143,13 @@ def page(found: Sequence[Result]) -> str:
         "",
         f"Machine: {cpu}, {first['threads']} threads, {first['device']}, {first['dtype']}"
         + (" (not measured on a GPU). " if first["device"] == "cpu" else ". ")
-        + f"Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in packages)
-        + ".",
+        + f"{versions}.",
         "",
         "Seconds; medians of the repeats. *measured*: share of the training and of the answers that was",
         "run in each repeat (disjoint parts); the rest is scaled by training tokens and by answer tokens,",
-        "loading the adapters is not. The peers train evenly spaced tasks, the bank trains all N for",
-        "fewer steps. Memory: the peak above the loaded model, resident or on the GPU.",
+        "loading the adapters is not. The peers train some tasks, evenly spaced, the bank trains all N for",
+        "fewer steps, in waves as a fit forms them; planning them, making and saving the adapters is",
+        "measured whole. Memory: the peak above the loaded model, resident or on the GPU.",
         "",
         *TRIED,
         "",
@@ -203,7 +200,7 @@ def line(size: str, n: int, contender: str, results: Sequence[Result], ours: Any
     rate = statistics.median(r["tokens_trained"] / r["wall"]["train"] for r in results)
     ratio = f"{times['all'] / median(ours, 'all'):.2f}" if ours else "-"
     peaks = [r["peak_mb"] for r in results]
-    train = max(peak["train"] for peak in peaks)
+    train = max(peak.get(phase, 0.0) for peak in peaks for phase in ("once", "train"))
     score = max(peak.get(phase, 0.0) for peak in peaks for phase in ("load", "forward", "jsd"))
     covered = statistics.median(1 / r["scale"]["train"] for r in results)
     answered = statistics.median(1 / r["scale"]["pool"] for r in results)
@@ -267,11 +264,6 @@ def fit(counts: Sequence[int], times: Sequence[float], power: int) -> tuple[floa
 
 def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
-
-
-def cpu_info() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else [f"{os.cpu_count()} cores"]
 
 
 def plot(found: Sequence[Result]) -> str:

@@ -73,16 +73,18 @@ def score_peft(
     return scores
 
 
-def direct_jsd(probs: torch.Tensor, entries: int = 1 << 17) -> torch.Tensor:
+def direct_jsd(probs: torch.Tensor, entries: int | None = None) -> torch.Tensor:
     """1/2 KL(p_i | m) + 1/2 KL(p_j | m) over ln 2 of every pair, float32, one specialist with all later.
 
     Args:
-        probs: (n, A, V). entries: of one temporary, so that it stays in cache (tried: 2^16 to 2^22).
+        probs: (n, A, V). entries: of one temporary; by default so many that it stays in a CPU's cache
+            (tried: 2^16 to 2^22), and more on a GPU.
 
     Returns:
         (A, k), pairs in the order of `torch.triu_indices(n, n, 1)`.
     """
     n, num_tokens, vocab = probs.shape
+    entries = entries or (1 << 17 if probs.device.type == "cpu" else 1 << 26)
     tiny = torch.finfo(probs.dtype).tiny
     out = torch.empty(num_tokens, n * (n - 1) // 2, dtype=probs.dtype, device=probs.device)
     rows = max(1, entries // (vocab * max(1, n // 2)))

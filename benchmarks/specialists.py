@@ -30,6 +30,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from specialist_case import (
+    MAX_TOKENS,
     ROOT,
     Clock,
     Outcome,
@@ -38,7 +39,9 @@ from specialist_case import (
     Scores,
     Task,
     build_model,
+    give_back,
     learning_rate,
+    machine,
     make_tasks,
     used_bytes,
 )
@@ -56,10 +59,10 @@ CODE = {  # what a contender's numbers depend on
 PARTS = {
     ("small", 8): (8, 3),
     ("small", 24): (12, 5),
-    ("small", 64): (64, 3),
-    ("medium", 8): (8, 1),
-    ("medium", 24): (24, 1),
-    ("medium", 64): (128, 1),
+    ("small", 64): (64, 2),
+    ("medium", 8): (8, 2),
+    ("medium", 24): (24, 2),
+    ("medium", 64): (64, 1),
 }
 
 
@@ -81,7 +84,7 @@ class Case:
 
     def place(self, code: str) -> Path:
         real = [bool(os.environ.get(name)) for name in ("MISHRAN_DATA", "MISHRAN_MODELS")]
-        text = json.dumps([dataclasses.asdict(self), real, code], sort_keys=True)
+        text = json.dumps([dataclasses.asdict(self), real, code, machine()], sort_keys=True)
         name = f"{self.contender}-{self.size}-{self.n}-{self.k}"
         return KEPT / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
@@ -89,51 +92,71 @@ class Case:
 def ours(
     model: Any,
     tasks: Sequence[Task],
+    whole: Sequence[Task],
     pool: Sequence[Row],
     recipe: Recipe,
     folder: Path,
     clock: Clock,
 ) -> Outcome:
-    """All N at once through the bank, with what `mishran fit` does and the peers do not left out.
+    """All N through the bank, in the waves of `mishran fit`, with what the peers do not do left out.
 
-    That is the held-out examples: no curve, no gain, no prompt gain.
+    That is the held-out examples: no curve, no gain, no prompt gain. *once* is what a part of the training
+    takes as much of as the whole: planning the waves, making and saving the adapters.
     """
     from mishran.config import SpecialistConfig
     from mishran.specialists import probe
     from mishran.specialists.adapters import save_adapter, template
     from mishran.specialists.bank import SlotUpdates, bank
+    from mishran.specialists.fit import adapter_dtype
     from mishran.specialists.panel import panel
+    from mishran.specialists.sizing import size_waves
     from mishran.specialists.turns import turns
-    from mishran.train.batch import TOKENS, lay_out
+    from mishran.train.batch import lay_out
     from mishran.train.loop import train, warmup_linear
     from mishran.train.models import Loaded
 
     loaded = Loaded(model, None, model.device, model.dtype, recipe.pad_id, ())
     settings = SpecialistConfig(
-        rank=recipe.rank, alpha=recipe.alpha, learning_rate=recipe.learning_rate
+        rank=recipe.rank,
+        alpha=recipe.alpha,
+        learning_rate=recipe.learning_rate,
+        tokens=whole[0].tokens,
+        batch_size=recipe.batch_size,
     )
     folders = {str(i): folder / str(i) for i in range(len(tasks))}
-    with clock("train"):
+    with clock("once"):
         start = template(model, settings, recipe.seed, "base")
-        kind = torch.float32 if model.dtype.itemsize < 4 else model.dtype
-        weights = start.initial.to(model.device, kind).repeat(len(tasks), 1)
-        with bank(model, start.layout, weights, train=True) as stacked:
-            updates = SlotUpdates(
-                stacked,
-                [warmup_linear(len(task.batches), recipe.warmup) for task in tasks],
-                learning_rate=recipe.learning_rate,
-                weight_decay=0.0,
-                clip=recipe.clip,
-            )
-            rows, plans = [t.rows for t in tasks], [t.batches for t in tasks]
-            batches = (
-                lay_out(parts, recipe.pad_id, loaded.packs).to(model.device)
-                for parts in turns(rows, plans, TOKENS, lambda slot: True)
-            )
-            train(stacked, batches, updates)
-        assert not updates.failed, updates.failed
-        for row, place in zip(weights, folders.values(), strict=True):
-            save_adapter(start, row, place)
+        sizing = size_waves(
+            loaded,
+            start,
+            settings,
+            [task.rows for task in whole],
+            [task.probes for task in whole],
+            seed=recipe.seed,
+            max_tokens=MAX_TOKENS,
+        )
+        kind = adapter_dtype(loaded, settings)
+        for index in np.array_split(np.arange(len(tasks)), -(-len(tasks) // sizing.slots)):
+            wave = [tasks[i] for i in index]
+            weights = start.initial.to(model.device, kind).repeat(len(wave), 1)
+            with bank(model, start.layout, weights, train=True) as stacked:
+                updates = SlotUpdates(
+                    stacked,
+                    [warmup_linear(len(task.batches), recipe.warmup) for task in wave],
+                    learning_rate=recipe.learning_rate,
+                    weight_decay=0.0,
+                    clip=recipe.clip,
+                )
+                rows, plans = [t.rows for t in wave], [t.batches for t in wave]
+                batches = (
+                    lay_out(parts, recipe.pad_id, loaded.packs).to(model.device)
+                    for parts in turns(rows, plans, sizing.tokens, lambda slot: True)
+                )
+                with clock("train"):
+                    train(stacked, batches, updates)
+            assert not updates.failed, updates.failed
+            for i, row in zip(index, weights, strict=True):
+                save_adapter(start, row, folders[str(i)])
     with clock("load"):
         everyone = panel(model, folders)
 
@@ -157,20 +180,19 @@ def measure(case: Case) -> dict[str, Any]:
     recipe = Recipe(learning_rate(case.size), batch_size=case.batch_size)
     tokens, answers = sum(t.tokens for t in tasks), compared(pool, recipe)
     pool = pool[case.k :: case.parts]
-    if case.contender == "ours":
-        part = [task.part(case.k, case.parts) for task in tasks]
-    else:
-        part = tasks[case.k :: case.parts]
+    mine = case.contender == "ours"
+    part = shares(tasks, case.k, case.parts) if mine else tasks[case.k :: case.parts]
 
     def go(part: Sequence[Task], n: int, pool: Sequence[Row], clock: Clock) -> Outcome:
         with tempfile.TemporaryDirectory() as name:
             given = (pool, recipe, Path(name), clock)
-            if case.contender == "ours":
-                return ours(model, part, *given)
+            if mine:
+                return ours(model, part, tasks[: len(part)], *given)
             return one_after_another(case.contender, model, part, n, *given)
 
     warm = [task.part(0, len(task.batches)) for task in tasks[:2]]
     go(warm, 2, [task.probes[0] for task in warm], Clock())  # imports and first calls, not counted
+    give_back()
     loaded = used_bytes()
     clock = Clock()
     outcome = go(part, case.n, pool, clock)
@@ -191,6 +213,11 @@ def measure(case: Case) -> dict[str, Any]:
         "weights": words,
         "data": "real" if os.environ.get("MISHRAN_DATA") else "drawn",
     }
+
+
+def shares(tasks: Sequence[Task], k: int, parts: int) -> list[Task]:
+    """Every `parts`-th batch of each task, from another one on, so that tasks of few count alike."""
+    return [task.part((k + i * parts // len(tasks)) % parts, parts) for i, task in enumerate(tasks)]
 
 
 def compared(pool: Sequence[Row], recipe: Recipe) -> int:
@@ -270,8 +297,8 @@ def main() -> None:
         print(json.dumps(measure(Case(**json.loads(options.one)))))
         return
     gpu = options.device.startswith("cuda")
-    usual = ["100m", "1b"] if gpu else ["small", "medium"]
-    sizes = options.sizes or (usual[:1] if options.quick else usual)
+    shapes = ["100m", "1b"] if gpu else ["small", "medium"]
+    sizes = options.sizes or (shapes[:1] if options.quick else shapes)
     tasks = options.tasks or ([4] if options.quick else [24] if gpu else [8, 24, 64])
     tokens = options.tokens or (500 if options.quick else 20_000)
     probes = options.probes or (4 if options.quick else 64)
@@ -283,15 +310,17 @@ def main() -> None:
         )
         print(profile(case))
         return
-    contenders = options.contenders or ["trainer", "one_by_one", "ours"]
+    usual = ["trainer", "ours"] if options.quick else ["trainer", "one_by_one", "ours"]
+    contenders = options.contenders or usual
     found: list[dict[str, Any]] = []
     for size in sizes:
         for n in tasks:
             default = (1, 1) if options.quick or gpu else PARTS.get((size, n), (1, 1))
             parts, repeats = (options.parts, 1) if options.parts else default
-            for k in range(repeats):
-                turn = contenders[k % len(contenders) :] + contenders[: k % len(contenders)]
-                for contender in turn:
+            for repeat in range(repeats):
+                k = (2 * repeat + 1) * parts // (2 * repeats)
+                first = repeat % len(contenders)
+                for contender in contenders[first:] + contenders[:first]:
                     case = Case(contender, size, n, tokens, probes, k, parts, *common)
                     result = kept_or_measured(case)
                     if result is not None:
