@@ -18,13 +18,14 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).parent))
 from specialist_case import ROOT, build_model, make_tasks, peak_bytes, reset_peak, used_bytes
@@ -40,6 +41,7 @@ from mishran.train.answers import group_losses
 from mishran.train.batch import Part, lay_out
 from mishran.train.memory import live_bytes
 from mishran.train.models import Loaded
+from mishran.train.quantize import keep_packing, quantization
 
 MIB = 2**20
 GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": str(128 << 10)}
@@ -54,19 +56,30 @@ CASES: list[tuple[str, int, int, dict[str, Any]]] = [
     ("medium", 8, 512, {}),
     ("medium", 4, 2048, {"checkpointing": True}),
 ]
-QUICK = [CASES[0], CASES[1]]
+CASES_GPU: list[tuple[str, int, int, dict[str, Any]]] = [
+    ("100m", 24, 2048, {}),
+    ("1b", 8, 2048, {}),
+    ("1b", 8, 4096, {"checkpointing": True}),
+    ("7b", 2, 1024, {"quantize": "4bit", "checkpointing": True, "adapter_dtype": "bfloat16"}),
+]
+QUICK = 2
 
 
 def measure(
     size: str, slots: int, tokens: int, more: dict[str, Any], budget: int
 ) -> dict[str, Any]:
-    """One row, here."""
+    """One row, here: float32 on a CPU, bfloat16 on a GPU."""
+    settings = dict(more)
+    quantize = settings.pop("quantize", None)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model, _ = build_model(size, device, "float32")
-    loaded = Loaded(model, None, model.device, model.dtype, 0, ())
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    model, _ = build_model(size, "cpu" if quantize else device, str(dtype).removeprefix("torch."))
+    if quantize:
+        model = in_4_bits(model, device, dtype)
+    loaded = Loaded(model, None, model.device, dtype, 0, ())
     kept = ROOT / "build" / "benchmark-specialists"
     tasks = make_tasks(slots, budget, 8, 16, kept)
-    recipe = SpecialistConfig(tokens=budget, learning_rate=1e-3, curve_points=2, **more)
+    recipe = SpecialistConfig(tokens=budget, learning_rate=1e-3, curve_points=2, **settings)
     begin = template(model, recipe, 0, "base")
     trainees = [Trainee(task.name, task.rows, task.probes) for task in tasks]
     little = recipe.model_copy(update={"tokens": 200})
@@ -99,6 +112,20 @@ def measure(
         "asked_mib": sizing.asked / MIB,
         "device": device,
     }
+
+
+def in_4_bits(model: Any, device: str, dtype: torch.dtype) -> Any:
+    """The model saved, and loaded as `quantize: 4bit` loads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        packed = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            quantization_config=quantization("4bit", dtype),
+            device_map={"": device},
+        )
+    keep_packing(packed)
+    return packed.eval().requires_grad_(False)
 
 
 # ---- a shape too large to run here: Llama 2 7B
@@ -207,7 +234,7 @@ def flat(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def recipe(row: dict[str, Any]) -> str:
     """What differs from the default, each behind a comma."""
-    names = ("checkpointing", "adapter_dtype", "patience")
+    names = ("quantize", "checkpointing", "adapter_dtype", "patience")
     return "".join(f", {name}: {row[name]}" for name in names if name in row)
 
 
@@ -269,8 +296,9 @@ def main() -> None:
         print(json.dumps(measure(*json.loads(given.case))))
         return
     budget = 400 if given.quick else given.budget
+    cases = CASES_GPU if torch.cuda.is_available() else CASES
     measured = []
-    for case in QUICK if given.quick else CASES:
+    for case in cases[:QUICK] if given.quick else cases:
         command = [sys.executable, __file__, "--case", json.dumps([*case, budget])]
         row, usual = (
             json.loads(

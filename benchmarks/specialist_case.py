@@ -248,6 +248,7 @@ SIZES = {
     "medium": Size(512, 1376, 8, 8, 8),  # 25M parameters beside the embedding
     "100m": Size(768, 2048, 12, 12, 12),
     "1b": Size(2048, 5632, 22, 32, 4),
+    "7b": Size(4096, 11008, 32, 32, 32),
     "tiny": Size(32, 64, 2, 4, 2),  # for smoke tests
 }
 
