@@ -198,11 +198,12 @@ def test_by_line_and_by_slice_are_the_same_numbers(dropout: float) -> None:
             updates = SlotUpdates(
                 model, [lambda i: 1.0] * 4, learning_rate=0.01, weight_decay=0.0, clip=1.0
             )
-            # Slots out of order, one missing, another in two parts.
+            # Slots out of order, one missing, another in two parts, a third twice in a batch.
             parts = [
-                Part(tasks[2].rows[:5], 2),
+                Part(tasks[2].rows[:5], 2, False, 20),
                 Part(tasks[0].rows[:3], 0, False, 20),
                 Part(tasks[3].rows[:9], 3),
+                Part(tasks[2].rows[5:7], 2, True, 20),
             ]
             rest = [Part(tasks[0].rows[3:5], 0, True, 20)]
             steps: list[Step] = []
@@ -212,7 +213,8 @@ def test_by_line_and_by_slice_are_the_same_numbers(dropout: float) -> None:
     assert len(results[0][1]) == 3
 
 
-def test_a_slot_that_breaks_breaks_alone() -> None:
+@pytest.mark.parametrize("by_line", [False, True])
+def test_a_slot_that_breaks_breaks_alone(by_line: bool) -> None:
     """NaN in the parameters of one task, in batches that others share."""
     base, tasks = loaded(dtype=torch.float32), [trainee(i) for i in range(3)]
     begin = template(base.model, RECIPE, 0, "base")
@@ -221,7 +223,7 @@ def test_a_slot_that_breaks_breaks_alone() -> None:
     for broken, rows in ((None, want), (1, weights)):
         if broken is not None:
             rows[broken, 5] = math.nan
-        with bank(base.model, begin.layout, rows, train=True) as model:
+        with bank(base.model, begin.layout, rows, train=True, by_line=by_line) as model:
             updates = SlotUpdates(
                 model, [lambda i: 1.0] * 3, learning_rate=0.01, weight_decay=0.0, clip=1.0
             )
@@ -362,6 +364,20 @@ def test_layers_that_are_not_linear_are_refused() -> None:
         ModelError, match=r"name linear layers.*found model\.embed_tokens, a Embedd"
     ):
         template(loaded().model, recipe, 0, "base")
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_output_head_is_refused(family: str, fast: bool) -> None:
+    """Of its own, and one with the embedding."""
+    own = "q_proj" if family == "llama" else "c_attn"
+    recipe = RECIPE.model_copy(update={"targets": (own, "lm_head"), "fast": fast})
+    with pytest.raises(ModelError) as caught:
+        template(loaded(family).model, recipe, 0, "base")
+    assert str(caught.value) == (
+        "specialists.targets: expected layers below the output head, which all specialists share, found "
+        "lm_head; use all-linear, or leave it out"
+    )
 
 
 def test_an_adapter_of_other_widths_is_refused(tmp_path) -> None:

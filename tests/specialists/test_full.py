@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import tiny_model
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from mishran.config import SpecialistConfig
 from mishran.errors import ModelError, TrainingError
@@ -19,12 +21,14 @@ from mishran.specialists import full as full_module
 from mishran.specialists import whole_panel as panel_module
 from mishran.specialists.course import Trained
 from mishran.specialists.evidence import Trainee
-from mishran.specialists.full import check_full, fit_full
+from mishran.specialists.full import check_full, fit_full, whole_bytes
 from mishran.specialists.probe import answer_pool
+from mishran.specialists.sizing import SHARE, SHARE_GPU
 from mishran.specialists.validate import Tokens, nats_per_row
 from mishran.specialists.whole import read_whole, save_whole, split, whole
 from mishran.specialists.whole_panel import WholePanel
 from mishran.train.batch import TOKENS, collate
+from mishran.train.memory import live_bytes
 from mishran.train.models import Loaded
 from mishran.train.order import training_batches
 
@@ -353,18 +357,39 @@ def test_a_quantised_model_is_refused() -> None:
     small = torch.zeros(4, dtype=torch.uint8)
     base.model.model.norm.weight = torch.nn.Parameter(small, requires_grad=False)
     with pytest.raises(ModelError) as caught:
-        check_full(base)
+        check_full(base, RECIPE)
     assert str(caught.value) == (
         "specialists.kind: expected a base model in floating-point numbers, as full fine-tuning needs, "
         "found model.norm.weight in uint8; use kind: lora, or a model that is not quantised"
     )
 
 
-def test_a_model_that_does_not_fit_is_refused(monkeypatch) -> None:
-    base = loaded(dtype=torch.bfloat16)
-    size = 16 * sum(p.numel() for p in base.model.parameters())
-    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / full_module.SHARE) + 2)
-    check_full(base)
-    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / full_module.SHARE) - 2)
-    with pytest.raises(TrainingError, match=r"memory for full fine-tuning, .*use kind: lora"):
-        check_full(base)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_model_that_does_not_fit_is_refused(device: str, monkeypatch) -> None:
+    base = replace(loaded(dtype=torch.bfloat16), device=torch.device(device))
+    planned = {"cpu": SHARE, "cuda": SHARE_GPU}[device]
+    size = (4 * 4 + 2) * sum(p.numel() for p in base.model.parameters())
+    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / planned) + 2)
+    check_full(base, RECIPE)
+    said = rf"memory for full fine-tuning, .* of which {planned:.0%} .*use kind: lora"
+    with pytest.raises(TrainingError, match=said):
+        check_full(base, RECIPE.model_copy(update={"patience": 1}))
+    monkeypatch.setattr(full_module, "free_bytes", lambda device: int(size / planned) - 2)
+    with pytest.raises(TrainingError, match=said):
+        check_full(base, RECIPE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("patience", [None, 1])
+def test_a_training_holds_what_is_counted(dtype: torch.dtype, patience: int | None) -> None:
+    """Steps of a row or two in a model of some size, so that activations are little."""
+    config = LlamaConfig(vocab_size=97, hidden_size=256, intermediate_size=512, num_hidden_layers=4)
+    config.num_attention_heads = config.num_key_value_heads = 4
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config).eval().requires_grad_(False).to(dtype)
+    base = Loaded(model, None, torch.device("cpu"), dtype, 0, ())
+    more = {"tokens": 60, "batch_size": 1, "curve_points": 4, "patience": patience}
+    taken = live_bytes(base.device, lambda: fit(base, task("second", 10, 2), at_most=16, **more))
+    counted = whole_bytes(base, RECIPE.model_copy(update=more))
+    assert counted <= 1.001 * taken <= 1.06 * counted

@@ -7,14 +7,17 @@ from contextlib import closing
 import pytest
 import torch
 from tiny_models import FAMILIES, VOCAB, tiny_model
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from mishran.config import SpecialistConfig
 from mishran.errors import ModelError
 from mishran.specialists.adapters import read_adapter, save_adapter, template
 from mishran.specialists.panel import SequentialPanel, StackedPanel
+from mishran.specialists.probe import answer_pool
 from mishran.specialists.shared import SharedLayers, decoder_layers, upper_half
 from mishran.specialists.validate import Tokens
 from mishran.train.batch import Part, pack
+from mishran.train.models import Loaded
 
 FAST = SpecialistConfig(rank=3, fast=True, tokens=100)
 
@@ -61,6 +64,36 @@ def test_the_lower_half_runs_once_and_answers_are_those_of_peft(family, merge, t
     assert (want[1] - want[2]).abs().max() > 1e-3
     assert passes == {0: 2, 1: 6}
     assert not any("forward" in vars(layer) for layer in layers), "forward is the class's again"
+
+
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_model_that_reads_further_down_is_refused(reads, merge, tmp_path) -> None:
+    """Its last layer gets what the first one said too, which was not kept for the second batch."""
+    config = LlamaConfig(
+        vocab_size=VOCAB, hidden_size=32, intermediate_size=64, num_hidden_layers=4
+    )
+    config.num_attention_heads = config.num_key_value_heads = 4
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config).eval().requires_grad_(False)
+    places = folders(model, tmp_path)
+    layers, said = list(decoder_layers(model).values()), []
+    layers[0].register_forward_hook(lambda module, args, out: said.append(out))
+    if reads:
+        layers[3].register_forward_pre_hook(lambda module, args: (args[0] + said[-1], *args[1:]))
+    base = Loaded(model, None, torch.device("cpu"), torch.float32, 0, ())
+    adapters = {n: read_adapter(model, p, n) for n, p in places.items()}
+    with closing(StackedPanel(model, adapters, merge=merge)) as asked:
+        assert len(asked._shared) == 2
+        if reads:
+            with pytest.raises(ModelError, match=r"specialist 'a': expected finite"):
+                answer_pool(asked, base, probes().rows, answer_tokens=4, tokens=8)
+            return
+        got = answer_pool(asked, base, probes().rows, answer_tokens=4, tokens=8)
+    with closing(SequentialPanel(model, places)) as one:
+        want = answer_pool(one, base, probes().rows, answer_tokens=4, tokens=8)
+    torch.testing.assert_close(got.nats, want.nats, rtol=1e-4, atol=1e-4)
 
 
 def test_fast_adapts_the_upper_half_and_all_linear_layers_there() -> None:

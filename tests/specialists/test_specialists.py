@@ -22,6 +22,7 @@ from mishran.specialists.adapters import check_adapter, read_adapter, save_adapt
 from mishran.specialists.course import Trained
 from mishran.specialists.evidence import Evidence, Trainee, curve_steps
 from mishran.specialists.fit import fit_specialists, measure_adapter
+from mishran.specialists.full import fit_full
 from mishran.specialists.panel import SequentialPanel, StackedPanel, panel
 from mishran.specialists.probe import answer_pool
 from mishran.specialists.validate import Interval, Tokens, nats_per_row
@@ -316,6 +317,32 @@ def test_a_nan_loss_names_task_and_step_and_gives_the_base_back(tmp_path: Path) 
     with pytest.raises(MishranError, match=r"task 'copy', step \d+ of \d+: expected a finite"):
         specialist(tmp_path, "copy", base, learning_rate=1e30)
     assert not any("lora" in name for name, _ in base.model.named_parameters())
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_a_base_that_is_not_finite_on_one_task_fails_that_task_alone(kind: str) -> None:
+    """A token whose embedding is NaN, in the held-out rows of the first of two tasks."""
+    base = loaded()
+    with torch.no_grad():
+        base.model.get_input_embeddings().weight[50] = float("nan")
+    held = [Tokens((1, 50, 11, 12, 2), 3), *task("copy", 7, 1)]
+    tasks = [
+        Trainee("bad", task("copy", 40, 0), held),
+        Trainee("good", task("copy", 40, 0), task("copy", 8, 1)),
+    ]
+    recipe = SpecialistConfig(
+        kind=kind, tokens=400, learning_rate=1e-3, batch_size=8, patience=1, curve_points=3
+    )
+    if kind == "lora":
+        begin = template(base.model, recipe, 0, "base")
+        bad, good = fit_specialists(tasks, base, begin, recipe, seed=0, max_tokens=64)
+    else:
+        bad, good = fit_full(tasks, base, recipe, seed=0, max_tokens=64)
+    assert str(bad) == (
+        "task 'bad': expected a base model with finite losses, found NaN or infinity on held-out "
+        "examples, before any training; check the weights of the model, or use dtype: float32"
+    )
+    assert isinstance(good, Trained) and good.evidence.steps > 0
 
 
 def pool(base: Loaded, folder: Path, rows, **settings):

@@ -165,6 +165,19 @@ def test_plan_writes_nothing(project, mishran):
     assert "4 of 4" in mishran("fit", project, "--plan").out
 
 
+def test_a_small_part_of_an_epoch_is_planned_and_trained_as_a_row(project, mishran):
+    recipe = {k: v for k, v in settings()["specialists"].items() if k != "tokens"}
+    rows_of = {}
+    for epochs in (1.0, 0.01):
+        write_mix(project.parent, settings() | {"specialists": recipe | {"epochs": epochs}})
+        plan = strict(mishran("fit", project, "--plan", "--json").out)
+        rows_of[epochs] = plan["stages"][0]["sequences"]
+    assert rows_of[1.0] - rows_of[0.01] == 4 * (40 - 1)
+    assert mishran("fit", project, "-q").code == 0
+    for path in project.parent.glob("runs/mix/specialists/*/evidence.json"):
+        assert json.loads(path.read_text())["steps"] == 1
+
+
 def test_plan_of_what_is_left(fitted, mishran):
     def todo() -> list[int]:
         return [s["todo"] for s in strict(mishran("fit", fitted, "--plan", "--json").out)["stages"]]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_project import digests, rows, settings, write_mix, write_rows
 
 import mishran.pipeline.specialists as training
@@ -88,6 +89,73 @@ def test_killed_between_waves_the_second_is_trained_alone(
     assert mishran("fit", project, "-q").code == 0
     assert trained[2:] == [NAMES[2:]]
     assert (run / "waves.json").read_bytes() == recorded
+
+
+def out_of_memory(monkeypatch, wave: list[str], error: RuntimeError) -> list[list[str]]:
+    """Let memory run out in the training of a wave; the waves that are trained from here on."""
+    real, trained = training.fit_specialists, []
+
+    def ends(trainees, *args, **kwargs):
+        trained.append([t.task for t in trainees])
+        if trained[-1] == wave:
+            raise error
+        return real(trainees, *args, **kwargs)
+
+    monkeypatch.setattr(training, "fit_specialists", ends)
+    return trained
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    ],
+)
+def test_a_wave_that_does_not_fit_is_planned_anew(
+    project, mishran, refuses, small_waves, monkeypatch, error
+) -> None:
+    """As where a run goes on with a smaller card: what is written is kept, with its wave."""
+    run = project.parent / "runs" / "mix"
+    trained = out_of_memory(monkeypatch, NAMES[2:], error)
+    line = refuses("fit", project, "-q")
+    assert line.startswith(
+        "mishran: specialists: expected memory to train 2 specialists at once in batches of 1,024 tokens, "
+        f"found too little ({error}); run the same command again: what is written is kept"
+    )
+    assert waves(run) == [NAMES[:2]]
+    before = digests(run)
+    one_less = training.size_waves  # memory for one at a time
+
+    def one(*args, **more):
+        return type(found := one_less(*args, **more))(**{**vars(found), "slots": 1})
+
+    monkeypatch.setattr(training, "size_waves", one)
+    assert mishran("fit", project, "-q").code == 0
+    assert trained == [NAMES[:2], NAMES[2:], NAMES[2:3], NAMES[3:]]
+    assert waves(run) == [NAMES[:2], NAMES[2:3], NAMES[3:]]
+    kept_files = [f for f in before if f.startswith("specialists/")]
+    assert kept_files and all(before[f] == digests(run)[f] for f in kept_files)
+
+
+def test_one_that_was_lost_from_a_wave_that_does_not_fit_is_trained_alone(
+    fitted, run, mishran, refuses, monkeypatch
+) -> None:
+    before = digests(run)
+    (run / "specialists/sums/adapter_model.safetensors").unlink()
+    trained = out_of_memory(monkeypatch, NAMES, torch.OutOfMemoryError("CUDA out of memory"))
+    refuses("fit", fitted, "-q")
+    assert mishran("fit", fitted, "-q").code == 0
+    assert trained == [NAMES, ["sums"]] and waves(run) == [NAMES, ["sums"]]
+    others = [f for f in before if f.startswith("specialists/") and "/sums/" not in f]
+    assert all(before[f] == digests(run)[f] for f in others)
+
+
+def test_other_errors_of_torch_forget_nothing(project, mishran, monkeypatch) -> None:
+    trained = out_of_memory(monkeypatch, NAMES, RuntimeError("sizes of tensors must match"))
+    with pytest.raises(RuntimeError, match="sizes of tensors"):
+        mishran("fit", project, "-q")
+    assert trained == [NAMES] == waves(project.parent / "runs" / "mix")
 
 
 def test_a_file_of_waves_that_is_damaged_is_made_again(fitted, run, mishran) -> None:

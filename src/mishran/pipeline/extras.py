@@ -18,15 +18,13 @@ from mishran.pipeline.progress import Progress
 from mishran.pipeline.stages import extra_stage, specialists_sha256
 from mishran.pipeline.tables import write_npz
 from mishran.run import Run, Stage
+from mishran.specialists.gradients import SIZE as GRADIENT_SIZE
 from mishran.specialists.gradients import probe_gradients
 from mishran.specialists.panel import Panel
 from mishran.specialists.samples import mean_states, sample_distributions
 from mishran.train.batch import Row
 from mishran.train.models import Loaded
 
-GRADIENT_SIZE = (
-    4096  # numbers that a probe's gradient is projected to (docs/results/first-order.md)
-)
 Make = Callable[[Callable[[int], None]], dict[str, Any]]
 
 

@@ -262,8 +262,17 @@ def _panel(prepared: Prepared, run: Run, loaded: Loaded) -> Panel:
 
 
 def _join(prepared: Prepared, run: Run, folder: Path) -> None:
-    parts = [(t.task.name, read_npz(run.path(f"pool/{t.task.name}.npz"))) for t in prepared.tasks]
     specialists = tuple(t.task.name for t in prepared.trained)
+    n, m = len(specialists), sum(len(t.probes.ids) for t in prepared.tasks)
+    # With many specialists these are gigabytes, so no more than one part lies beside the whole.
+    jsd = np.empty((m, n * (n - 1) // 2), dtype=np.float32)
+    parts: list[tuple[str, dict[str, np.ndarray]]] = []
+    end = 0
+    for t in prepared.tasks:
+        part = read_npz(run.path(f"pool/{t.task.name}.npz"))
+        start, end = end, end + len(part["ids"])
+        jsd[start:end] = part.pop("jsd")
+        parts.append((t.task.name, part))
     probe_task = tuple(name for name, part in parts for _ in part["ids"])
     probe_id = tuple(str(i) for _, part in parts for i in part["ids"])
     write_scores(
@@ -278,13 +287,7 @@ def _join(prepared: Prepared, run: Run, folder: Path) -> None:
         ),
     )
     write_divergence(
-        folder / "divergence.npz",
-        DivergenceTable(
-            specialists,
-            probe_task,
-            probe_id,
-            np.concatenate([part["jsd"] for _, part in parts]),
-        ),
+        folder / "divergence.npz", DivergenceTable(specialists, probe_task, probe_id, jsd)
     )
     write_curves(folder / "curves.parquet", [read_evidence(run, name) for name in specialists])
 

@@ -36,7 +36,7 @@ from mishran.specialists.fit import adapter_dtype
 from mishran.specialists.full import one_update
 from mishran.specialists.validate import SHUFFLES
 from mishran.specialists.whole import saved_bytes, whole
-from mishran.train.answers import answer_logits
+from mishran.train.answers import answer_logits, num_answers
 from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
 from mishran.train.loop import train
 from mishran.train.models import Loaded, load_model, model_commit
@@ -166,7 +166,7 @@ def _pool(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates) -> Pl
     n = len(prepared.trained)
     limit = prepared.config.probes.answer_tokens
     rows = [r for t in todo for r in t.probes.rows]
-    answers = sum(min(limit, len(r.input_ids) - r.num_prompt_tokens) for r in rows)
+    answers = sum(min(limit, num_answers(r)) for r in rows)
     tokens = (n + 1) * sum(len(r.input_ids) for r in rows)
     pairs = n * (n - 1) // 2
     return PlannedStage(

@@ -2,6 +2,7 @@
 
 A wave is trained whole and then written, a stage per specialist. Kill it anywhere: waves that were
 written are kept, the one at work is trained again with the same members, and comes out the same.
+Only where memory ran out (another card than the plan was made on, say) is what is left planned anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from mishran.config import SpecialistConfig
-from mishran.errors import MishranError, TrainingError
+from mishran.errors import MishranError, TrainingError, first_line
 from mishran.pipeline.prepare import Prepared, PreparedTask
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.stages import ADAPTER, specialist_stage
@@ -39,6 +40,7 @@ from mishran.specialists.full import check_full, fit_full
 from mishran.specialists.sizing import size_waves
 from mishran.specialists.whole import save_whole
 from mishran.train.batch import TOKENS
+from mishran.train.memory import ran_out
 from mishran.train.models import Loaded
 
 
@@ -131,7 +133,7 @@ def train_specialists(
     """Make what is missing.
 
     Raises:
-        TrainingError: one or more failed; the others are kept.
+        TrainingError: one or more failed; the others are kept. Or memory ran out.
     """
     tasks = {t.task.name: t for t in prepared.trained}
     waves = [w for w in plan.waves if any(_awaits(plan, w, name) for name in w.members)]
@@ -139,7 +141,13 @@ def train_specialists(
     failed: dict[str, MishranError] = {}
     with progress.bar("training specialists", total, "tokens") as advance:
         for wave in waves:
-            failed |= _train_wave(prepared, run, plan, wave, model(), progress, advance)
+            try:
+                failed |= _train_wave(prepared, run, plan, wave, model(), progress, advance)
+            except RuntimeError as error:
+                if not ran_out(error):
+                    raise
+                _forget(prepared, run, plan)
+                raise _too_large(wave, error, prepared.config.specialists.kind) from error
     if failed and prepared.config.specialists.kind == "lora":
         write_waves(run, without(plan.waves, tuple(failed)))
     for name, task in tasks.items():
@@ -154,6 +162,29 @@ def train_specialists(
             where=first.where,
             fix=f"{first.fix}, or remove the task; the other specialists are kept",
         )
+
+
+def _forget(prepared: Prepared, run: Run, plan: SpecialistPlan) -> None:
+    """Let all that is not written be planned anew, for the memory that there is then."""
+    if prepared.config.specialists.kind != "lora":
+        return
+    left = [name for name in plan.todo if run.state(plan.stages[name]) != "done"]
+    waves = without(plan.waves, left)
+    write_waves(run, [wave for wave in waves if any(wave.members.values())])
+
+
+def _too_large(wave: Wave, error: RuntimeError, kind: str) -> TrainingError:
+    again = (
+        "run the same command again: what is written is kept, and the rest is planned for the memory "
+        "that is free then; where that is too little too, lower max_tokens or specialists.rank"
+    )
+    return TrainingError(
+        expected=f"memory to train {len(wave.members)} specialists at once in batches of "
+        f"{wave.tokens:,} tokens",
+        found=f"too little ({first_line(error)})",
+        where="specialists",
+        fix=again if kind == "lora" else "use kind: lora, a smaller model, or lower max_tokens",
+    )
 
 
 def _awaits(plan: SpecialistPlan, wave: Wave, name: str) -> bool:
@@ -257,7 +288,7 @@ def check_recipe(model: Loaded, recipe: SpecialistConfig) -> None:
         TrainingError: they do not fit the memory.
     """
     if recipe.kind == "full":
-        check_full(model)
+        check_full(model, recipe)
     else:
         template(model.model, recipe, 0, "check")
 
@@ -280,11 +311,12 @@ def _template(prepared: Prepared, loaded: Loaded) -> Template:
 
 
 def planned_tokens(prepared: Prepared, task: PreparedTask) -> int:
-    """Training tokens of a specialist, to the nearest row."""
+    """Training tokens of a specialist, to the nearest row; of a part of an epoch, a row at least."""
     if task.adapter is not None:
         return 0
     recipe = prepared.config.specialists
-    return recipe.budget_tokens or round((recipe.epochs or 0) * task.train.tokens)
+    asked = (recipe.epochs or 0) * task.train.tokens
+    return recipe.budget_tokens or round(max(asked, task.mean_tokens))
 
 
 def base_name(prepared: Prepared) -> str:

@@ -29,7 +29,10 @@ class Wave:
 
     @property
     def name(self) -> str:
-        """What the members' keys say of it."""
+        """A hash of its members' names and the tokens.
+
+        Not of their keys: a wave that forgets a member keeps its name, and so the others keep their wave.
+        """
         return sha256_value([list(self.members), self.tokens])[:16]
 
 

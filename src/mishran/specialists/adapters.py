@@ -79,7 +79,7 @@ def template(model: Any, recipe: SpecialistConfig, seed: int, base_name: str) ->
     """Layers and initial matrices as PEFT chooses them; the model is left as it was.
 
     Raises:
-        ModelError: there are no such layers, or they are not linear.
+        ModelError: there are no such layers, they are not linear, or one is the output head.
     """
     from peft.tuners.lora import LoraLayer
 
@@ -109,6 +109,15 @@ def template(model: Any, recipe: SpecialistConfig, seed: int, base_name: str) ->
             for name, module in wrapped.base_model.model.named_modules()
             if isinstance(module, LoraLayer) and "default" in module.lora_embedding_A
         ]
+    head = model.get_output_embeddings()
+    for name in found:
+        if model.get_submodule(name) is head:  # of the bank's logits one matrix makes all
+            raise ModelError(
+                expected="layers below the output head, which all specialists share",
+                found=name,
+                where="specialists.targets",
+                fix="use all-linear, or leave it out",
+            )
     widths = linear_widths(model, [*found, *embedded])
     layout = Layout.of(widths, recipe.rank, recipe.alpha / recipe.rank)
     initial = torch.cat([part.flatten().float() for pair in found.values() for part in pair])

@@ -53,15 +53,12 @@ class Bank(Routed):
         for number, site in enumerate(layout.sites):
             a, b = layout.matrices(weights, site)
             grads = None if self.grads is None else layout.matrices(self.grads, site)
+            base = self._bases[site.name]
             layer = StackedLora(
-                self._bases[site.name], number, a, b, layout.scale, self.routes, grads, anchor
+                base, site.name, number, a, b, layout.scale, self.routes, grads, anchor
             )
             _put(model, site.name, layer)
             self._layers.append(layer)
-
-    @property
-    def slots(self) -> int:
-        return len(self.weights)
 
     @property
     def config(self) -> Any:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mishran.config import SpecialistConfig
-from mishran.errors import MishranError, TrainingError
+from mishran.errors import MishranError, ModelError, TrainingError
 from mishran.specialists.evidence import (
     CurvePoint,
     Evidence,
@@ -50,6 +50,7 @@ class Course:
 
     plan: the rows of each step. base, nats: (R,) nats per answer token of each held-out example, before
     training and at the last point. best: the loss that decides when to stop, and the weights there.
+    error: why it takes no more steps, or none at all, and what it ends with.
     """
 
     held: HeldOut
@@ -80,11 +81,7 @@ class Course:
         max_tokens: int,
         tokens: int,
     ) -> Course:
-        """Plan the steps and measure the base.
-
-        Raises:
-            ModelError: its losses are not finite.
-        """
+        """Plan the steps and measure the base; losses that are not finite are this course's own error."""
         held = HeldOut(trainee, loaded, tokens, max_tokens, seed, recipe.patience)
         plan = training_batches(
             [len(row.input_ids) for row in trainee.rows],
@@ -93,8 +90,12 @@ class Course:
             tokens=recipe.budget_tokens,
             epochs=recipe.epochs,
         )
-        base = finite_base(held)
         points = curve_steps(len(plan), recipe.curve_points)
+        try:
+            base = finite_base(held)
+        except ModelError as error:
+            none = np.empty(0)
+            return cls(held, slot, plan, points, none, none, [], error=error)
         return cls(held, slot, plan, points, base, base, [curve_point(0, 0, base)])
 
     @property
@@ -119,6 +120,7 @@ class Course:
         """Keep the best weights; stop after `patience` points that were no better."""
         now = float(self.held.stopping(model, self.slot).mean())
         if now < self.best[0]:
+            self.best = (now, None)  # the old copy goes before the new one comes
             self.best = (now, model.weights[self.slot].clone())
             self.worse, self.best_step = 0, self.steps
         else:

@@ -47,7 +47,8 @@ def fit_specialists(
         on_tokens: called with the number of training tokens of each step, for progress.
 
     Returns:
-        For each task its specialist, or the error that names task and step: a loss that is not finite.
+        For each task its specialist, or the error that names it: a loss that is not finite, of the base
+        before training or at a step.
     """
     courses = [
         Course.begin(t, slot, loaded, recipe, seed=seed, max_tokens=max_tokens, tokens=tokens)

@@ -1,8 +1,9 @@
 """Full fine-tuning: every parameter of the model is trained, one specialist after another.
 
 When to use: small models, where a copy per task costs little; what arXiv 2507.12612 most likely did (GPT-2
-small). A specialist is a file as large as the model. Training takes the memory of four models beside the
-base: the copy, its gradients and two moments of AdamW (one more where early stopping keeps the best).
+small). A specialist is a file as large as the model. Training takes the memory of four models in single
+precision beside the base: the copy, its gradients and two moments of AdamW (one more where early stopping
+keeps the best; and what the copy is rounded to where the base is in a shorter type).
 
 One after another, because all at once (torch.func.vmap over stacked parameters) had 0.7 to 0.97 of that
 speed on a CPU for steps of 250 tokens and more, in the shape of the demo's model and of base-6m, at
@@ -20,7 +21,7 @@ from mishran.errors import MishranError, TrainingError
 from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.course import Course, Trained
 from mishran.specialists.evidence import Trainee
-from mishran.specialists.sizing import SHARE
+from mishran.specialists.sizing import share
 from mishran.specialists.turns import turns
 from mishran.specialists.whole import WholeModel, check_floating, whole
 from mishran.train.batch import TOKENS, lay_out
@@ -91,18 +92,29 @@ def one_update(model: WholeModel, recipe: SpecialistConfig, steps: int) -> OneUp
     return OneUpdate(optimizer, warmup_linear(steps, recipe.warmup), recipe.clip)
 
 
-def check_full(loaded: Loaded) -> None:
+def check_full(loaded: Loaded, recipe: SpecialistConfig) -> None:
     """Whether all parameters can be trained, in the memory that is free.
 
     Raises:
         ModelError: they are no floating-point numbers. TrainingError: they do not fit.
     """
-    size = sum(p.numel() * max(4, p.element_size()) for p in check_floating(loaded.model))
-    free = free_bytes(loaded.device)
-    if 4 * size > SHARE * free:
+    needed, free = whole_bytes(loaded, recipe), free_bytes(loaded.device)
+    planned = share(loaded.device)
+    if needed > planned * free:
         raise TrainingError(
-            expected=f"memory for full fine-tuning, {4 * size / 2**20:,.0f} MiB beside the model",
-            found=f"{free / 2**20:,.0f} MiB free, of which {SHARE:.0%} are planned with",
+            expected=f"memory for full fine-tuning, {needed / 2**20:,.0f} MiB beside the model",
+            found=f"{free / 2**20:,.0f} MiB free, of which {planned:.0%} are planned with",
             where="specialists.kind",
             fix="use kind: lora, or a smaller model",
         )
+
+
+def whole_bytes(loaded: Loaded, recipe: SpecialistConfig) -> int:
+    """What a training holds beside the base, activations aside.
+
+    The copy that a specialist ends with is made when the moments of AdamW are gone, so it counts no more.
+    """
+    parameters = check_floating(loaded.model)
+    copies = 4 if recipe.patience is None else 5
+    rounded = sum(p.nbytes for p in parameters if p.element_size() < 4)
+    return copies * sum(p.numel() * max(4, p.element_size()) for p in parameters) + rounded

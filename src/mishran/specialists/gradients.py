@@ -32,11 +32,11 @@ import torch
 from numpy.typing import NDArray
 
 from mishran.errors import ConfigError, ModelError
-from mishran.train.answers import answer_logits, answer_nats, logits_bytes
+from mishran.train.answers import answer_logits, answer_nats, logits_bytes, num_answers
 from mishran.train.batch import MEMORY, Row, collate
 from mishran.train.models import Loaded
 
-SIZE = 4096  # measured, docs/results/first-order.md: 1,024 differs little
+SIZE = 4096  # numbers of a projection (measured, docs/results/first-order.md: 1,024 differs little)
 
 
 def probe_gradients(
@@ -127,7 +127,7 @@ def _batches(model: torch.nn.Module, rows: Sequence[Row], size: int) -> Iterator
     current: list[int] = []
     longest = 0
     for i in sorted(range(len(rows)), key=lambda i: (-len(rows[i].input_ids), i)):
-        answer = len(rows[i].input_ids) - rows[i].num_prompt_tokens
+        answer = num_answers(rows[i])
         wide = 2 * logits_bytes(model, max(longest, answer))
         if current and (len(current) == size or (len(current) + 1) * wide > MEMORY):
             yield current

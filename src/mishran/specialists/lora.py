@@ -22,7 +22,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from mishran.errors import ModelError
 from mishran.train.batch import Batch, Group
+
+CHOOSE = "choose other layers; in this one rows cannot be told apart"
 
 
 @dataclass(frozen=True)
@@ -71,24 +74,69 @@ class Layout:
         return a, b
 
 
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a batch that have a slot, those of one slot together: what by line reads by.
+
+    numbers: (L,) of the lines. slots: (L,) of each. own: (S,) every slot once. counts: (S,) its lines.
+    """
+
+    numbers: torch.Tensor
+    slots: torch.Tensor
+    own: torch.Tensor
+    counts: torch.Tensor
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], device: torch.device) -> Lines:
+        """groups: with slots, in ascending order."""
+        slots = [g.slot for g in groups for _ in range(g.start, g.stop)]
+        numbers = torch.cat([torch.arange(g.start, g.stop) for g in groups])
+        own, counts = torch.tensor(slots).unique_consecutive(return_counts=True)
+        return cls(*(t.to(device) for t in (numbers, torch.tensor(slots), own, counts)))
+
+
 @dataclass
 class Route:
     """Which lines of the batch at work belong to which slot; set before each forward pass.
 
-    groups: those with a slot (the base has none). lines: of the whole batch. step: of each slot, for
-    dropout. by_line: see the module.
+    groups: those with a slot (the base has none), by line in the order of their slots. lines, wide: of the
+    whole batch. sorted: see `Lines`, None by slice. step: of each slot, for dropout. by_line: see the
+    module.
     """
 
     groups: tuple[Group, ...] = ()
     lines: int = 0
+    wide: int = 0
+    sorted: Lines | None = None
     by_line: bool = False
     dropout: float = 0.0
     seed: int = 0
     steps: dict[int, int] = field(default_factory=dict)
 
     def set(self, batch: Batch) -> None:
-        self.groups = tuple(g for g in batch.groups if g.slot is not None)
-        self.lines = len(batch.input_ids)
+        found = [g for g in batch.groups if g.slot is not None]
+        if self.by_line:
+            found.sort(key=lambda g: g.slot or 0)
+        self.groups = tuple(found)
+        self.lines, self.wide = batch.input_ids.shape
+        self.sorted = None
+        if self.by_line and found:
+            self.sorted = Lines.of(found, batch.input_ids.device)
+
+    def check(self, x: torch.Tensor, layer: str) -> None:
+        """Lines are told apart by their place in x, so all tokens have to be there, in order.
+
+        Raises:
+            ModelError: they are not (experts see the tokens that were chosen for them).
+        """
+        if x.shape[:-1] not in ((self.lines, self.wide), (self.lines * self.wide,)):
+            raise ModelError(
+                expected="linear layers that take rows x tokens x numbers, "
+                f"{(self.lines, self.wide)} here",
+                found=f"input of shape {tuple(x.shape)}",
+                where=f"layer {layer!r}",
+                fix=CHOOSE,
+            )
 
 
 class StackedLora(torch.nn.Module):
@@ -97,6 +145,7 @@ class StackedLora(torch.nn.Module):
     def __init__(
         self,
         base: torch.nn.Module,
+        name: str,
         number: int,
         a: torch.Tensor,
         b: torch.Tensor,
@@ -105,15 +154,33 @@ class StackedLora(torch.nn.Module):
         grads: tuple[torch.Tensor, torch.Tensor] | None,
         anchor: torch.Tensor,
     ) -> None:
-        """number: of the layer, for dropout. a, b, grads: views of `weights` and `grads`.
+        """name: for errors. number: of the layer, for dropout. a, b, grads: views of `weights` and `grads`.
 
         anchor: what requires a gradient, so that autograd comes here even if x does not.
         """
         super().__init__()
         self.base = base
-        self._number, self._scale, self._route = number, scale, route
+        self._name, self._number, self._scale, self._route = name, number, scale, route
         self._a, self._b, self._grads, self._anchor = a, b, grads, anchor
         self._merged: torch.Tensor | None = None
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """For models that read the matrix (Mamba): the one of whom all lines belong to.
+
+        Raises:
+            ModelError: they belong to several.
+        """
+        if self._merged is not None:
+            return self._merged
+        if self._route.groups:
+            raise ModelError(
+                expected="linear layers that are called",
+                found="one whose matrix is read",
+                where=f"layer {self._name!r}",
+                fix=CHOOSE,
+            )
+        return self.base.weight  # type: ignore[return-value]
 
     def merge(self, slot: int | None) -> None:
         """Answer every line as one slot, with its product added to the frozen matrix; None ends it."""
@@ -132,6 +199,7 @@ class StackedLora(torch.nn.Module):
         y = self.base(x, *args, **kwargs)
         if not self._route.groups:
             return y
+        self._route.check(x, self._name)
         how = _ByLine if self._route.by_line else _BySlice
         if not torch.is_grad_enabled() or self._grads is None:
             return how.forward(None, y, x, self._anchor, self)
@@ -213,48 +281,60 @@ class _ByLine(torch.autograd.Function):
         ctx: Any, y: torch.Tensor, x: torch.Tensor, anchor: torch.Tensor, layer: StackedLora
     ) -> torch.Tensor:
         route = layer._route
-        lines = torch.cat([torch.arange(g.start, g.stop) for g in route.groups]).to(x.device)
-        slots = torch.tensor(
-            [g.slot for g in route.groups for _ in range(g.start, g.stop)], device=x.device
-        )
-        a, b = layer._a[slots], layer._b[slots]
-        by_line = x.reshape(route.lines, -1, x.shape[-1])
-        seen = by_line[lines].to(a.dtype)
-        kept = [layer.keep(g, a.dtype, x.device) for g in route.groups]
-        keep = None if kept[0] is None else torch.cat(kept).view_as(seen)  # type: ignore[arg-type]
+        lines = route.sorted
+        assert lines is not None
+        a, b = layer._a[lines.slots], layer._b[lines.slots]
+        seen = x.reshape(route.lines, -1, x.shape[-1])[lines.numbers].to(a.dtype)
+        keep = _keep(layer, route.groups, seen)
         low = (seen if keep is None else seen * keep) @ a.mT
         flat = y.view(route.lines, -1, y.shape[-1])
-        flat[lines] += torch.bmm(low, b.mT).mul_(layer._scale).to(y.dtype)
+        more = torch.bmm(low, b.mT).mul_(layer._scale)
+        flat[lines.numbers] = (flat[lines.numbers] + more).to(y.dtype)
         if ctx is not None:
             ctx.mark_dirty(y)
-            ctx.layer, ctx.keep, ctx.count = layer, keep, route.lines
-            ctx.save_for_backward(x, low, lines, slots)
+            ctx.layer, ctx.groups, ctx.lines, ctx.count = layer, route.groups, lines, route.lines
+            ctx.save_for_backward(x, low)
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        layer, keep = ctx.layer, ctx.keep
-        x, low, lines, slots = ctx.saved_tensors
+        layer, lines = ctx.layer, ctx.lines
+        x, low = ctx.saved_tensors
         grad_y = gradients[0]
-        a, b = layer._a[slots], layer._b[slots]
-        out = grad_y.reshape(ctx.count, -1, grad_y.shape[-1])[lines].to(a.dtype)
-        seen = x.reshape(ctx.count, -1, x.shape[-1])[lines].to(a.dtype)
+        a, b = layer._a[lines.slots], layer._b[lines.slots]
+        out = grad_y.reshape(ctx.count, -1, grad_y.shape[-1])[lines.numbers].to(a.dtype)
+        seen = x.reshape(ctx.count, -1, x.shape[-1])[lines.numbers].to(a.dtype)
+        keep = _keep(layer, ctx.groups, seen)
         grad_low = torch.bmm(out, b).mul_(layer._scale)
         grad_a, grad_b = layer._grads
-        # A product with a 0/1 matrix adds the lines of each slot in a fixed order; index_add_ does not.
-        owns = torch.nn.functional.one_hot(slots, len(layer._a)).T.to(a.dtype)
-        here = owns.any(dim=1)
-        owns = owns[here]
         of_b = torch.bmm(out.mT, low).mul_(layer._scale)
         of_a = torch.bmm(grad_low.mT, seen if keep is None else seen * keep)
-        grad_b[here] += (owns @ of_b.flatten(1)).view(-1, *of_b.shape[1:])
-        grad_a[here] += (owns @ of_a.flatten(1)).view(-1, *of_a.shape[1:])
+        grad_b[lines.own] += _by_slot(of_b, lines.counts)
+        grad_a[lines.own] += _by_slot(of_a, lines.counts)
         if not ctx.needs_input_grad[1]:
             return grad_y, None, None, None
         back = torch.bmm(grad_low, a)
         grad_x = torch.zeros_like(x.reshape(ctx.count, -1, x.shape[-1]))
-        grad_x[lines] = (back if keep is None else back * keep).to(x.dtype)
+        grad_x[lines.numbers] = (back if keep is None else back * keep).to(x.dtype)
         return grad_y, grad_x.view_as(x), None, None
+
+
+def _keep(layer: StackedLora, groups: Sequence[Group], seen: torch.Tensor) -> torch.Tensor | None:
+    """`StackedLora.keep` of all lines; made again for the gradients, since it is as large as x."""
+    kept = [layer.keep(g, seen.dtype, seen.device) for g in groups]
+    found = [k for k in kept if k is not None]
+    return torch.cat(found).view_as(seen) if found else None
+
+
+def _by_slot(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """(S, ...) sums of (L, ...), of the first counts[0], the next counts[1] and so on.
+
+    One after another, whatever the device: index_add_ has no order there. A product with a 0/1 matrix has,
+    but carries a NaN of one slot (0 * NaN) to all. In float32 at least, which this sum does not do itself;
+    "unsafe" is not to look at the counts, which would wait for the device.
+    """
+    wide = values if values.dtype.itemsize >= 4 else values.float()
+    return torch.segment_reduce(wide, "sum", lengths=counts, axis=0, unsafe=True)
 
 
 def _dropped(layer: StackedLora, group: Group, seen: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 `StackedPanel` asks everybody of one base: in batches that repeat the probes for each specialist (GPUs), or
 with each adapter added to the matrices of the base in turn, so that it costs what the base costs (CPUs).
+A GPU holds the adapters of as many as fit a share of its memory, and the others come after them.
 `SequentialPanel` asks one after another: for adapters that are more than two matrices a layer (DoRA), and
 as what the other is compared with.
 """
@@ -23,6 +24,12 @@ from mishran.specialists.lora import Layout
 from mishran.specialists.shared import SharedLayers
 from mishran.train.batch import TOKENS, Batch
 from mishran.train.head import Head
+from mishran.train.memory import free_bytes
+
+TOKENS_GPU = 1 << 14  # tokens of a pass of many specialists on a GPU (assumption)
+SHARE = 0.5  # of a GPU's free memory, for the adapters that lie there (assumption)
+SHARE_PASS = 0.2  # the same for a pass (assumption)
+ARRAYS = 8  # of a token in a pass, in single precision, wide as the widest layer (assumption)
 
 
 class Panel(Protocol):
@@ -64,29 +71,33 @@ class StackedPanel:
         self,
         model: Any,
         adapters: Mapping[str, Mapping[str, tuple[torch.Tensor, torch.Tensor]]],
-        tokens: int = TOKENS,
+        tokens: int | None = None,
         merge: bool | None = None,
+        most: int | None = None,
     ) -> None:
         """adapters: of each specialist, see `read_adapter`; ranks and layers may differ.
 
-        tokens: that go through the model at a time. merge: see the module; by default on CPUs.
+        tokens: that go through the model at a time. merge: see the module; by default on CPUs. most:
+        specialists whose adapters lie on the device at a time. Where they are not given, see `room_for`.
         """
         self.names = tuple(adapters)
-        self._tokens = tokens
         names = list(dict.fromkeys(name for found in adapters.values() for name in found))
         rank = max(len(a) for found in adapters.values() for a, _ in found.values())
-        layout = Layout.of(linear_widths(model, names), rank, 1.0)
+        self._layout = layout = Layout.of(linear_widths(model, names), rank, 1.0)
         kind = torch.float32 if model.dtype.itemsize < 4 else model.dtype
-        weights = torch.zeros(len(adapters), layout.size, dtype=kind, device=model.device)
-        for slot, found in enumerate(adapters.values()):
-            for site in layout.sites:
-                if site.name in found:
-                    a, b = layout.matrices(weights[slot : slot + 1], site)
-                    low, high = found[site.name]
-                    a[0, : len(low)] = low
-                    b[0, :, : len(low)] = high
+        fitting, at_once = room_for(model.device, layout, kind.itemsize, len(adapters))
+        self._tokens = at_once if tokens is None else tokens
+        most = fitting if most is None else most
+        self._groups = [range(len(adapters))[k : k + most] for k in range(0, len(adapters), most)]
+        self._weights = torch.zeros(
+            min(most, len(adapters)), layout.size, dtype=kind, device=model.device
+        )
+        self._adapters = list(adapters.values())
+        self._put(self._groups[0])
+        if len(self._groups) == 1:
+            self._adapters.clear()  # a second copy that nobody would read
         self._shared = SharedLayers(model, names)
-        self._bank = Bank(model, layout, weights, train=False)
+        self._bank = Bank(model, layout, self._weights, train=False)
         wanted = model.device.type == "cpu" if merge is None else merge
         self.merges = wanted and self._bank.can_merge
         self._head = Head.of(self._bank)
@@ -97,12 +108,30 @@ class StackedPanel:
         for number, (batch, span) in enumerate(zip(batches, spans, strict=True)):
             with self._shared.recorded(number):
                 out[0, span] = self._head.states(self._bank, batch.repeated([None]))
-        (self._in_turn if self.merges else self._at_once)(batches, spans, out[1:])
+        # Those who are there come first: the next batches then begin with the group that these end with.
+        for group in sorted(self._groups, key=lambda group: group != self._there):
+            if group != self._there:
+                self._put(group)
+            answers = out[1 + group.start : 1 + group.stop]
+            (self._in_turn if self.merges else self._at_once)(batches, spans, answers)
         self._shared.forget()
         return out
 
+    def _put(self, group: range) -> None:
+        """The adapters of some specialists to where the model is, over those that were there."""
+        self._weights.zero_()
+        for row, number in zip(self._weights, group, strict=False):
+            found = self._adapters[number]
+            for site in self._layout.sites:
+                if site.name in found:
+                    a, b = self._layout.matrices(row[None], site)
+                    low, high = found[site.name]
+                    a[0, : len(low)] = low
+                    b[0, :, : len(low)] = high
+        self._there = group
+
     def _in_turn(self, batches: Sequence[Batch], spans: Sequence[slice], out: torch.Tensor) -> None:
-        for slot in range(len(self.names)):
+        for slot in range(len(out)):
             self._bank.merge(slot)
             for number, (batch, span) in enumerate(zip(batches, spans, strict=True)):
                 with self._shared.replayed(number, 1):
@@ -112,8 +141,8 @@ class StackedPanel:
     def _at_once(self, batches: Sequence[Batch], spans: Sequence[slice], out: torch.Tensor) -> None:
         for number, (batch, span) in enumerate(zip(batches, spans, strict=True)):
             size = max(1, self._tokens // batch.input_ids.numel())
-            for start in range(0, len(self.names), size):
-                slots = range(start, min(start + size, len(self.names)))
+            for start in range(0, len(out), size):
+                slots = range(start, min(start + size, len(out)))
                 with self._shared.replayed(number, len(slots)):
                     found = self._head.states(self._bank, batch.repeated(slots))
                 out[start : slots.stop, span] = found.unflatten(0, (len(slots), -1))
@@ -191,8 +220,29 @@ class SequentialPanel:
         self._wrapped.unload()
 
 
-def panel(model: Any, folders: Mapping[str, Path], tokens: int = TOKENS) -> Panel:
-    """Everybody at once where all adapters are plain LoRA below the output head, else one after another."""
+def room_for(device: torch.device, layout: Layout, itemsize: int, everyone: int) -> tuple[int, int]:
+    """Specialists whose adapters lie on a device at a time, and tokens of a pass.
+
+    A CPU has all adapters in its memory either way, and more tokens make it no faster.
+
+    Args:
+        layout, itemsize: of each specialist's adapter. everyone: how many there are.
+    """
+    if device.type == "cpu":
+        return everyone, TOKENS
+    free = free_bytes(device)
+    widest = max(max(site.wide_in, site.wide_out) for site in layout.sites)
+    fitting = int(SHARE * free) // (layout.size * itemsize)
+    tokens = int(SHARE_PASS * free) // (ARRAYS * 4 * widest)
+    return max(1, min(everyone, fitting)), max(TOKENS, min(TOKENS_GPU, tokens))
+
+
+def panel(model: Any, folders: Mapping[str, Path], tokens: int | None = None) -> Panel:
+    """Everybody at once where all adapters are plain LoRA below the output head, else one after another.
+
+    Args:
+        tokens: that go through the model at a time, where it is not left to `room_for`.
+    """
     adapters = {
         name: read_adapter(model, folder, f"task {name!r}") for name, folder in folders.items()
     }

@@ -1,8 +1,10 @@
 """Layers below the lowest adapter answer the same for everybody: computed once, for base and specialists.
 
 A layer's output is recorded while the base reads a batch, and given out again, repeated for as many
-specialists as read the same batch, instead of being computed. That is exact, whatever the model. Only what
-the last of these layers says is read by anybody, so of the others that of one batch stands for all.
+specialists as read the same batch, instead of being computed. That is exact where a layer is read by the
+next one alone, as in all families that are tested: only the last of these layers is then read by anybody.
+For the others NaN stands in, so that a model in which somebody further up reads them is refused, as one
+whose predictions are not finite, and never answers with a layer that saw something else.
 """
 
 from __future__ import annotations
@@ -48,13 +50,13 @@ class SharedLayers:
 
     @contextmanager
     def recorded(self, batch: int) -> Iterator[None]:
-        """Within it, a forward pass is remembered as that of a batch; batch 0 comes first."""
+        """Within it, a forward pass is remembered as that of a batch."""
 
         def recorder(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
             def record(*args: Any, **kwargs: Any) -> Any:
                 found = forward(*args, **kwargs)
-                if batch == 0 or self._is_last(number):
-                    self._outputs[batch, number] = found
+                read = number == len(self._layers) - 1
+                self._outputs[batch, number] = found if read else _unread(found)
                 return found
 
             return record
@@ -67,14 +69,10 @@ class SharedLayers:
         """Within it, what was remembered of a batch is given out, its lines `times` times."""
 
         def player(number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
-            key = (batch if self._is_last(number) else 0, number)
-            return lambda *args, **kwargs: _repeated(self._outputs[key], times)
+            return lambda *args, **kwargs: _repeated(self._outputs[batch, number], times)
 
         with self._replaced(player):
             yield
-
-    def _is_last(self, number: int) -> bool:
-        return number == len(self._layers) - 1
 
     def forget(self) -> None:
         self._outputs.clear()
@@ -97,3 +95,10 @@ def _repeated(output: Any, times: int) -> Any:
     if isinstance(output, tuple):
         return (_repeated(output[0], times), *output[1:])
     return output if times == 1 else output.repeat(times, *[1] * (output.ndim - 1))
+
+
+def _unread(output: Any) -> Any:
+    """A layer's output with NaN for its states, which take no memory."""
+    if isinstance(output, tuple):
+        return (_unread(output[0]), *output[1:])
+    return output.new_full((), torch.nan).expand(output.shape)

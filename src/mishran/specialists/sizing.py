@@ -32,7 +32,7 @@ from mishran.specialists.validate import nats_per_row, shuffled_prompts
 from mishran.train.answers import logits_bytes, num_answers
 from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
 from mishran.train.loop import train
-from mishran.train.memory import free_bytes, live_bytes
+from mishran.train.memory import free_bytes, live_bytes, ran_out
 from mishran.train.models import Loaded
 from mishran.train.order import training_batches
 
@@ -92,7 +92,7 @@ def size_waves(
         TrainingError: one specialist and one row do not fit.
     """
     free = free_bytes(loaded.device)
-    usable = int(_share(loaded.device) * free)
+    usable = int(share(loaded.device) * free)
     everything = [row for own in rows for row in own]
     trial = sorted(everything, key=lambda row: -len(row.input_ids))
     longest = len(trial[0].input_ids)
@@ -255,7 +255,8 @@ def _take(rows: Sequence[Row], tokens: int) -> list[Row]:
             count += len(row.input_ids)
 
 
-def _share(device: torch.device) -> float:
+def share(device: torch.device) -> float:
+    """Of a device's free memory, what is planned with."""
     return SHARE_GPU if device.type == "cuda" else SHARE
 
 
@@ -265,7 +266,7 @@ def _one_line(longest: int, free: int, device: torch.device) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
+        if not ran_out(error):
             raise
         raise _too_little(longest, "more than there is", free, device) from error
 
@@ -273,7 +274,7 @@ def _one_line(longest: int, free: int, device: torch.device) -> Iterator[None]:
 def _too_little(longest: int, needed: str, free: int, device: torch.device) -> TrainingError:
     return TrainingError(
         expected=f"memory for one specialist and a row of {longest} tokens, {needed}",
-        found=f"{_mib(free)} free, of which {_share(device):.0%} are planned with",
+        found=f"{_mib(free)} free, of which {share(device):.0%} are planned with",
         where="specialists",
         fix="lower max_tokens or specialists.rank, use a smaller model, or set "
         "specialists.checkpointing: true",

@@ -134,6 +134,9 @@ class _HeadNats(torch.autograd.Function):
     logits are kept: a chunk of them stays in cache. torch's own linear_cross_entropy does the same for a
     mean, but was eight times slower than separate steps where each answer has its own factor (measured,
     docs/log.md).
+
+    The factor of a mean over many answers, times p, is less than float16 holds. Where states are in a
+    shorter type than values it comes last.
     """
 
     @staticmethod
@@ -147,6 +150,8 @@ class _HeadNats(torch.autograd.Function):
     ) -> torch.Tensor:
         nats = torch.empty_like(scale)
         back = torch.empty_like(states)
+        one = torch.ones_like(scale)
+        first, last = (scale, one) if states.dtype == scale.dtype else (one, scale)
         size = max(1, CHUNK // len(weight))
         for start in range(0, len(states), size):
             part = slice(start, start + size)
@@ -157,16 +162,16 @@ class _HeadNats(torch.autograd.Function):
             logits.sub_(top).exp_()
             total = logits.sum(dim=1, keepdim=True)
             nats[part] = ((total.log() - true) * scale[part, None])[:, 0]
-            logits.mul_(scale[part, None] / total)
-            logits.scatter_add_(1, wanted, -scale[part, None])
+            logits.mul_(first[part, None] / total)
+            logits.scatter_add_(1, wanted, -first[part, None])
             back[part] = logits.to(states.dtype) @ weight
-        ctx.save_for_backward(back)
+        ctx.save_for_backward(back, last)
         return nats
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (back,) = ctx.saved_tensors
-        return back * gradients[0][:, None].to(back.dtype), None, None, None, None
+        back, last = ctx.saved_tensors
+        return (back * (gradients[0] * last)[:, None]).to(back.dtype), None, None, None, None
 
 
 def num_answers(row: Row) -> int:

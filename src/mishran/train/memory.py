@@ -32,6 +32,11 @@ def free_bytes(device: torch.device) -> int:
     return min(known) if known else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether memory ran out; for that of a CPU torch has no class of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def live_bytes(device: torch.device, work: Callable[[], object]) -> int:
     """Bytes of tensors at the peak of some work, beside those that were there before."""
     if device.type == "cuda":

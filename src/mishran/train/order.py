@@ -21,7 +21,8 @@ def training_batches(
 ) -> list[list[int]]:
     """Row indices per batch for a budget in tokens or epochs.
 
-    Rows come without replacement inside an epoch, in a fresh order each epoch. The last row is the one
+    At least one row, however few an epoch's part would be: a specialist that saw nothing is none. Rows
+    come without replacement inside an epoch, in a fresh order each epoch. The last row is the one
     that reaches the budget. Inside a window of `window` batches rows are grouped by length (less
     padding) and the batches of the window are shuffled.
 
@@ -32,7 +33,7 @@ def training_batches(
     rng = np.random.default_rng(seed)
     rows: list[int] = []
     seen = 0
-    wanted = round(epochs * len(lengths)) if epochs is not None else None
+    wanted = max(1, round(epochs * len(lengths))) if epochs is not None else None
     while (wanted is not None and len(rows) < wanted) or (tokens is not None and seen < tokens):
         for i in rng.permutation(len(lengths)):
             rows.append(int(i))
