@@ -129,6 +129,22 @@ def test_the_result_does_not_depend_on_the_tiles(monkeypatch: pytest.MonkeyPatch
         torch.testing.assert_close(found, whole, atol=3e-7, rtol=0)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_many_answer_tokens_at_once_as_a_gpu_takes_them(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles and sums of a GPU, here; whole vocabularies are summed in float32 there."""
+    logits = 3 * normal(n, 6, 33001)
+    weights, _, mass = exponentials(logits.clone())
+    on_a_gpu = divergence._dots("cuda")
+    monkeypatch.setattr(divergence, "_dots", lambda device: on_a_gpu)
+    monkeypatch.setattr(divergence, "ENTRIES", divergence.ENTRIES_GPU)
+    got = divergence._from_torch(weights, 1.0 / mass)
+    want = pairwise_jsd(torch.log_softmax(logits.double(), dim=-1).numpy())
+    assert got.shape == want.shape
+    assert np.abs(got.numpy() - want).max(initial=0.0) < 1e-6
+
+
 def test_no_answer_tokens_give_an_empty_table() -> None:
     assert of_logits(torch.zeros(4, 0, 10)).shape == (0, 6)
 

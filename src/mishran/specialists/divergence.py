@@ -10,8 +10,9 @@ whatever the distributions are. (Entropies, r = 1, are of the size of ln V: thei
 be 1e-6 where a distribution over 152,000 tokens is flat.)
 
 On a CPU with numba installed one fused loop does it (`divergence_kernel`); without, or on a GPU,
-operations of torch on tiles that stay in cache. Answer tokens are shared out among threads.
-Memory: one answer token of all specialists, twice, and the tiles, per thread.
+operations of torch on tiles: a few entries that stay in cache, or many answer tokens at once on a GPU.
+On a CPU answer tokens are shared out among threads. Memory: one answer token of all specialists, twice,
+and the tiles, per thread.
 
 Source: r = 1 is Lin, "Divergence measures based on the Shannon entropy", 1991, eq. 4.1; that r drops
 out and |F| <= ln n (Jensen, sum r <= n) is derived. Speed and what was rejected: docs/log.md.
@@ -73,14 +74,17 @@ def pairwise_jsd_fast(
     def work(tokens: range) -> None:
         with torch.inference_mode():
             for a in tokens:
-                block = weights[:, a].float()
                 if kernel is None:
-                    out[a] = _from_torch(block, scale[:, a])
+                    out[a : a + 1] = _from_torch(weights[:, a : a + 1], scale[:, a : a + 1])
                 else:
+                    block = weights[:, a].float()
                     kernel(block.numpy(), scale[:, a].contiguous().numpy(), out[a].numpy())
 
     if device != "cpu":
-        work(range(num_tokens))
+        at_once = max(1, ENTRIES_GPU // max(1, n * weights.shape[2]))
+        for start in range(0, num_tokens, at_once):
+            some = slice(start, start + at_once)
+            out[some] = _from_torch(weights[:, some], scale[:, some])
         return out
     with _one_thread_each() as available:
         count = max(1, min(threads or available, num_tokens))
@@ -125,37 +129,46 @@ def _one_thread_each() -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def _from_torch(block: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """(k,) of (n, V) weights and (n,) what makes them probabilities.
+def _from_torch(weights: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """(a, k) of (n, a, V) weights and (n, a) what makes them probabilities.
 
     Pairs are taken by distance, (i, i + d mod n) for all i at once: the n ratios p / r lie one after
     the other, followed by the first n / 2 again, and a distance is one sum of two flat slices.
     """
-    n, vocab = block.shape
-    entries = ENTRIES if block.device.type == "cpu" else ENTRIES_GPU
-    tile = min(vocab, max(1, entries // n // 64) * 64)  # rows begin where a cache line does
+    weights = weights.float()
+    n, num_tokens, vocab = weights.shape
+    entries = ENTRIES if weights.device.type == "cpu" else ENTRIES_GPU
+    tile = min(
+        vocab, max(1, entries // (n * num_tokens) // 64) * 64
+    )  # a cache line begins each row
     rows = n + n // 2
-    space = [block.new_empty(size * tile) for size in (rows, rows, n)]
-    dot, view = _dots(block.device.type)
-    own, mixed = (view(block.new_zeros(size, dtype=torch.float64)) for size in (n, (n // 2, n)))
-    scale = scale.float()[:, None]
+    space = [weights.new_empty(size * num_tokens * tile) for size in (rows, rows, n)]
+    dot, view = _dots(weights.device.type)
+    own, mixed = (
+        view(weights.new_zeros((*size, num_tokens), dtype=torch.float64))
+        for size in ((n,), (n // 2, n))
+    )
+    scale = scale.float()[..., None]
     for v in range(0, vocab, tile):
         width = min(tile, vocab - v)
-        p, x, logs = (one[: len(one) // tile * width].view(-1, width) for one in space)
-        torch.mul(block[:, v : v + width], scale, out=p[:n]).clamp_min_(float(TINY))
+        one = num_tokens * width  # of a specialist
+        p, x, logs = (
+            room[: len(room) // tile * width].view(-1, num_tokens, width) for room in space
+        )
+        torch.mul(weights[..., v : v + width], scale, out=p[:n]).clamp_min_(float(TINY))
         p[n:] = p[: n // 2]
         torch.div(p, p[:n].amax(dim=0), out=x)
         torch.log(x[:n], out=logs)
-        weights, found = view(p), view(logs)
-        own += dot(weights[:n], found)
+        probabilities, found = view(p), view(logs)
+        own += dot(probabilities[:n], found)
         flat, flat_logs = x.mul_(0.5).view(-1), logs.view(-1)
         for d in range(1, n // 2 + 1):
             count = n // 2 if 2 * d == n else n
-            some = flat_logs[: count * width]
-            torch.add(flat[: count * width], flat[d * width : (d + count) * width], out=some)
+            some = flat_logs[: count * one]
+            torch.add(flat[: count * one], flat[d * one : (d + count) * one], out=some)
             torch.log(some, out=some)
-            mixed[d - 1, :count] += dot(weights[:count], found[:count])
-            mixed[d - 1, :count] += dot(weights[d : d + count], found[:count])
+            mixed[d - 1, :count] += dot(probabilities[:count], found[:count])
+            mixed[d - 1, :count] += dot(probabilities[d : d + count], found[:count])
     return _combine(torch.as_tensor(own), torch.as_tensor(mixed), n)
 
 
@@ -170,10 +183,10 @@ def _dots(device: str) -> tuple[Callable[[Any, Any], Any], Callable[[torch.Tenso
 
 
 def _combine(own: torch.Tensor, mixed: torch.Tensor, n: int) -> torch.Tensor:
-    """own: (n,) F(p); mixed: (n // 2, n) 2 F(m) by distance; nats to bits."""
+    """own: (n, a) F(p); mixed: (n // 2, n, a) 2 F(m) by distance; nats to bits, (a, k)."""
     first, second, place = _order(n)
-    jsd = own[first] + own[second] - mixed.reshape(-1)[place]
-    return jsd / (2.0 * math.log(2.0))
+    jsd = own[first] + own[second] - mixed.flatten(0, 1)[place]
+    return jsd.T / (2.0 * math.log(2.0))
 
 
 @cache
