@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -223,12 +224,14 @@ def page(rows: list[dict]) -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     cpu = next((x.split(":")[1].strip() for x in lines if "model name" in x), platform.machine())
     packages = ["torch", *(["numba"] if fused_kernel() is not None else [])]
+    threads = sorted(set(re.findall(r"(\d+) threads", "\n".join(r["name"] for r in rows))))
     worst = max(r["ours"] for r in rows if r["name"].startswith("error"))
     direct = max(r["peer"] for r in rows if r["name"].startswith("error"))
     text = [
         "# Pairwise divergences",
         "",
-        "Made by `python benchmarks/jsd.py --page docs/results/jsd.md`, where it says what is measured.",
+        f"Made by `python benchmarks/jsd.py --threads {' '.join(threads)} --page docs/results/jsd.md`,",
+        "where it says what is measured.",
         "",
         f"Machine: {cpu}. " + ", ".join(f"{p} {version(p)}" for p in packages) + ".",
         "",

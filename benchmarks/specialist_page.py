@@ -162,9 +162,13 @@ def page(found: Sequence[Result]) -> str:
     for (size, n), cell in grouped(found).items():
         for contender, results in cell.items():
             text.append(line(size, n, contender, results, cell.get("ours")))
+    cells = grouped(found)
+    counts = {n for _, n in cells}
+    missing = [f"{s}, N = {n}" for s in sizes(found) for n in sorted(counts) if (s, n) not in cells]
     text += [
         "",
-        "ratio: seconds of all, beside the bank. tokens/s: training tokens, without padding.",
+        "ratio: seconds of all, beside the bank. tokens/s: training tokens, without padding."
+        + (f" Not measured: {'; '.join(missing)}." if missing else ""),
         "",
         "| what | ours | beside | ratio | bar |",
         "|---|---:|---|---:|---|",
@@ -183,11 +187,15 @@ def real(result: Result) -> bool:
     return result["data"] == "real"
 
 
+def sizes(found: Sequence[Result]) -> list[str]:
+    return list(dict.fromkeys(r["size"] for r in found))
+
+
 def command(found: Sequence[Result]) -> str:
     """What makes such a page again."""
     given = {
         "--tasks": sorted({r["n"] for r in found}),
-        "--sizes": list(dict.fromkeys(r["size"] for r in found)),
+        "--sizes": sizes(found),
         "--contenders": list(dict.fromkeys(r["contender"] for r in found)),
     }
     settings = " ".join(f"{key} {','.join(map(str, values))}" for key, values in given.items())
