@@ -202,6 +202,7 @@ def hub_commit(cache: Path, model: Path, commit: str) -> None:
     (folder / "refs" / "main").write_text(commit)
 
 
+@pytest.mark.full  # three processes: forty seconds
 def test_a_hub_model_whose_branch_moved(tmp_path, tiny_model, monkeypatch):
     """Old specialists are not mixed with new weights; nothing here opens a connection."""
     from safetensors.torch import load_file, save_file
