@@ -156,20 +156,30 @@ def reset_peak() -> None:
 
 
 def peak_bytes() -> int:
-    """Most memory since `reset_peak`: allocated on the GPU if one is used, else resident."""
+    """Most memory since `reset_peak`: allocated on the GPU if one is used, else resident.
+
+    Pages of files (libraries) are left out where the system tells: it takes them and brings them back.
+    """
     if torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - _pages()[1]
 
 
 def used_bytes() -> int:
     """Memory in use now, as `peak_bytes` counts it."""
     if torch.cuda.is_initialized():
         return torch.cuda.memory_allocated()
-    if CLEAR.exists():
-        return int((CLEAR.parent / "statm").read_text().split()[1]) * resource.getpagesize()
-    return peak_bytes()
+    resident, files = _pages()
+    return resident - files if resident else peak_bytes()
+
+
+def _pages() -> tuple[int, int]:
+    """Bytes that are resident, and those of files among them; 0 where the system does not tell."""
+    if not CLEAR.exists():
+        return 0, 0
+    resident, files = (CLEAR.parent / "statm").read_text().split()[1:3]
+    return int(resident) * resource.getpagesize(), int(files) * resource.getpagesize()
 
 
 def give_back() -> None:
