@@ -190,14 +190,14 @@ def give_back() -> None:
         libc.malloc_trim(0)
 
 
-def machine() -> str:
+def machine() -> tuple[str, str]:
     """Processor and versions: a measurement is theirs."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     cpu = next((x.split(":")[1].strip() for x in lines if "model name" in x), platform.machine())
     packages = ["mishran", "torch", "transformers", "peft", "accelerate"]
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"{cpu}. Python {platform.python_version()}, {versions}"
+    return cpu, f"Python {platform.python_version()}, {versions}"
 
 
 def evenly(items: Sequence[Any], count: int) -> list[Any]:

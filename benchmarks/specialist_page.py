@@ -123,7 +123,10 @@ def page(found: Sequence[Result]) -> str:
     if not found:
         return ""
     first = found[0]
-    cpu, versions = machine().split(". ", 1)
+    cpu, versions = machine()
+    cells = grouped(found)
+    counts = sorted({n for _, n in cells})
+    missing = [f"{s}, N = {n}" for s in sizes(found) for n in counts if (s, n) not in cells]
     weights = sorted({f"{r['size']}: {r['weights']}" for r in found})
     words = {
         "real": "the tasks of examples/instructions/mix.yaml",
@@ -159,12 +162,9 @@ def page(found: Sequence[Result]) -> str:
         "MB train | MB score | measured | repeats |",
         "|---|---:|---|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|",
     ]
-    for (size, n), cell in grouped(found).items():
+    for (size, n), cell in cells.items():
         for contender, results in cell.items():
             text.append(line(size, n, contender, results, cell.get("ours")))
-    cells = grouped(found)
-    counts = {n for _, n in cells}
-    missing = [f"{s}, N = {n}" for s in sizes(found) for n in sorted(counts) if (s, n) not in cells]
     text += [
         "",
         "ratio: seconds of all, beside the bank. tokens/s: training tokens, without padding."
