@@ -10,11 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from pydantic import BaseModel
-from tiny_tokenizers import byte_level
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_project import save_model
 
 from mishran import config as schema
 from mishran.cli.main import main
@@ -125,20 +123,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         rows = [{asked: f"{task} {i}", answered: f"answer {i % 7}"} for i in range(120)]
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / "data" / f"{task}.jsonl").write_text(lines)
-    tokenizer = byte_level()
-    shape = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        LlamaForCausalLM(shape).save_pretrained(tmp_path / "models/base")
-    tokenizer.save_pretrained(tmp_path / "models/base")
+    save_model(tmp_path / "models/base", context=128)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import tiny_model
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_models import tiny_llama, tiny_model
 
 from mishran.config import SpecialistConfig
 from mishran.errors import ModelError, TrainingError
@@ -383,11 +382,7 @@ def test_a_model_that_does_not_fit_is_refused(device: str, monkeypatch) -> None:
 @pytest.mark.parametrize("patience", [None, 1])
 def test_a_training_holds_what_is_counted(dtype: torch.dtype, patience: int | None) -> None:
     """Steps of a row or two in a model of some size, so that activations are little."""
-    config = LlamaConfig(vocab_size=97, hidden_size=256, intermediate_size=512, num_hidden_layers=4)
-    config.num_attention_heads = config.num_key_value_heads = 4
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = LlamaForCausalLM(config).eval().requires_grad_(False).to(dtype)
+    model = tiny_llama(hidden_size=256, intermediate_size=512, num_hidden_layers=4).to(dtype)
     base = Loaded(model, None, torch.device("cpu"), dtype, 0, ())
     more = {"tokens": 60, "batch_size": 1, "curve_points": 4, "patience": patience}
     taken = live_bytes(base.device, lambda: fit(base, task("second", 10, 2), at_most=16, **more))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_models import VOCAB, tiny_model
-from tiny_tokenizers import byte_level
-from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
+from tiny_project import save_model
+from transformers import MambaConfig, MambaForCausalLM
 
 from mishran.config import SpecialistConfig
 from mishran.errors import ModelError
@@ -182,20 +182,7 @@ def test_by_line_on_a_bfloat16_base_is_close_to_by_slice() -> None:
     importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed"
 )
 def test_by_line_on_a_base_in_4_bits_is_close_to_by_slice(tmp_path: Path) -> None:
-    tokenizer = byte_level()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=64,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
+    save_model(tmp_path / "model", hidden=64)
     packed = load_model("model", tmp_path, device="cpu", dtype="bfloat16", quantize="4bit")
     assert packed.model.model.layers[0].mlp.up_proj.weight.dtype == torch.uint8
     check_by_line(packed.model)

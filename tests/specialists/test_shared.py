@@ -6,8 +6,7 @@ from contextlib import closing
 
 import pytest
 import torch
-from tiny_models import FAMILIES, VOCAB, tiny_model
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_models import FAMILIES, VOCAB, tiny_llama, tiny_model
 
 from mishran.config import SpecialistConfig
 from mishran.errors import ModelError
@@ -70,13 +69,7 @@ def test_the_lower_half_runs_once_and_answers_are_those_of_peft(family, merge, t
 @pytest.mark.parametrize("merge", [True, False])
 def test_a_model_that_reads_further_down_is_refused(reads, merge, tmp_path) -> None:
     """Its last layer gets what the first one said too, which was not kept for the second batch."""
-    config = LlamaConfig(
-        vocab_size=VOCAB, hidden_size=32, intermediate_size=64, num_hidden_layers=4
-    )
-    config.num_attention_heads = config.num_key_value_heads = 4
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = LlamaForCausalLM(config).eval().requires_grad_(False)
+    model = tiny_llama(num_hidden_layers=4)
     places = folders(model, tmp_path)
     layers, said = list(decoder_layers(model).values()), []
     layers[0].register_forward_hook(lambda module, args, out: said.append(out))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_models import tiny_llama
 
 from mishran.config import SpecialistConfig
 from mishran.errors import TrainingError
@@ -48,17 +48,9 @@ TASKS = [trainee(seed) for seed in range(8)]
 
 @pytest.fixture(scope="module")
 def base() -> Loaded:
-    config = LlamaConfig(
-        vocab_size=VOCAB,
-        hidden_size=64,
-        intermediate_size=176,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=64,
+    model = tiny_llama(
+        vocab_size=VOCAB, hidden_size=64, intermediate_size=176, num_key_value_heads=4
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = LlamaForCausalLM(config).eval().requires_grad_(False)
     return Loaded(model, None, CPU, torch.float32, 0, ())
 
 

@@ -272,8 +272,8 @@ OTHERS: list[tuple[dict[str, Any], dict[str, Any]]] = [  # settings, and paramet
         {"unary": "target", "targets": ["sums"]},
     ),
     (
-        {"effective_tasks": 3.545, "budget": {"rows": 120}, "max_epochs": 1.15, "replicas": 0},
-        {"effective_tasks_wanted": 3.545, "side": "diverse", "max_epochs": 1.15},
+        {"effective_tasks": 3.8, "budget": {"rows": 120}, "max_epochs": 1.15, "replicas": 0},
+        {"effective_tasks_wanted": 3.8, "side": "diverse", "max_epochs": 1.15},
     ),
     (
         {"effective_tasks": 3.5, "side": "central", "caps": {"sums": 0.3}, "replicas": 0},

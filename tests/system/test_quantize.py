@@ -78,8 +78,10 @@ def test_the_bank_on_it_is_what_peft_gives(packed: Loaded, checkpointing: bool) 
     ):
         assert not isinstance(found, MishranError)
         want = peft(packed, task, recipe)
-        assert (want - begin.initial).abs().max() > 0.01
-        assert (found.vector - want).abs().max() <= 1e-4
+        learned = want - begin.initial
+        assert learned.abs().max() > 0.01
+        # by norm: a single number whose gradient is rounding may differ by 2 % of a step of AdamW
+        assert (found.vector - want).norm() <= 1e-3 * learned.norm()
 
 
 def peft(base: Loaded, task: Trainee, recipe: SpecialistConfig) -> torch.Tensor:

@@ -43,24 +43,17 @@ GROUPS = {
 
 def save_model(folder: Path, hidden: int = 32, context: int = 64, **tokens: Any) -> Path:
     """A Llama with random weights and a byte-level BPE, as `save_pretrained` writes them."""
-    import torch
+    from tiny_models import tiny_llama
     from tiny_tokenizers import byte_level
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = byte_level(**tokens)
-    config = LlamaConfig(
+    model = tiny_llama(
         vocab_size=len(tokenizer),
         hidden_size=hidden,
-        intermediate_size=64,
-        num_hidden_layers=2,
         num_attention_heads=2,
-        num_key_value_heads=2,
         max_position_embeddings=context,
         tie_word_embeddings=True,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = LlamaForCausalLM(config)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -57,6 +57,13 @@ FAMILIES = {
 }
 
 
+def tiny_llama(**shape: int) -> LlamaForCausalLM:
+    """In float32 and evaluation mode, with the weights that transformers begins with."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return LlamaForCausalLM(LlamaConfig(**_ROPE | shape)).eval().requires_grad_(False)
+
+
 def tiny_model(family: str) -> torch.nn.Module:
     """In float64 and evaluation mode; weights large enough that predictions differ a lot."""
     with torch.random.fork_rng():
