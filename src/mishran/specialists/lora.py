@@ -196,14 +196,20 @@ class StackedLora(torch.nn.Module):
             if isinstance(self.base, torch.nn.Linear):
                 return torch.nn.functional.linear(x, self._merged, self.base.bias)
             return x @ self._merged + self.base.bias  # a Conv1D of GPT-2
-        y = self.base(x, *args, **kwargs)
         if not self._route.groups:
-            return y
+            return self.base(x, *args, **kwargs)
         self._route.check(x, self._name)
         how = _ByLine if self._route.by_line else _BySlice
+        y = None if how is _BySlice and self.plain(x) else self.base(x, *args, **kwargs)
         if not torch.is_grad_enabled() or self._grads is None:
             return how.forward(None, y, x, self._anchor, self)
         return how.apply(y, x, self._anchor, self)
+
+    def plain(self, x: torch.Tensor) -> bool:
+        """Whether the frozen layer is a product in the adapters' type, which gradients may be added to."""
+        return type(self.base) is torch.nn.Linear and (
+            self.base.weight.dtype == self._a.dtype == x.dtype
+        )
 
     def keep(self, group: Group, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
         """What dropout multiplies x by in the lines of a group, None when nothing is dropped.
@@ -224,11 +230,16 @@ class StackedLora(torch.nn.Module):
 
 
 class _BySlice(torch.autograd.Function):
+    """y: of the frozen layer, or None, to make it here and its gradient too: both terms in one memory."""
+
     @staticmethod
     def forward(
-        ctx: Any, y: torch.Tensor, x: torch.Tensor, anchor: torch.Tensor, layer: StackedLora
+        ctx: Any, y: torch.Tensor | None, x: torch.Tensor, anchor: torch.Tensor, layer: StackedLora
     ) -> torch.Tensor:
         groups, lines = layer._route.groups, layer._route.lines
+        made = y is None
+        if y is None:
+            y = torch.nn.functional.linear(x, layer.base.weight, layer.base.bias)
         flat_x, flat_y = x.reshape(-1, x.shape[-1]), y.view(-1, y.shape[-1])
         wide = len(flat_x) // lines
         inner: list[torch.Tensor] = []
@@ -240,8 +251,9 @@ class _BySlice(torch.autograd.Function):
             _add_product(flat_y[part], low, b.T, layer._scale)
             inner.append(low)
         if ctx is not None:
-            ctx.mark_dirty(y)
-            ctx.layer, ctx.groups, ctx.wide = layer, groups, wide
+            if not made:
+                ctx.mark_dirty(y)
+            ctx.layer, ctx.groups, ctx.wide, ctx.made = layer, groups, wide, made
             ctx.save_for_backward(x, *inner)
         return y
 
@@ -253,8 +265,7 @@ class _BySlice(torch.autograd.Function):
         flat_x, flat_y = x.reshape(-1, x.shape[-1]), grad_y.reshape(-1, grad_y.shape[-1])
         grad_x = None
         if ctx.needs_input_grad[1]:
-            whole = sum(g.stop - g.start for g in ctx.groups) * wide == len(flat_x)
-            grad_x = torch.empty_like(flat_x) if whole else torch.zeros_like(flat_x)
+            grad_x = flat_y @ layer.base.weight if ctx.made else torch.zeros_like(flat_x)
         grad_a, grad_b = layer._grads
         for g, low in zip(ctx.groups, inner, strict=True):
             part = slice(g.start * wide, g.stop * wide)
@@ -267,12 +278,16 @@ class _BySlice(torch.autograd.Function):
             grad_a[g.slot].addmm_(grad_low.T, seen if kept is None else seen * kept)
             if grad_x is None:
                 continue
-            if kept is None and grad_x.dtype == a.dtype:
-                torch.mm(grad_low, a, out=grad_x[part])
+            if kept is None:
+                _add_product(grad_x[part], grad_low, a, 1.0)
             else:
-                back = grad_low @ a
-                grad_x[part] = back if kept is None else back * kept
-        return grad_y, None if grad_x is None else grad_x.view_as(x), None, None
+                grad_x[part] += (grad_low @ a).mul_(kept)
+        return (
+            None if ctx.made else grad_y,
+            None if grad_x is None else grad_x.view_as(x),
+            None,
+            None,
+        )
 
 
 class _ByLine(torch.autograd.Function):

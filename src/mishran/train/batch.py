@@ -19,7 +19,7 @@ import torch
 
 MEMORY = 1 << 29  # bytes of logits and distributions held at a time where nothing is trained
 TOKENS = 1024  # tokens that go through a model at a time (measured on a CPU, docs/log.md)
-WIDEST = 256  # packed lines are no wider, unless a row is: attention's cost grows with the width
+WIDEST = 128  # packed lines are no wider, unless a row is; more saves little and costs attention
 
 
 class Row(Protocol):
@@ -268,12 +268,9 @@ def _bins(numbers: Sequence[int], lengths: Sequence[int], width: int) -> list[li
 
 
 def _best_width(parts: Sequence[Part]) -> int:
-    """Of the longest row and a few larger widths, the one that wastes least, and then the smallest."""
+    """From the longest row to `WIDEST`, the width that wastes least, and of those the smallest."""
     lengths = [len(row.input_ids) for part in parts for row in part.rows]
     longest = max(lengths)
-    widths = sorted(
-        {max(longest, min(WIDEST, longest * k // 4)) for k in (4, 5, 6, 8, 12, 16, 24, 32)}
-    )
 
     def places(width: int) -> int:
         first = lines = 0
@@ -283,6 +280,7 @@ def _best_width(parts: Sequence[Part]) -> int:
             first += len(part.rows)
         return lines * width
 
+    widths = range(longest, max(longest, WIDEST) + 1)
     return min(widths, key=lambda width: (places(width), width))
 
 
