@@ -146,7 +146,7 @@ def page(found: Sequence[Result]) -> str:
         "",
         f"Machine: {cpu}, {first['threads']} threads, {first['device']}, {first['dtype']}"
         + (" (not measured on a GPU). " if first["device"] == "cpu" else ". ")
-        + f"{versions}.",
+        + f"{versions}. {commits(found)}",
         "",
         "Seconds; medians of the repeats. *measured*: share of the training and of the answers that was",
         "run in each repeat (disjoint parts); the rest is scaled by training tokens and by answer tokens,",
@@ -181,6 +181,16 @@ def page(found: Sequence[Result]) -> str:
                 f"| {entry['name']} | {mine} | {entry['peer_name'] or ''} | {ratio} | {met(entry)} |"
             )
     return "\n".join([*text, "", *growth(found), ""])
+
+
+def commits(found: Sequence[Result]) -> str:
+    """Which code was measured: a contender keeps its results while its code is the same."""
+    where: dict[str, dict[str, None]] = {}
+    for result in found:
+        where.setdefault(result["commit"], {})[f"{result['size']} {result['n']}"] = None
+    if len(where) == 1:
+        return f"Commit {next(iter(where))}."
+    return "Commits: " + "; ".join(f"{name} ({', '.join(of)})" for name, of in where.items()) + "."
 
 
 def real(result: Result) -> bool:

@@ -233,10 +233,14 @@ def code(contender: str) -> str:
 
 
 def commit() -> str:
-    """The commit that is checked out, + when something is not committed."""
-    command = ["git", "describe", "--always", "--dirty=+"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return found.stdout.strip() or "unknown"
+    """The commit that is checked out, + when some code is not committed."""
+
+    def git(*words: str) -> str:
+        found = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        return found.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "src", "benchmarks")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 
 def kept_or_measured(case: Case) -> dict[str, Any] | None:

@@ -183,6 +183,7 @@ def result(contender: str, n: int, seconds: float, k: int = 0) -> dict[str, Any]
         **{"wall": wall, "cpu": wall, "scale": {"train": 2.0, "pool": 4.0}},
         **{"tokens_trained": 50 * n, "weights": "w", "data": "drawn"},
         "peak_mb": {phase: 1.0 for phase in wall},
+        "commit": "abc",
     }
 
 
@@ -201,6 +202,9 @@ def test_the_page_scales_parts_to_the_whole_and_judges_the_bars() -> None:
     assert met({**share, "ours": 0.2}).endswith("**missed**")
     assert rows["training, small, n=24", "PEFT + Trainer"]["ratio"] == pytest.approx(4.0)
     assert "| small | bank | jsd | 3 | 0.0001 | 3.00 | 0% | 53 min |" in page(found)
+    assert "Commit abc." in page(found)
+    later = page([*found, {**found[0], "commit": "def"}])
+    assert "Commits: abc (small 8, small 24, small 64); def (small 8)." in later
     assert plot(found).count("<polyline") == 2
 
 
