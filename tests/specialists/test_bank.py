@@ -124,7 +124,8 @@ def test_many_at_once_are_what_one_by_one_and_peft_give(family, dtype, bar) -> N
 def test_on_a_real_model_at_its_default_learning_rate_too(real_base) -> None:
     """50 steps of 4 rows in single precision: what was learned, and held-out losses.
 
-    By norm: AdamW gives numbers whose gradient is all rounding a step of full size.
+    All but one number in 10,000, and all by norm: AdamW gives a number whose gradient is rounding a step of
+    full size. Up to 27 of 439,296 were off, with PEFT in a plain loop as in other arrangements of the bank.
     """
     recipe = SpecialistConfig(epochs=5, batch_size=4, curve_points=2)
     recipe = recipe.model_copy(update={"learning_rate": recipe.lora_learning_rate(256)})
@@ -133,7 +134,9 @@ def test_on_a_real_model_at_its_default_learning_rate_too(real_base) -> None:
     for task, found in zip(tasks, together, strict=True):
         _, (alone,) = fit(real_base, [task], recipe, tokens=10_000)
         assert found.evidence.steps == STEPS
-        assert (found.vector - alone.vector).norm() <= 1e-4 * (found.vector - begin.initial).norm()
+        off = (found.vector - alone.vector).abs()
+        assert (off > 1e-4).sum() <= 1e-4 * len(off)
+        assert off.norm() <= 1e-3 * (found.vector - begin.initial).norm()
         assert found.evidence.specialist == pytest.approx(alone.evidence.specialist, abs=1e-4)
 
 

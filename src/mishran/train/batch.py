@@ -19,7 +19,7 @@ import torch
 
 MEMORY = 1 << 29  # bytes of logits and distributions held at a time where nothing is trained
 TOKENS = 1024  # tokens that go through a model at a time (measured on a CPU, docs/log.md)
-WIDEST = 128  # packed lines are no wider, unless a row is; more saves little and costs attention
+WIDEST = 256  # packed lines are no wider, unless a row is: attention costs more the wider they are
 
 
 class Row(Protocol):
