@@ -19,7 +19,7 @@ import torch
 
 MEMORY = 1 << 29  # bytes of logits and distributions held at a time where nothing is trained
 TOKENS = 1024  # tokens that go through a model at a time (measured on a CPU, docs/log.md)
-WIDEST = 256  # packed lines are no wider, unless a row is: attention costs more the wider they are
+WIDEST = 128  # packed lines are no wider, but for long rows: attention costs more in wide ones
 
 
 class Row(Protocol):
@@ -268,7 +268,7 @@ def _bins(numbers: Sequence[int], lengths: Sequence[int], width: int) -> list[li
 
 
 def _best_width(parts: Sequence[Part]) -> int:
-    """From the longest row to `WIDEST`, the width that wastes least, and of those the smallest."""
+    """Of the longest row up to a quarter more, or `WIDEST`: what wastes least, and then the smallest."""
     lengths = [len(row.input_ids) for part in parts for row in part.rows]
     longest = max(lengths)
 
@@ -280,7 +280,7 @@ def _best_width(parts: Sequence[Part]) -> int:
             first += len(part.rows)
         return lines * width
 
-    widths = range(longest, max(longest, WIDEST) + 1)
+    widths = range(longest, max(longest * 5 // 4, WIDEST) + 1)
     return min(widths, key=lambda width: (places(width), width))
 
 
