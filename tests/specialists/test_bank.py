@@ -125,7 +125,7 @@ def test_on_a_real_model_at_its_default_learning_rate_too(real_base) -> None:
     """50 steps of 4 rows in single precision: what was learned, and held-out losses.
 
     All but one number in 10,000, and all by norm: AdamW gives a number whose gradient is rounding a step of
-    full size. Up to 27 of 439,296 were off, with PEFT in a plain loop as in other arrangements of the bank.
+    full size. From 50 steps in double precision PEFT's plain loop is 1.3e-4 away by norm, the bank 1.5e-4.
     """
     recipe = SpecialistConfig(epochs=5, batch_size=4, curve_points=2)
     recipe = recipe.model_copy(update={"learning_rate": recipe.lora_learning_rate(256)})
