@@ -6,8 +6,9 @@ Defaults live here and in `config_mixture`, nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import yaml
 from pydantic import (
@@ -73,6 +74,8 @@ class TaskConfig(Settings):
     eval_only: bool = False
     adapter: str | None = None
     limit: Annotated[Whole, Field(ge=1)] | None = None
+    license: str | None = None
+    origin: str | None = None
 
     @field_validator("name")
     @classmethod
@@ -104,6 +107,16 @@ class TaskConfig(Settings):
                 "remove one of them",
             )
         return self
+
+
+class Named(Protocol):
+    """What has a name and groups: a task, a source."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def groups(self) -> tuple[str, ...]: ...
 
 
 OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "adapter_dtype", "fast")
@@ -236,33 +249,8 @@ class FitConfig(Settings):
     @field_validator("tasks")
     @classmethod
     def _unique(cls, tasks: str | tuple[TaskConfig, ...]) -> str | tuple[TaskConfig, ...]:
-        if isinstance(tasks, str):
-            return tasks
-        if not tasks:
-            raise FieldProblem("at least one task", "an empty list", "add tasks")
-        names = [task.name for task in tasks]
-        first: dict[str, int] = {}
-        for i, name in enumerate(names):
-            j = first.setdefault(name.casefold(), i)
-            if j < i and names[j] == name:
-                raise FieldProblem(
-                    "task names that differ",
-                    f"{name!r} in entries {j + 1} and {i + 1}",
-                    "rename one",
-                )
-            if j < i:
-                raise FieldProblem(
-                    "task names that differ by more than case",
-                    f"{names[j]!r} and {name!r}, which share a folder on some file systems",
-                    "rename one",
-                )
-        clash = sorted(set(names) & {g for task in tasks for g in task.groups})
-        if clash:
-            raise FieldProblem(
-                "names of groups and tasks that differ",
-                f"{clash[0]!r} as both",
-                "rename the group: floors and caps could mean either",
-            )
+        if not isinstance(tasks, str):
+            check_names(tasks, "tasks")
         return tasks
 
     @model_validator(mode="after")
@@ -284,8 +272,41 @@ class FitConfig(Settings):
         return self
 
 
-def read_config(path: Path) -> FitConfig:
-    """Read and check `mix.yaml`.
+def check_names(tasks: Sequence[Named], what: str) -> None:
+    """Nothing if there are some, with names that can tell them, and their groups, apart.
+
+    Raises:
+        FieldProblem: there are none, or two of a name.
+    """
+    if not tasks:
+        raise FieldProblem(f"at least one of {what}", "an empty list", f"add {what}")
+    names = [task.name for task in tasks]
+    first: dict[str, int] = {}
+    for i, name in enumerate(names):
+        j = first.setdefault(name.casefold(), i)
+        if j < i and names[j] == name:
+            raise FieldProblem(
+                f"names of {what} that differ",
+                f"{name!r} in entries {j + 1} and {i + 1}",
+                "rename one",
+            )
+        if j < i:
+            raise FieldProblem(
+                f"names of {what} that differ by more than case",
+                f"{names[j]!r} and {name!r}, which share a folder on some file systems",
+                "rename one",
+            )
+    clash = sorted(set(names) & {g for task in tasks for g in task.groups})
+    if clash:
+        raise FieldProblem(
+            f"names of groups and {what} that differ",
+            f"{clash[0]!r} as both",
+            "rename the group: floors and caps could mean either",
+        )
+
+
+def read_config(path: Path, model: type[Settings] = FitConfig) -> Any:
+    """Read and check `mix.yaml`, or another file by its schema.
 
     Raises:
         ConfigError: no such file, not YAML, an unknown field (the nearest is named), a field given
@@ -326,7 +347,7 @@ def read_config(path: Path) -> FitConfig:
             where=f"{path}:{twice[1]}",
             fix="remove one of them",
         )
-    return parse_config(expand(data, str(path)), str(path), text=text)
+    return parse_config(expand(data, str(path)), str(path), model, text)
 
 
 def parse_config(

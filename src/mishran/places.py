@@ -34,11 +34,12 @@ def expand(data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         return data
     out = dict(data)
-    for key in ("model", "tasks", "run"):
+    for key in ("model", "tokenizer", "tasks", "run"):
         if isinstance(out.get(key), str):
             out[key] = _expanded(out[key], f"{where}: {key}")
-    if isinstance(out.get("tasks"), list):
-        out["tasks"] = [_task(t, where, i) for i, t in enumerate(out["tasks"], start=1)]
+    for key in ("tasks", "sources"):
+        if isinstance(out.get(key), list):
+            out[key] = [_task(t, where, key, i) for i, t in enumerate(out[key], start=1)]
     mixture = out.get("mixture")
     if isinstance(mixture, dict) and isinstance(mixture.get("affinity"), str):
         at = f"{where}: mixture.affinity"
@@ -46,12 +47,13 @@ def expand(data: Any, where: str) -> Any:
     return out
 
 
-def _task(task: Any, where: str, number: int) -> Any:
+def _task(task: Any, where: str, key: str, number: int) -> Any:
     if not isinstance(task, dict):
         return task
     out = dict(task)
     name = task.get("name")
-    where += f": task {name!r}: " if isinstance(name, str) else f": tasks, entry {number}: "
+    kind = key.removesuffix("s")
+    where += f": {kind} {name!r}: " if isinstance(name, str) else f": {key}, entry {number}: "
     for key in ("path", "adapter"):
         if isinstance(out.get(key), str):
             out[key] = _expanded(out[key], f"{where}{key}")

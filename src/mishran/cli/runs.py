@@ -105,9 +105,8 @@ def clean(
             for path in outputs:
                 path.unlink(missing_ok=True)
             if everything:
-                place.path("run.yaml").unlink(missing_ok=True)
-                place.path("tasks.json").unlink(missing_ok=True)
-                place.path("waves.json").unlink(missing_ok=True)
+                for name in ("run.yaml", "base.json", "tasks.json", "waves.json"):
+                    place.path(name).unlink(missing_ok=True)
             folders = [p for p in place.root.rglob("*") if p.is_dir() and not p.is_symlink()]
             for folder in sorted(folders, reverse=True):  # the deepest first
                 if not any(folder.iterdir()):

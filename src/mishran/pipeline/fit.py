@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def read_fit(path: Path, run_dir: Path | None = None) -> tuple[FitConfig, Path, 
         )
     found = run.root.iterdir() if run.root.is_dir() else ()
     names = {p.name for p in found if not p.name.startswith(TMP)} - {".lock"}
-    if names and not names & {"tasks.json", "run.yaml", "manifests", "waves.json"}:
+    if names and not names & {"base.json", "tasks.json", "run.yaml", "manifests", "waves.json"}:
         raise ArtifactError(
             expected="an empty folder, or a run directory to go on with",
             found=f"a folder with other things in it ({', '.join(sorted(names)[:3])})",
@@ -145,7 +146,7 @@ def _fit(
     run.sweep()
     plan = plan_specialists(prepared, run, kind, model)
     facts = known_facts(prepared, plan.stages, kind)
-    write_run(resolved(prepared, device, kind[1]), run, facts)
+    write_run(resolved(prepared, device, kind[1]), run, facts, prepared.base)
     train_specialists(prepared, run, plan, model, progress)
     _pool(prepared, run, facts, kind, model, progress)
     run_extras(prepared, run, facts, kind, model, lambda: _panel(prepared, run, model()), progress)
@@ -197,8 +198,11 @@ _HEAD = """\
 """
 
 
-def write_run(config: FitConfig, run: Run, facts: Sequence[TaskFacts]) -> None:
-    """run.yaml (the resolved configuration) and tasks.json (what is known of each task)."""
+def write_run(config: FitConfig, run: Run, facts: Sequence[TaskFacts], base: Path) -> None:
+    """run.yaml (the resolved configuration), base.json (the folder that its paths are relative to, seen
+    from the run) and tasks.json (what is known of each task)."""
+    where = Path(os.path.relpath(base.resolve(), run.root.resolve())).as_posix()
+    atomic_write(run.path("base.json"), json.dumps({"base": where}) + "\n")
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     atomic_write(run.path("run.yaml"), _HEAD + text)
     write_facts(run, facts)

@@ -61,13 +61,14 @@ class PlannedPhase(_File):
 
 
 class TokenizerRecord(_File):
-    """What tokens were counted with: its name, sha256 of its vocabulary and rules, how rows are made."""
+    """What tokens were counted with: its name, sha256 of its vocabulary and rules, and how rows are made:
+    whether they begin with BOS and end with EOS, and the longest that was kept (None: all)."""
 
     name: str
     sha256: str
     bos: bool
     eos: bool
-    max_tokens: int
+    max_tokens: int | None
 
 
 class Continued(_File):

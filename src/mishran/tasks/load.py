@@ -1,6 +1,6 @@
 """`load_tasks`: from the configuration to `Task` values.
 
-In order: records (`sources.py`, `readers.py`), text (`fields.py`), splits (`splits.py`), limit.
+In order: records (`parts.py`, `readers.py`), text (`fields.py`), splits (`splits.py`), limit.
 Everything that was left out is counted in `Task.counts`:
 
 records: rows read. other_split: rows of the file in none of the `splits:`. cut_messages: examples
@@ -16,6 +16,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from mishran.config import FitConfig, TaskConfig
 from mishran.config_errors import FieldProblem
@@ -23,7 +24,7 @@ from mishran.errors import ConfigError, DataError
 from mishran.places import check_name
 from mishran.tasks.fields import choose_fields, valid_unicode
 from mishran.tasks.readers import SUFFIXES
-from mishran.tasks.sources import Source, read_sources
+from mishran.tasks.parts import Part, read_parts
 from mishran.tasks.splits import hash_splits, named_split, separate
 from mishran.tasks.task import Example, Split, Task
 
@@ -50,10 +51,17 @@ def load_tasks(config: FitConfig, base: Path, online: bool = False) -> tuple[Tas
     return tuple(load_task(task, base, config.seed, online) for task in task_configs(config, base))
 
 
-def task_configs(config: FitConfig, base: Path) -> tuple[TaskConfig, ...]:
+class HasTasks(Protocol):
+    """A configuration with tasks, listed or in a folder."""
+
+    @property
+    def tasks(self) -> str | tuple[TaskConfig, ...] | None: ...
+
+
+def task_configs(config: HasTasks, base: Path) -> tuple[TaskConfig, ...]:
     """The tasks of a configuration; `tasks: folder/` means one per data file in it, by name."""
     if not isinstance(config.tasks, str):
-        return config.tasks
+        return config.tasks or ()
     folder = base / config.tasks
     if not folder.is_dir():
         raise ConfigError(
@@ -106,8 +114,8 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
         DataError: a file, record or split that is not what the task needs; nothing to train on, or
             nothing held out. ConfigError: a template that does not parse.
     """
-    sources = read_sources(task, base, online)
-    records = [record for source in sources for record in source.records]
+    parts = read_parts(task, base, online)
+    records = [record for part in parts for record in part.records]
     if not records:
         raise DataError(
             expected="at least one record",
@@ -128,13 +136,13 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
     examples: list[Example] = []
     splits: list[Split | None] = []
     seen: Counter[str] = Counter()
-    for source in sources:
-        counts["other_split"] += source.num_other
-        for number, record in enumerate(source.records, start=1):
+    for part in parts:
+        counts["other_split"] += part.num_other
+        for number, record in enumerate(part.records, start=1):
             texts = fields.texts(record.fields, record.where)
             counts["cut_messages"] += texts.cut > 0
             own = record.fields.get("id")
-            prefix = f"{source.split}-" if len(sources) > 1 else ""
+            prefix = f"{part.split}-" if len(parts) > 1 else ""
             name = str(own) if isinstance(own, str | int) else f"{prefix}{number}"
             valid_unicode(name, record.where)
             seen[name] += 1
@@ -143,15 +151,15 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
             examples.append(
                 Example(identity, texts.prompt, texts.answer, record.where, texts.messages)
             )
-        splits += [source.split] * len(source.records) if source.split else _own_splits(source)
+        splits += [part.split] * len(part.records) if part.split else _own_splits(part)
     if None in splits:
         splits = list(hash_splits(examples)) if not task.eval_only else ["valid"] * len(examples)
     return _assemble(task, examples, splits, counts, fields.rendering, seed)
 
 
-def _own_splits(source: Source) -> list[Split | None]:
+def _own_splits(part: Part) -> list[Split | None]:
     """What the `split` field says, or None for every record when no record has that field."""
-    records = source.records
+    records = part.records
     first = next((r for r in records if "split" in r.fields), None)
     if first is None:
         return [None] * len(records)

@@ -59,7 +59,7 @@ class Renderer:
 
     def render_many(self, examples: Sequence[Example]) -> list[Rendered]:
         """The same for many, with one call of the tokenizer."""
-        pairs = [self._texts(example) for example in examples]
+        pairs = [self.texts(example) for example in examples]
         prompts = self._encode([prompt for prompt, _ in pairs])
         answers = self._encode([answer for _, answer in pairs])
         wholes = self._encode(
@@ -67,6 +67,16 @@ class Renderer:
         )
         rows = zip(examples, prompts, answers, wholes, pairs, strict=True)
         return [self._join(e, p, a, whole, answer) for e, p, a, whole, (_, answer) in rows]
+
+    def documents(self, texts: Sequence[str]) -> list[Rendered]:
+        """Raw text: `[bos] + text + [eos]`, of which everything is trained on but the first token."""
+        begin = [] if self.bos_id is None else [self.bos_id]
+        end = [] if self.eos_id is None else [self.eos_id]
+        out = []
+        for start in range(0, len(texts), 1000):
+            for ids in self._encode(list(texts[start : start + 1000])):
+                out.append(Rendered((*([] if ids[:1] == begin else begin), *ids, *end), 0))
+        return out
 
     def _join(
         self, example: Example, prompt: list[int], answer: list[int], whole: list[int], text: str
@@ -99,7 +109,12 @@ class Renderer:
             )
         return Rendered((*prompt, *answer), len(prompt))
 
-    def _texts(self, example: Example) -> tuple[str, str]:
+    def texts(self, example: Example) -> tuple[str, str]:
+        """Prompt and answer as text, before BOS and EOS; messages by the chat template.
+
+        Raises:
+            DataError: messages that the chat template refuses. ModelError: there is none.
+        """
         if not example.messages:
             return example.prompt, example.answer
         if getattr(self.tokenizer, "chat_template", None) is None:

@@ -19,7 +19,7 @@ from mishran.tasks.task import Split
 
 
 @dataclass(frozen=True)
-class Source:
+class Part:
     """Records of one file or split. num_other: rows of the file that no split asked for."""
 
     split: Split | None
@@ -27,7 +27,7 @@ class Source:
     num_other: int = 0
 
 
-def read_sources(task: TaskConfig, base: Path, online: bool) -> list[Source]:
+def read_parts(task: TaskConfig, base: Path, online: bool) -> list[Part]:
     """All records of a task, by split where the task or its data set names splits.
 
     Raises:
@@ -36,7 +36,7 @@ def read_sources(task: TaskConfig, base: Path, online: bool) -> list[Source]:
     """
     wanted = {s: task.splits[s] for s in ("train", "valid", "test") if s in (task.splits or {})}
     if task.path is None:
-        return [Source(split, _one(value, task, base, online)) for split, value in wanted.items()]
+        return [Part(split, _one(value, task, base, online)) for split, value in wanted.items()]
     path = _locate(task.path, task, base, online)
     if path is not None and path.is_file():
         if task.subset is not None or task.revision is not None:
@@ -47,19 +47,19 @@ def read_sources(task: TaskConfig, base: Path, online: bool) -> list[Source]:
                 fix="remove subset and revision",
             )
         records = read_file(path)
-        return _by_value(records, wanted, path) if wanted else [Source(None, records)]
+        return _by_value(records, wanted, path) if wanted else [Part(None, records)]
     name = task.path if path is None else str(path)
     if wanted:
         return [
-            Source(split, read_file(path / value))
+            Part(split, read_file(path / value))
             if path is not None and (path / value).is_file()
-            else Source(split, _dataset(name, task, online, value)[value])
+            else Part(split, _dataset(name, task, online, value)[value])
             for split, value in wanted.items()
         ]
     parts = _dataset(name, task, online, None)
     if set(parts) == {"train"}:
-        return [Source(None, parts["train"])]
-    return [Source(named_split(split, name), records) for split, records in parts.items()]
+        return [Part(None, parts["train"])]
+    return [Part(named_split(split, name), records) for split, records in parts.items()]
 
 
 def _one(value: str, task: TaskConfig, base: Path, online: bool) -> list[Record]:
@@ -85,7 +85,7 @@ def _dataset(
     )
 
 
-def _by_value(records: list[Record], wanted: dict[Split, str], path: Path) -> list[Source]:
+def _by_value(records: list[Record], wanted: dict[Split, str], path: Path) -> list[Part]:
     """`splits:` over one file: the values of its `split` field that mean train, valid and test."""
     values = list(dict.fromkeys(str(r.fields.get("split")) for r in records))
     num_other = sum(str(r.fields.get("split")) not in wanted.values() for r in records)
@@ -101,7 +101,7 @@ def _by_value(records: list[Record], wanted: dict[Split, str], path: Path) -> li
                 where=str(path),
                 fix="correct splits:, or remove path and give a file for each split",
             )
-        sources.append(Source(split, rows, 0 if sources else num_other))
+        sources.append(Part(split, rows, 0 if sources else num_other))
     return sources
 
 

@@ -1,0 +1,100 @@
+"""A folder that appears whole or not at all, and is replaced only if it was made here.
+
+It is written beside its place under a temporary name and renamed. `manifest.json` lists every file with
+its sha256; it tells a folder of ours from somebody else's, and a whole one from a damaged one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mishran.errors import ArtifactError
+from mishran.run import TMP, atomic_write, canonical_json, sha256_file, storage_errors
+
+MANIFEST = "manifest.json"
+
+
+def write_folder(
+    out: Path, facts: dict[str, Any], make: Callable[[Path], dict[str, Any]]
+) -> tuple[dict[str, Any], bool]:
+    """Make a folder, unless it is there already.
+
+    Args:
+        facts: what decides its content; kept in the manifest under "made".
+        make: writes the files into an empty folder and returns further facts for the manifest.
+
+    Returns:
+        The manifest, and whether the folder was made now.
+
+    Raises:
+        ArtifactError: the place is a file or somebody else's folder, or cannot be written.
+    """
+    old = _manifest(out)
+    if old is not None and canonical_json(old["made"]) == canonical_json(facts) and _whole(out, old):
+        return old, False
+    if old is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ArtifactError(
+            expected="a new or empty folder, or one that was made by the same command",
+            found="a file" if not out.is_dir() else "a folder with other things in it",
+            where=str(out),
+            fix="give another folder with --out",
+        )
+    with storage_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(out)
+        work = out.parent / f"{TMP}{os.getpid()}-{out.name}"
+        work.mkdir()
+        try:
+            more = make(work)
+            files = sorted(p for p in work.rglob("*") if p.is_file())
+            digests = {p.relative_to(work).as_posix(): sha256_file(p) for p in files}
+            manifest = {"made": facts, **more, "files": digests}
+            text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+            atomic_write(work / MANIFEST, text)
+            _replace(work, out)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return json.loads(text), True
+
+
+def _replace(work: Path, out: Path) -> None:
+    if not out.exists():
+        os.replace(work, out)
+        return
+    aside = out.parent / f"{TMP}{os.getpid()}-old-{out.name}"
+    os.replace(out, aside)
+    os.replace(work, out)
+    shutil.rmtree(aside)
+
+
+def _manifest(out: Path) -> dict[str, Any] | None:
+    """The manifest of a folder of ours, or None."""
+    try:
+        data = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(data, dict) and isinstance(data.get("files"), dict) and "made" in data
+    return data if ours else None
+
+
+def _whole(out: Path, manifest: dict[str, Any]) -> bool:
+    return all(
+        (out / name).is_file() and sha256_file(out / name) == digest
+        for name, digest in manifest["files"].items()
+    )
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed processes left beside the folder."""
+    for path in out.parent.glob(f"{TMP}*-{out.name}"):
+        owner = path.name.removeprefix(TMP).split("-")[0]
+        alive = owner.isdigit() and Path(f"/proc/{owner}").exists() and owner != str(os.getpid())
+        if path.is_dir() and not alive:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path)
