@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from mishran.cli import build, demo, fit, inspect, runs, solve
+from mishran.cli import build, demo, export, fit, inspect, runs, solve
 from mishran.errors import ArtifactError, ConfigError, MishranError, missing_package
 
 _NO_MEMORY = "out of memory|can't allocate memory|not enough memory"
@@ -50,6 +50,7 @@ demo.register(app)
 fit.register(app)
 solve.register(app)
 build.register(app)
+export.register(app)
 inspect.register(app)
 runs.register(app)
 
