@@ -52,8 +52,8 @@ def load(seed: int = {seed}) -> Dataset:
     folder = Path(__file__).parent / "data"
     parts = [
         load_dataset("parquet", data_files=str(folder / f"{{name}}.parquet"), split="train")
-        .repeat(times)
         .shuffle(seed=seed)
+        .repeat(times)
         for name, (_, times) in TASKS.items()
     ]
     probabilities = [probability for probability, _ in TASKS.values()]
