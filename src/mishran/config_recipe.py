@@ -63,7 +63,9 @@ class PhaseConfig(Settings):
         if len(given) > 1:
             raise FieldProblem("one of rows, tokens and epochs", " and ".join(given), "remove one")
         if isinstance(self.weights, Mapping) and not sum(self.weights.values()) > 0:
-            raise FieldProblem("weights of which one is above 0", "none", "write {name: share, ...}")
+            raise FieldProblem(
+                "weights of which one is above 0", "none", "write {name: share, ...}"
+            )
         return self
 
 
@@ -122,7 +124,9 @@ class RecipeConfig(Settings):
     def _phases(self) -> tuple[PhaseConfig, ...]:
         assert self.weights is not None
         return (
-            PhaseConfig(weights=self.weights, rows=self.rows, tokens=self.tokens, epochs=self.epochs),
+            PhaseConfig(
+                weights=self.weights, rows=self.rows, tokens=self.tokens, epochs=self.epochs
+            ),
         )
 
     @property

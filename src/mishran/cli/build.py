@@ -48,11 +48,17 @@ def build(
     """Build the training data of a mixture: exact rows per task, shuffled, with a manifest and a card."""
     if out_ is None and not plan:
         raise ConfigError(
-            expected="a folder to make", found="none", where="--out", fix="add --out mixed, say, or --plan"
+            expected="a folder to make",
+            found="none",
+            where="--out",
+            fix="add --out mixed, say, or --plan",
         )
     if format_ not in ("parquet", "jsonl"):
         raise ConfigError(
-            expected="parquet or jsonl", found=repr(format_), where="--format", fix="write one of them"
+            expected="parquet or jsonl",
+            found=repr(format_),
+            where="--format",
+            fix="write one of them",
         )
     progress = Bars(quiet)
     asked = plans.options(

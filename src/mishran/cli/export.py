@@ -86,7 +86,9 @@ def export(
         typer.echo(json.dumps(said, ensure_ascii=False))
         return
     said = "written and read back" if written else "already there, as planned"
-    out.print(f"{folder}  {said}; in that folder: {manifest['command']}", markup=False, soft_wrap=True)
+    out.print(
+        f"{folder}  {said}; in that folder: {manifest['command']}", markup=False, soft_wrap=True
+    )
 
 
 def _as_dict(plan: Any, prediction: Any) -> dict[str, Any]:
@@ -102,7 +104,9 @@ def _predicted(plan: Any, prediction: Any, title: str) -> Table | Text:
     total = sum(prediction.rows)
     how = "exactly" if prediction.exact else "about"
     table = Table(
-        box=None, title=f"{title} will see {how} {total:,.0f} {prediction.unit} in one pass", title_justify="left"
+        box=None,
+        title=f"{title} will see {how} {total:,.0f} {prediction.unit} in one pass",
+        title_justify="left",
     )
     for column in ("task", prediction.unit, "share", "epochs of the task"):
         table.add_column(column, justify="left" if column == "task" else "right")

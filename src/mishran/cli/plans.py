@@ -41,7 +41,9 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 
 def amount(text: str, option: str) -> int:
     """50M and the like."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmbgt]?)", text.replace("_", "").replace(",", "").lower())
+    match = re.fullmatch(
+        r"(\d+(?:\.\d+)?)([kmbgt]?)", text.replace("_", "").replace(",", "").lower()
+    )
     value = round(float(match[1]) * _UNITS[match[2]]) if match else 0
     if not 1 <= value <= 10**15:
         raise ConfigError(
@@ -63,7 +65,10 @@ def budget(rows: str | None, tokens: str | None, epochs: float | None) -> dict[s
     if epochs is not None:
         if not 0 < epochs <= 1e9:
             raise ConfigError(
-                expected="a number above 0", found=f"{epochs:g}", where="--epochs", fix="write 1, say"
+                expected="a number above 0",
+                found=f"{epochs:g}",
+                where="--epochs",
+                fix="write 1, say",
             )
         given["epochs"] = epochs
     if len(given) > 1:
@@ -83,7 +88,10 @@ def check_options(shares: str | None, max_epochs: float | None) -> None:
         )
     if max_epochs is not None and not 0 < max_epochs <= 1e9:
         raise ConfigError(
-            expected="a number above 0", found=f"{max_epochs:g}", where="--max-epochs", fix="write 4, say"
+            expected="a number above 0",
+            found=f"{max_epochs:g}",
+            where="--max-epochs",
+            fix="write 4, say",
         )
 
 
@@ -91,7 +99,16 @@ def plan_table(plan: Plan) -> Group:
     """Every task with rows and tokens, and both shares."""
     table = Table(box=None)
     of = "share of rows" if plan.shares == "rows" else "share of tokens"
-    columns = ("task", f"asked ({of})", "rows", "of rows", "tokens", "of tokens", "epochs", "has rows")
+    columns = (
+        "task",
+        f"asked ({of})",
+        "rows",
+        "of rows",
+        "tokens",
+        "of tokens",
+        "epochs",
+        "has rows",
+    )
     for column in columns:
         table.add_column(column, justify="left" if column == "task" else "right")
     for t in sorted(plan.tasks, key=lambda t: -(t.rows if plan.shares == "rows" else t.tokens)):

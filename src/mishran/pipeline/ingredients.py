@@ -205,7 +205,9 @@ def gather(settings: Settings, progress: Progress, online: bool = False) -> Ingr
             rows = TokenRows.of(one.rows)
             values = one.written(render) if one.kind != kind else one.values
             content = sha256_value([rows.content, one.content])
-            supplies.append(Supply(one.name, rows.lengths, content, one.groups, one.license, one.origin))
+            supplies.append(
+                Supply(one.name, rows.lengths, content, one.groups, one.license, one.origin)
+            )
             texts.append(Texts(one.name, one.ids, values))
             tokens.append(rows)
             advance(1)
@@ -252,9 +254,7 @@ class _Made:
         return [render.texts(example) for example in self.examples]
 
 
-def _tasks(
-    settings: Settings, render: Renderer, progress: Progress, online: bool
-) -> list[_Made]:
+def _tasks(settings: Settings, render: Renderer, progress: Progress, online: bool) -> list[_Made]:
     out = []
     with progress.bar("reading tasks", len(settings.tasks)) as advance:
         for config in settings.tasks:
@@ -269,7 +269,9 @@ def _tasks(
                     kind="chat" if chat else "prompt",
                     rows=[row for _, row in rows],
                     ids=tuple(example.id for example in examples),
-                    values=[(list(e.messages),) if chat else (e.prompt, e.answer) for e in examples],
+                    values=[
+                        (list(e.messages),) if chat else (e.prompt, e.answer) for e in examples
+                    ],
                     examples=examples,
                     groups=task.groups,
                     license=config.license,
@@ -281,9 +283,7 @@ def _tasks(
     return out
 
 
-def _sources(
-    settings: Settings, render: Renderer, progress: Progress, online: bool
-) -> list[_Made]:
+def _sources(settings: Settings, render: Renderer, progress: Progress, online: bool) -> list[_Made]:
     out = []
     with progress.bar("reading sources", len(settings.sources)) as advance:
         for config in settings.sources:

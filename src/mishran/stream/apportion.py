@@ -116,7 +116,9 @@ def _shares(unit: Unit, draws: Sequence[Draws], old: np.ndarray, counts: np.ndar
 def _tokens(draws: Sequence[Draws], old: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(n,) tokens of the next rows of each task."""
     pairs = zip(draws, old.tolist(), counts.tolist(), strict=True)
-    return np.array([d.tokens(o + c) - d.tokens(o) if c else 0 for d, o, c in pairs], dtype=np.int64)
+    return np.array(
+        [d.tokens(o + c) - d.tokens(o) if c else 0 for d, o, c in pairs], dtype=np.int64
+    )
 
 
 def _amount(unit: Unit, draws: Sequence[Draws], old: np.ndarray, counts: np.ndarray) -> int:
@@ -128,7 +130,9 @@ def _counts(wish: Wish, draws: Sequence[Draws], old: np.ndarray) -> np.ndarray:
     if wish.shares == "rows":
         if wish.unit == "rows":
             return quotas(wish.weights, wish.amount)
-        mean = sum(w * d.supply.tokens / d.supply.rows for w, d in zip(wish.weights, draws, strict=True))
+        mean = sum(
+            w * d.supply.tokens / d.supply.rows for w, d in zip(wish.weights, draws, strict=True)
+        )
         return _search(
             lambda rows: quotas(wish.weights, rows),
             lambda counts: _amount("tokens", draws, old, counts),
@@ -138,15 +142,21 @@ def _counts(wish: Wish, draws: Sequence[Draws], old: np.ndarray) -> np.ndarray:
 
     def of_tokens(tokens: int) -> np.ndarray:
         out = np.zeros(len(draws), dtype=np.int64)
-        for i, (d, before, weight) in enumerate(zip(draws, old.tolist(), wish.weights, strict=True)):
+        for i, (d, before, weight) in enumerate(
+            zip(draws, old.tolist(), wish.weights, strict=True)
+        ):
             if weight > 0:
                 out[i] = max(0, d.count(d.tokens(before) + weight * tokens) - before)
         return out
 
     if wish.unit == "tokens":
         return of_tokens(wish.amount)
-    per_row = sum(w * d.supply.rows / d.supply.tokens for w, d in zip(wish.weights, draws, strict=True))
-    counts = _search(of_tokens, lambda counts: int(counts.sum()), wish.amount, round(wish.amount / per_row))
+    per_row = sum(
+        w * d.supply.rows / d.supply.tokens for w, d in zip(wish.weights, draws, strict=True)
+    )
+    counts = _search(
+        of_tokens, lambda counts: int(counts.sum()), wish.amount, round(wish.amount / per_row)
+    )
     return _exactly(counts, wish, draws, old)
 
 
@@ -215,7 +225,9 @@ def _no_more(
     most = _amount(wish.unit, draws, old, np.where(used, room, 0))
     sizes = np.array([d.supply.rows for d in draws])
     total = _amount(wish.unit, draws, old, np.where(used, sizes, 0))
-    needed = _rounded_up((max_epochs or 0) * wish.amount / max(1, most) * (1 + 1e-3) + 1 / sizes[used].min())
+    needed = _rounded_up(
+        (max_epochs or 0) * wish.amount / max(1, most) * (1 + 1e-3) + 1 / sizes[used].min()
+    )
     return InfeasibleError(
         expected=f"a budget of at most {most:,} {wish.unit}, {max_epochs:g} epochs of every task",
         found=f"{wish.amount:,} {wish.unit} ({wish.amount / max(1, total):.2f} epochs of everything)",

@@ -50,7 +50,9 @@ def card(plan: Plan, kind: Kind, name: str, files: Sequence[str]) -> str:
     lines += [f"| `{c}` | {_MEANS[c]} |" for c in ("task", "id", "epoch", *COLUMNS[kind])]
     if len(plan.phases) > 1:
         lines += ["", "| phase | rows | tokens |", "|---:|---:|---:|"]
-        lines += [f"| {i} | {p.rows:,} | {p.tokens:,} |" for i, p in enumerate(plan.phases, start=1)]
+        lines += [
+            f"| {i} | {p.rows:,} | {p.tokens:,} |" for i, p in enumerate(plan.phases, start=1)
+        ]
     lines += [
         "",
         "| task | rows | share of rows | tokens | share of tokens | epochs | licence | from |",

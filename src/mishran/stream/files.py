@@ -84,7 +84,9 @@ def schema_of(kind: Kind) -> pa.Schema:
     """Columns of a Parquet file. Messages hold role and content; what else they may hold needs JSONL."""
     values = {
         "prompt": [("prompt", pa.string()), ("answer", pa.string())],
-        "chat": [("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))],
+        "chat": [
+            ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))
+        ],
         "text": [("text", pa.string())],
     }[kind]
     return pa.schema([("task", pa.string()), ("id", pa.string()), ("epoch", pa.int32()), *values])

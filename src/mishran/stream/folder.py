@@ -36,7 +36,11 @@ def write_folder(
         ArtifactError: the place is a file or somebody else's folder, or cannot be written.
     """
     old = _manifest(out)
-    if old is not None and canonical_json(old["made"]) == canonical_json(facts) and _whole(out, old):
+    if (
+        old is not None
+        and canonical_json(old["made"]) == canonical_json(facts)
+        and _whole(out, old)
+    ):
         return old, False
     if old is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ArtifactError(

@@ -99,9 +99,7 @@ def _changes(old: Plan, new: Plan) -> str:
         more = [n for n in names[1] if n not in names[0]]
         said = [f"task {n} is gone" for n in gone[:2]] + [f"task {n} is new" for n in more[:2]]
         return ", ".join(said) or "its tasks were in another order"
-    changed = [
-        a.name for a, b in zip(old.tasks, new.tasks, strict=True) if a.content != b.content
-    ]
+    changed = [a.name for a, b in zip(old.tasks, new.tasks, strict=True) if a.content != b.content]
     if changed:
         return f"the rows of {', '.join(changed[:3])}{', ...' * (len(changed) > 3)} have changed"
     return "the data is the same, the weights or the budget have changed"
@@ -140,9 +138,7 @@ class _Window:
         return Rows(self.rows.task[part], self.rows.example[part], self.rows.epoch[part])
 
 
-def located(
-    rows: Rows, stores: Sequence[TokenRows]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def located(rows: Rows, stores: Sequence[TokenRows]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(m,) each: where the tokens of rows begin and end in their tasks, and the prompts."""
     starts = np.empty(len(rows.task), dtype=np.int64)
     stops = np.empty(len(rows.task), dtype=np.int64)
@@ -297,7 +293,10 @@ class PackStream:
                 batch.append((packed, number))
                 if len(batch) == self.batch_packs:
                     last = number + 1 == len(packed.packs)
-                    yield batch, State(self.plan.fingerprint, *((stop, 0) if last else (index, number + 1)))
+                    yield (
+                        batch,
+                        State(self.plan.fingerprint, *((stop, 0) if last else (index, number + 1))),
+                    )
                     batch = []
             index, skip = stop, 0
         if batch:
@@ -335,7 +334,9 @@ class PackStream:
         # The first token of a piece has nothing before it that it could be predicted from.
         first = np.minimum(np.maximum(prompt - begin, 1), length)
         trained = (owners >= 0) & (positions >= first[owners]) if len(at) else owners >= 0
-        segment = np.where(owners >= 0, number[owners] + 1, 0) if len(at) else np.zeros(size, np.int64)
+        segment = (
+            np.where(owners >= 0, number[owners] + 1, 0) if len(at) else np.zeros(size, np.int64)
+        )
         shape = (len(parts), self.capacity)
         return PackBatch(
             input_ids=ids.reshape(shape),

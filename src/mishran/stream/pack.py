@@ -65,7 +65,9 @@ def _best_fit(lengths: np.ndarray, capacity: int) -> Packs:
     which each takes as many as fit, then into new packs. That is what placing them one by one does,
     since a pack that took a row has less room than its like and is the best for the next one.
     """
-    pieces = -(-lengths // capacity)  # a row longer than a pack fills packs of its own, and leaves a rest
+    pieces = -(
+        -lengths // capacity
+    )  # a row longer than a pack fills packs of its own, and leaves a rest
     row = np.repeat(np.arange(len(lengths)), pieces)
     number = np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     begin = number * capacity
@@ -95,7 +97,10 @@ def _best_fit(lengths: np.ndarray, capacity: int) -> Packs:
             pack_of[order[at : at + placed]] = np.repeat(taken, each)[:placed]
             at, left = at + placed, left - placed
             in_last = placed - (len(taken) - 1) * each
-            for some, rest in ((taken[:-1], room - each * length), (taken[-1:], room - in_last * length)):
+            for some, rest in (
+                (taken[:-1], room - each * length),
+                (taken[-1:], room - in_last * length),
+            ):
                 if some and rest:
                     packs_with.setdefault(rest, []).extend(some)
                     rooms |= 1 << rest

@@ -20,7 +20,9 @@ from mishran.stream.apportion import Apportioned, Unit, Wish, apportion
 from mishran.stream.order import Order, Phase
 from mishran.stream.supply import Draws, Supply
 
-MANY_EPOCHS = 4.0  # beyond, repeated text is worth clearly less than new (Muennighoff et al. 2305.16264)
+MANY_EPOCHS = (
+    4.0  # beyond, repeated text is worth clearly less than new (Muennighoff et al. 2305.16264)
+)
 
 
 class _File(BaseModel):
@@ -183,7 +185,12 @@ def make_plan(
     for number, wish in enumerate(wishes, start=len(phases) + 1):
         where = "plan" if len(wishes) == 1 and not phases else f"plan, phase {number}"
         got = apportion(
-            wish, draws, before=before, max_epochs=max_epochs, redistribute=redistribute, where=where
+            wish,
+            draws,
+            before=before,
+            max_epochs=max_epochs,
+            redistribute=redistribute,
+            where=where,
         )
         after = before + got.counts
         phases.append(
@@ -196,7 +203,9 @@ def make_plan(
         )
         notes += _notes(got, wish, names, max_epochs, number if len(wishes) > 1 else None)
         before = after
-    tokens = np.array([d.tokens(int(c)) for d, c in zip(draws, before, strict=True)], dtype=np.int64)
+    tokens = np.array(
+        [d.tokens(int(c)) for d, c in zip(draws, before, strict=True)], dtype=np.int64
+    )
     weights = _weights(wishes, supplies, phases)
     for supply, count in zip(supplies, before, strict=True):
         if count > MANY_EPOCHS * supply.rows:
@@ -260,9 +269,7 @@ def _difference(plan: Plan, supplies: Sequence[Supply], seed: int) -> str | None
         more = [n for n in new if n not in old]
         said = [f"no task {n}" for n in gone[:1]] + [f"a new task {n}" for n in more[:1]]
         return " and ".join(said) or "the tasks in another order"
-    changed = [
-        (t, s) for t, s in zip(plan.tasks, supplies, strict=True) if t.content != s.content
-    ]
+    changed = [(t, s) for t, s in zip(plan.tasks, supplies, strict=True) if t.content != s.content]
     if not changed:
         return None
     task, supply = changed[0]

@@ -14,6 +14,7 @@ seeds (chi-square of all orders of 3 to 6 examples, of value by place and of nei
 from __future__ import annotations
 
 import hashlib
+
 import numpy as np
 
 ROUNDS = 6
@@ -55,14 +56,11 @@ def permuted(
     bits = np.array([max(LEAST_BITS, (size - 1).bit_length()) for size in sizes.tolist()])
     kind = np.uint32 if bits.max(initial=0) <= 32 else np.uint64
     table = [
-        column.astype(kind)
-        for column in (
-            sizes - 1,
-            np.uint64(2**64 - 1) >> (64 - bits).astype(np.uint64),
-            (bits + 1) // 2,
-            keys & np.uint64(2**32 - 1),
-            keys >> np.uint64(32),
-        )
+        (sizes - 1).astype(kind),
+        (np.uint64(2**64 - 1) >> (64 - bits).astype(np.uint64)).astype(kind),
+        ((bits + 1) // 2).astype(kind),
+        (keys & np.uint64(2**32 - 1)).astype(np.uint32),
+        (keys >> np.uint64(32)).astype(np.uint32),
     ]
     out = places.astype(kind)
     outside = [np.empty(0, dtype=np.int64)]
@@ -85,17 +83,19 @@ def permuted(
 def _mix(
     values: np.ndarray, mask: np.ndarray, shift: np.ndarray, one: np.ndarray, two: np.ndarray
 ) -> None:
-    """The rounds, in place; `one` and `two` are used up."""
-    kind = values.dtype.type
-    spare = np.empty_like(values)
+    """The rounds, in place; `one` and `two` are used up.
+
+    Keys have 32 bits whatever the values have: an order does not depend on who else is in the window.
+    """
+    spare, factor = np.empty_like(values), np.empty_like(one)
     for _ in range(ROUNDS):
-        for state, factor in ((one, 0x2C1B3C6D), (two, 0x297A2D39)):
-            state *= kind(factor)
-            state += kind(0x6A09E667)
-            np.right_shift(state, kind(15), out=spare)
-            state ^= spare
-        np.bitwise_or(one, kind(1), out=spare)
-        values *= spare
+        for state, times in ((one, 0x2C1B3C6D), (two, 0x297A2D39)):
+            state *= np.uint32(times)
+            state += np.uint32(0x6A09E667)
+            np.right_shift(state, np.uint32(15), out=factor)
+            state ^= factor
+        np.bitwise_or(one, np.uint32(1), out=factor)
+        values *= factor
         values += two
         values &= mask
         np.right_shift(values, shift, out=spare)

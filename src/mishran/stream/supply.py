@@ -63,7 +63,9 @@ class Draws:
         sums = self._cumulative(epochs)
         left = tokens - epochs * self.supply.tokens
         at = int(np.searchsorted(sums, left))
-        best = min((k for k in (at - 1, at) if 0 <= k < len(sums)), key=lambda k: abs(sums[k] - left))
+        best = min(
+            (k for k in (at - 1, at) if 0 <= k < len(sums)), key=lambda k: abs(sums[k] - left)
+        )
         return epochs * self.supply.rows + best
 
     def _cumulative(self, epoch: int) -> np.ndarray:
@@ -73,7 +75,8 @@ class Draws:
                 self._sums.clear()
             size = self.supply.rows
             key = epoch_keys(
-                np.array([task_key(self.seed, self.supply.name)], dtype=np.uint64), np.array([epoch])
+                np.array([task_key(self.seed, self.supply.name)], dtype=np.uint64),
+                np.array([epoch]),
             )
             at = permuted(np.arange(size), np.zeros(size, np.int64), np.array([size]), key)
             sums = np.zeros(size + 1, dtype=np.int64)

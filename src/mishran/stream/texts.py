@@ -47,7 +47,9 @@ class TextRows:
         """Every row of an order, as records."""
         for start in range(0, len(order), part):
             rows = order.rows(start, start + part)
-            places = zip(rows.task.tolist(), rows.example.tolist(), rows.epoch.tolist(), strict=True)
+            places = zip(
+                rows.task.tolist(), rows.example.tolist(), rows.epoch.tolist(), strict=True
+            )
             for task, example, epoch in places:
                 yield self.record(task, example, epoch)
 

@@ -71,7 +71,9 @@ class TokenRows:
         for array, kind in ((self.tokens, "<u4"), (self.offsets, "<i8"), (self.prompts, "<i4")):
             digest.update(len(array).to_bytes(8, "big"))
             for start in range(0, len(array), 1 << 22):
-                digest.update(np.ascontiguousarray(array[start : start + (1 << 22)], dtype=kind).tobytes())
+                digest.update(
+                    np.ascontiguousarray(array[start : start + (1 << 22)], dtype=kind).tobytes()
+                )
         return digest.hexdigest()
 
     def write(self, folder: Path) -> None:

@@ -23,8 +23,8 @@ from mishran.config_errors import FieldProblem
 from mishran.errors import ConfigError, DataError
 from mishran.places import check_name
 from mishran.tasks.fields import choose_fields, valid_unicode
-from mishran.tasks.readers import SUFFIXES
 from mishran.tasks.parts import Part, read_parts
+from mishran.tasks.readers import SUFFIXES
 from mishran.tasks.splits import hash_splits, named_split, separate
 from mishran.tasks.task import Example, Split, Task
 

@@ -1,0 +1,263 @@
+"""Loaders: the same global order for any ranks, workers and batches, and exact resume at any point."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from stream_cases import plan_of, stores, wish
+
+from mishran.errors import ArtifactError, ConfigError
+from mishran.stream.batch import IGNORED, PackBatch, RowBatch
+from mishran.stream.loader import PackStream, RowStream, State
+from mishran.stream.plan import Plan
+
+ROWS = stores()
+PHASES = {
+    "one phase": [wish(230)],
+    "three phases": [wish(90), wish(71, weights=[0.5, 0.5, 0, 0]), wish(69, weights=[0, 0, 0, 1])],
+}
+RANKS, WORKERS, BATCHES = (1, 2, 4, 7), (0, 1, 3), (4, 32)
+
+
+def plan_for(phases: str) -> Plan:
+    return plan_of(ROWS, *PHASES[phases])
+
+
+def pairs_of(plan: Plan) -> list[tuple[int, int]]:
+    """(task, example) of every row of the global order."""
+    rows = plan.order.rows(0, plan.rows)
+    return list(zip(rows.task.tolist(), rows.example.tolist(), strict=True))
+
+
+def pairs(batch: RowBatch) -> list[tuple[int, int]]:
+    return list(zip(batch.task.tolist(), batch.example.tolist(), strict=True))
+
+
+def read(streams: list[RowStream], start: int, workers: int) -> list[tuple[int, int]]:
+    """What all ranks read from a batch on, each with so many workers, put together batch by batch."""
+    numbers = range(start, len(streams[0]))
+    by_rank = []
+    for stream in streams:
+        made = {n: stream[n] for w in range(max(1, workers)) for n in numbers[w :: max(1, workers)]}
+        by_rank.append([made[n] for n in numbers])
+    return [pair for step in zip(*by_rank, strict=True) for batch in step for pair in pairs(batch)]
+
+
+@pytest.mark.parametrize("phases", PHASES)
+@pytest.mark.parametrize("ranks", RANKS)
+def test_rows_are_conserved(phases: str, ranks: int) -> None:
+    """Over ranks, workers, batches and resume points: the rest of the same order, nothing else."""
+    plan = plan_for(phases)
+    whole = pairs_of(plan)
+    for workers, batch in itertools.product(WORKERS, BATCHES):
+        streams = [RowStream(plan, ROWS, batch, rank, ranks) for rank in range(ranks)]
+        for start in (0, 1, len(streams[0]) // 2, len(streams[0]) - 1, len(streams[0])):
+            state = State.from_dict(json.loads(json.dumps(streams[0].state(start).as_dict())))
+            fresh = [RowStream(plan, ROWS, batch, rank, ranks) for rank in range(ranks)]
+            assert {s.batch_after(state) for s in fresh} == {start}
+            assert read(fresh, start, workers) == whole[start * batch :]
+
+
+@pytest.mark.parametrize("phases", PHASES)
+@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("how", ["bfd", "wrapped"])
+def test_packs_are_conserved(phases: str, ranks: int, how: str) -> None:
+    """Every token of the order in one place; resuming after any batch gives the same batches."""
+    plan = plan_for(phases)
+    wanted = np.zeros((4, max(len(r) for r in ROWS)), dtype=int)
+    for task, example in pairs_of(plan):
+        wanted[task, example] += ROWS[task].lengths[example]
+    for workers, batch in itertools.product(WORKERS, BATCHES):
+        made: list[list[tuple[PackBatch, State]]] = []
+        for rank in range(ranks):
+            stream = PackStream(plan, ROWS, 16, batch, 9, how, 50, rank, ranks)  # type: ignore[arg-type]
+            parts = [
+                list(stream.batches(worker=w, workers=max(1, workers)))
+                for w in range(max(1, workers))
+            ]
+            turns = itertools.zip_longest(*parts)
+            made.append([one for turn in turns for one in turn if one is not None])
+        seen = np.zeros_like(wanted)
+        for packed, _ in itertools.chain(*made):
+            np.add.at(seen, (packed.piece_task, packed.piece_example), packed.piece_tokens)
+        assert (seen == wanted).all()
+        steps = {tuple(state for _, state in of_rank) for of_rank in made}
+        assert len(steps) == 1  # all ranks are at the same place after every batch
+        rank = ranks - 1
+        for after in (0, len(made[rank]) // 2, len(made[rank]) - 1):
+            state = State.from_dict(json.loads(json.dumps(made[rank][after][1].as_dict())))
+            stream = PackStream(plan, ROWS, 16, batch, 9, how, 50, rank, ranks)  # type: ignore[arg-type]
+            rest = list(stream.batches(state))
+            assert len(rest) == len(made[rank]) - after - 1
+            for (one, x), (other, y) in zip(rest, made[rank][after + 1 :], strict=True):
+                assert x == y and one.input_ids.tobytes() == other.input_ids.tobytes()
+                assert one.labels.tobytes() == other.labels.tobytes()
+
+
+def test_torchs_loader_reads_the_same_order_with_workers() -> None:
+    from torch.utils.data import DataLoader
+
+    plan = plan_for("three phases")
+    stream = RowStream(plan, ROWS, 10)
+    for workers in (0, 3):
+        loader = DataLoader(
+            stream,  # type: ignore[arg-type]
+            batch_size=None,
+            num_workers=workers,
+            sampler=range(4, len(stream)),
+            collate_fn=lambda batch: batch,
+        )
+        assert [p for batch in loader for p in pairs(batch)] == pairs_of(plan)[40:]
+
+
+def test_a_batch_holds_the_rows_and_counts_them_by_task() -> None:
+    plan = plan_for("one phase")
+    batch = RowStream(plan, ROWS, 64)[1]
+    ids, labels, mask = batch.padded(pad_id=7)
+    by_task, trained = np.zeros(4, dtype=int), np.zeros(4, dtype=int)
+    for k, (task, example) in enumerate(pairs(batch)):
+        store = ROWS[task]
+        row = store.tokens[store.offsets[example] : store.offsets[example + 1]].tolist()
+        assert ids[k].tolist() == row + [7] * (ids.shape[1] - len(row))
+        assert mask[k].sum() == len(row)
+        first = max(1, int(store.prompts[example]))
+        assert labels[k].tolist() == [
+            row[j] if first <= j < len(row) else IGNORED for j in range(ids.shape[1])
+        ]
+        by_task[task] += len(row)
+        trained[task] += len(row) - first
+    assert batch.tokens_by_task.tolist() == by_task.tolist()
+    assert batch.trained_by_task.tolist() == trained.tolist() == [int(t) for t in trained]
+    assert (labels != IGNORED).sum() == batch.trained_by_task.sum()
+
+
+@pytest.mark.parametrize("how", ["bfd", "wrapped"])
+def test_a_pack_says_where_everything_lies(how: str) -> None:
+    plan = plan_for("one phase")
+    total, trained = np.zeros(4, dtype=int), np.zeros(4, dtype=int)
+    for batch, _ in PackStream(plan, ROWS, 16, 5, 9, how, 64).batches():  # type: ignore[arg-type]
+        flat = {
+            name: getattr(batch, name).ravel() for name in ("input_ids", "labels", "position_ids")
+        }
+        segments = batch.segments.ravel()
+        borders = batch.cu_seqlens
+        assert borders[0] == 0 and borders[-1] == batch.input_ids.size
+        assert batch.max_seqlen == np.diff(borders).max()
+        piece = 0
+        for start, stop in itertools.pairwise(borders.tolist()):
+            assert flat["position_ids"][start:stop].tolist() == list(range(stop - start))
+            assert start // 16 == (stop - 1) // 16  # no piece runs over the end of a line
+            assert len(set(segments[start:stop].tolist())) == 1
+            if segments[start] == 0:
+                assert (flat["input_ids"][start:stop] == 9).all()
+                assert (flat["labels"][start:stop] == IGNORED).all()
+                continue
+            task, example = int(batch.piece_task[piece]), int(batch.piece_example[piece])
+            assert (flat["input_ids"][start:stop] == 1000 * task + example).all()
+            labels = flat["labels"][start:stop]
+            assert labels[0] == IGNORED
+            kept = labels != IGNORED
+            assert (labels[kept] == flat["input_ids"][start:stop][kept]).all()
+            assert kept.sum() == batch.piece_trained[piece]
+            if how == "bfd":
+                assert kept.tolist() == [
+                    j >= max(1, int(ROWS[task].prompts[example])) for j in range(stop - start)
+                ]
+            piece += 1
+        assert piece == len(batch.piece_task)
+        assert batch.fill == pytest.approx((segments > 0).mean())
+        total += batch.tokens_by_task
+        trained += batch.trained_by_task
+    assert total.tolist() == [t.tokens for t in plan.tasks]
+    if how == "bfd":
+        rows = RowStream(plan, ROWS, 1000)[0]
+        assert trained.tolist() == rows.trained_by_task.tolist()
+
+
+def test_no_batch_of_one_phase_is_far_from_its_shares() -> None:
+    plan = plan_of(ROWS, wish(2000))
+    for n in range(20):
+        counts = np.bincount(RowStream(plan, ROWS, 100)[n].task, minlength=4)
+        assert (np.abs(counts - [10, 20, 30, 40]) <= 3).all()
+
+
+def test_states_are_a_few_bytes_and_strict() -> None:
+    state = RowStream(plan_for("one phase"), ROWS, 10).state(3)
+    assert state.index == 30 and len(json.dumps(state.as_dict())) < 110
+    for bad in (
+        None,
+        {},
+        {"plan": "x", "index": -1, "pack": 0},
+        {"plan": "x", "index": True, "pack": 0},
+    ):
+        with pytest.raises(ArtifactError, match="the state of a stream: plan, index and pack"):
+            State.from_dict(bad)
+
+
+def test_resuming_with_another_plan_is_refused_and_explained() -> None:
+    old = plan_of(ROWS, wish(200))
+    state = RowStream(old, ROWS, 10).state(3)
+    changed = stores((7, 23, 60, 129))
+    for plan, rows, why in [
+        (plan_of(ROWS, wish(200), seed=1), ROWS, "its seed was 0, now 1"),
+        (
+            plan_of(ROWS, wish(220)),
+            ROWS,
+            "the data is the same, the weights or the budget have changed",
+        ),
+        (plan_of(changed, wish(200)), changed, "the rows of t3 have changed"),
+        (
+            plan_of(ROWS[:3], wish(200, weights=[0.2, 0.3, 0.5])),
+            ROWS[:3],
+            "task t3 is gone",
+        ),
+    ]:
+        for saved, said in ((None, f"the state of plan {old.fingerprint[:12]}"), (old, why)):
+            with pytest.raises(ArtifactError) as caught:
+                RowStream(plan, rows, 10).batch_after(state, saved)
+            assert said in str(caught.value) and plan.fingerprint[:12] in str(caught.value)
+            with pytest.raises(ArtifactError):
+                next(PackStream(plan, rows, 16, 2, 0).batches(state, saved=saved))
+    with pytest.raises(ArtifactError, match="row 999 of a plan of 200 rows"):
+        RowStream(old, ROWS, 10).batch_after(State(old.fingerprint, 999))
+    with pytest.raises(ArtifactError, match="a state at the end of a batch of 7 rows"):
+        RowStream(old, ROWS, 7).batch_after(state)
+    assert RowStream(old, ROWS, 15).batch_after(state) == 2  # another batch size that divides it
+
+
+def test_weights_changed_on_resume() -> None:
+    """The new plan takes the old state at that row, and only there."""
+    old = plan_of(ROWS, wish(200))
+    new = plan_of(ROWS, wish(100, weights=[0, 0, 0.5, 0.5]), history=old, index=80)
+    stream = RowStream(new, ROWS, 10)
+    assert stream.batch_after(RowStream(old, ROWS, 10).state(8)) == 8
+    assert read([stream], 0, 0)[:80] == pairs_of(old)[:80]
+    assert {task for task, _ in read([stream], 8, 0)} == {2, 3}
+    with pytest.raises(ArtifactError, match="or row 80 of plan"):
+        stream.batch_after(RowStream(old, ROWS, 10).state(7))
+
+
+def test_a_stream_needs_the_rows_of_its_plan() -> None:
+    plan = plan_of(ROWS)
+    with pytest.raises(ArtifactError, match="expected 130 rows of t3, as planned, found 129"):
+        RowStream(plan, stores((7, 23, 60, 129)), 10)
+    for batch, rank, ranks in ((0, 0, 1), (4, 1, 1), (4, -1, 2)):
+        with pytest.raises(ConfigError, match="batch_rows >= 1 and a rank from 0 to ranks - 1"):
+            RowStream(plan, ROWS, batch, rank, ranks)
+        with pytest.raises(ConfigError, match="batch_packs >= 1"):
+            PackStream(plan, ROWS, 16, batch, 0, rank=rank, ranks=ranks)
+    with pytest.raises(IndexError):
+        RowStream(plan, ROWS, 10)[20]
+
+
+def test_fewer_rows_than_ranks_leave_some_without() -> None:
+    plan = plan_of(ROWS, wish(9))
+    sizes = [len(RowStream(plan, ROWS, 8, rank, 4)[1]) for rank in range(4)]
+    assert sizes == [0, 0, 0, 1]
+    batches = [
+        list(PackStream(plan, ROWS, 16, 8, 0, rank=rank, ranks=7).batches()) for rank in range(7)
+    ]
+    assert sum(len(b[-1][0]) for b in batches) > 0 and len({len(b) for b in batches}) == 1
