@@ -250,7 +250,7 @@ class FitConfig(Settings):
     @classmethod
     def _unique(cls, tasks: str | tuple[TaskConfig, ...]) -> str | tuple[TaskConfig, ...]:
         if not isinstance(tasks, str):
-            check_names(tasks, "tasks")
+            check_names(tasks, "task")
         return tasks
 
     @model_validator(mode="after")
@@ -279,27 +279,27 @@ def check_names(tasks: Sequence[Named], what: str) -> None:
         FieldProblem: there are none, or two of a name.
     """
     if not tasks:
-        raise FieldProblem(f"at least one of {what}", "an empty list", f"add {what}")
+        raise FieldProblem(f"at least one {what}", "an empty list", f"add {what}s")
     names = [task.name for task in tasks]
     first: dict[str, int] = {}
     for i, name in enumerate(names):
         j = first.setdefault(name.casefold(), i)
         if j < i and names[j] == name:
             raise FieldProblem(
-                f"names of {what} that differ",
+                f"{what} names that differ",
                 f"{name!r} in entries {j + 1} and {i + 1}",
                 "rename one",
             )
         if j < i:
             raise FieldProblem(
-                f"names of {what} that differ by more than case",
+                f"{what} names that differ by more than case",
                 f"{names[j]!r} and {name!r}, which share a folder on some file systems",
                 "rename one",
             )
     clash = sorted(set(names) & {g for task in tasks for g in task.groups})
     if clash:
         raise FieldProblem(
-            f"names of groups and {what} that differ",
+            f"names of groups and {what}s that differ",
             f"{clash[0]!r} as both",
             "rename the group: floors and caps could mean either",
         )

@@ -101,9 +101,9 @@ class RecipeConfig(Settings):
             found = "neither" if self.tasks is None else "both"
             raise FieldProblem("tasks or sources", found, "give one of them")
         if isinstance(self.tasks, tuple):
-            check_names(self.tasks, "tasks")
+            check_names(self.tasks, "task")
         if self.sources is not None:
-            check_names(self.sources, "sources")
+            check_names(self.sources, "source")
         if (self.weights is None) == (self.phases is None):
             found = "neither" if self.weights is None else "both"
             raise FieldProblem(

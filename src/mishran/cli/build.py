@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from mishran.cli import plans
-from mishran.cli.ui import Bars, err, out
+from mishran.cli.ui import Bars, out
 from mishran.errors import ConfigError
 
 _EXAMPLES = """
@@ -66,7 +66,7 @@ def build(
     )
     made = plans.planned(place, asked, progress)
     if not json_:
-        (out if plan or not quiet else err).print(plans.plan_table(made.plan))
+        out.print(plans.plan_table(made.plan))
     if plan:
         if json_:
             typer.echo(json.dumps(made.plan.model_dump(mode="json"), ensure_ascii=False))

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mishran.cli import plans
-from mishran.cli.ui import Bars, err, out
+from mishran.cli.ui import Bars, out
 from mishran.errors import ConfigError
 
 _EXAMPLES = """
@@ -73,9 +73,8 @@ def export(
     job = job_of(made, to, folder, config_only)
     prediction = chosen.predict(job)
     if not json_:
-        screen = out if plan or not quiet else err
-        screen.print(plans.plan_table(made.plan))
-        screen.print(_predicted(made.plan, prediction, chosen.title))
+        out.print(plans.plan_table(made.plan))
+        out.print(_predicted(made.plan, prediction, chosen.title))
     if plan:
         if json_:
             typer.echo(json.dumps(_as_dict(made.plan, prediction), ensure_ascii=False))

@@ -200,13 +200,14 @@ def _refusal(
     best = _largest(wish, draws, old, room)
     needed = _rounded_up(float(((counts + old) / sizes).max()))
     name, size = draws[culprit].supply.name, int(sizes[culprit])
+    times = int(counts[culprit] + old[culprit])
     others = int((counts > room).sum()) - 1
     ask = f"ask for {best:,} {wish.unit} or fewer, " if best else ""
     return InfeasibleError(
         expected=f"at most {max_epochs:g} epochs of every task, which allow {best:,} {wish.unit} in these "
         f"proportions",
         found=f"{wish.amount:,} {wish.unit}, for which {name} with its {size:,} rows is drawn "
-        f"{int(counts[culprit] + old[culprit]):,} times ({(counts[culprit] + old[culprit]) / size:.2f} epochs)"
+        f"{times:,} times ({times / size:.2f} epochs)"
         + (f"; {others} more tasks too" if others > 1 else "; one more task too" if others else ""),
         where=where,
         fix=f"{ask}set max_epochs to {needed:g}, or let the others take the rest with redistribute",

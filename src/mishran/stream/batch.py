@@ -59,8 +59,9 @@ class PackBatch:
     """Packs, a line each.
 
     input_ids, labels, position_ids: (p, capacity) int64. Positions begin again at 0 with every piece, and
-    in the padding, so that models which read them keep pieces apart (transformers does without an attention
-    mask and with use_cache=False; with a cache it does not look at them). segments: (p, capacity) int32, number of the piece in its line from 1, 0 on padding.
+    in the padding, so that models which read them keep pieces apart (transformers does without an
+    attention mask and with use_cache=False; with a cache it does not look at them).
+    segments: (p, capacity) int32, number of the piece in its line from 1, 0 on padding.
     piece_task, piece_example: (s,) of each piece, by line. trained: (s,) its tokens that are trained on.
     cu_seqlens: (lines' pieces + paddings + 1,) int32 borders in the flattened lines, for varlen kernels.
     num_tasks: in the plan.

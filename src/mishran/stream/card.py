@@ -36,8 +36,8 @@ def card(plan: Plan, kind: Kind, name: str, files: Sequence[str]) -> str:
         "",
         f"{plan.rows:,} rows and {plan.tokens:,} tokens of {sum(t.rows > 0 for t in plan.tasks)} "
         f"{'sources' if kind == 'text' else 'tasks'}, mixed by "
-        "[Mishran](https://arxiv.org/abs/2507.12612) in a fixed order: every prefix has the tasks in their "
-        "proportions, to within two rows. Inside an epoch no row repeats.",
+        "Mishran in a fixed order: every prefix has the tasks in their proportions, to within two rows. "
+        "Inside an epoch no row repeats.",
         "",
         f"Weights are shares of **{plan.shares}**. Plan `{plan.fingerprint}`, seed {plan.seed}.",
     ]
@@ -59,8 +59,8 @@ def card(plan: Plan, kind: Kind, name: str, files: Sequence[str]) -> str:
         "|---|---:|---:|---:|---:|---:|---|---|",
     ]
     lines += [
-        f"| {t.name} | {t.rows:,} | {t.row_share:.2%} | {t.tokens:,} | {t.token_share:.2%} | {t.epochs:.2f} "
-        f"| {_cell(t.license or 'not stated')} | {_cell(t.origin or '')} |"
+        f"| {t.name} | {t.rows:,} | {t.row_share:.2%} | {t.tokens:,} | {t.token_share:.2%} "
+        f"| {t.epochs:.2f} | {_cell(t.license or 'not stated')} | {_cell(t.origin or '')} |"
         for t in plan.tasks
         if t.rows
     ]

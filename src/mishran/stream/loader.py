@@ -23,6 +23,7 @@ from mishran.stream.plan import Plan
 from mishran.stream.tokens import TokenRows
 
 CACHED = 1 << 16  # rows of the order made at a time
+FOUND = 1 << 12  # and looked up at a time: fewer, for what is not in memory has to be read
 
 
 @dataclass(frozen=True)
@@ -119,18 +120,31 @@ def stores_for(plan: Plan, stores: Sequence[TokenRows]) -> tuple[TokenRows, ...]
                 where="stream",
                 fix="give the rows that the plan was made of, or plan again",
             )
-    return tuple(stores)
+    # Plain arrays of the same memory: a slice of a mapped one takes five times as long.
+    return tuple(TokenRows(*map(np.asarray, (s.tokens, s.offsets, s.prompts))) for s in stores)
 
 
 @dataclass
 class _Window:
-    """The part of the order that was made last; reading on costs a lookup."""
+    """The parts of the order that were made and found last; reading on costs a lookup."""
 
     order: Order
+    stores: tuple[TokenRows, ...]
     start: int = 0
     rows: Rows | None = None
+    found_start: int = 0
+    found: Located | None = None
 
-    def get(self, start: int, stop: int) -> Rows:
+    def get(self, start: int, stop: int) -> RowBatch:
+        """Rows [start, stop), copied out of their tasks."""
+        first = self.found_start
+        if self.found is None or not first <= start <= stop <= first + len(self.found.starts):
+            self.found_start = first = start
+            self.found = located(self._rows(start, max(stop, start + FOUND)), self.stores)
+        return gather(self._rows(start, stop), self.stores, self.found.part(start - first, stop - first))
+
+    def _rows(self, start: int, stop: int) -> Rows:
+        stop = min(stop, len(self.order))
         if self.rows is None or not self.start <= start <= stop <= self.start + len(self.rows.task):
             self.start = start
             self.rows = self.order.rows(start, max(stop, start + CACHED))
@@ -138,41 +152,45 @@ class _Window:
         return Rows(self.rows.task[part], self.rows.example[part], self.rows.epoch[part])
 
 
-def located(rows: Rows, stores: Sequence[TokenRows]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Located:
     """(m,) each: where the tokens of rows begin and end in their tasks, and the prompts."""
-    starts = np.empty(len(rows.task), dtype=np.int64)
-    stops = np.empty(len(rows.task), dtype=np.int64)
-    prompts = np.empty(len(rows.task), dtype=np.int32)
-    by_task = np.argsort(rows.task, kind="stable")
-    borders = np.searchsorted(rows.task[by_task], np.arange(len(stores) + 1))
+
+    starts: np.ndarray
+    stops: np.ndarray
+    prompts: np.ndarray
+
+    def part(self, start: int, stop: int) -> Located:
+        return Located(self.starts[start:stop], self.stops[start:stop], self.prompts[start:stop])
+
+
+def located(rows: Rows, stores: Sequence[TokenRows]) -> Located:
+    """Look rows of the order up in their tasks."""
+    num = len(rows.task)
+    out = Located(np.empty(num, np.int64), np.empty(num, np.int64), np.empty(num, np.int32))
+    # 16 bits are sorted by their digits, in a fraction of the time.
+    task = rows.task if len(stores) > 2**15 else rows.task.astype(np.int16)
+    by_task = np.argsort(task, kind="stable")
+    borders = np.searchsorted(task[by_task], np.arange(len(stores) + 1))
     for i in np.flatnonzero(np.diff(borders)):
         at = by_task[borders[i] : borders[i + 1]]
         example, store = rows.example[at], stores[i]
-        starts[at], stops[at] = store.offsets[example], store.offsets[example + 1]
-        prompts[at] = store.prompts[example]
-    return starts, stops, prompts
+        out.starts[at], out.stops[at] = store.offsets[example], store.offsets[example + 1]
+        out.prompts[at] = store.prompts[example]
+    return out
 
 
-def gather(rows: Rows, stores: Sequence[TokenRows]) -> RowBatch:
-    """Copy rows of the order out of their tasks."""
-    num = len(rows.task)
-    starts, stops, prompts = located(rows, stores)
-    offsets = np.zeros(num + 1, dtype=np.int64)
-    np.cumsum(stops - starts, out=offsets[1:])
-    kind = np.result_type(np.uint16, *(store.tokens.dtype for store in stores))
-    tokens = np.empty(offsets[-1], dtype=kind)
+def gather(rows: Rows, stores: Sequence[TokenRows], found: Located | None = None) -> RowBatch:
+    """Copy rows of the order out of their tasks; found: what `located` says of them."""
+    found = found or located(rows, stores)
+    offsets = np.zeros(len(rows.task) + 1, dtype=np.int64)
+    np.cumsum(found.stops - found.starts, out=offsets[1:])
     flat = [store.tokens for store in stores]
-    places = zip(
-        rows.task.tolist(),
-        starts.tolist(),
-        stops.tolist(),
-        offsets[:-1].tolist(),
-        offsets[1:].tolist(),
-        strict=True,
-    )
-    for i, start, stop, begin, end in places:
-        tokens[begin:end] = flat[i][start:stop]
-    return RowBatch(tokens, offsets, prompts, rows.task, rows.example, len(stores))
+    places = zip(rows.task.tolist(), found.starts.tolist(), found.stops.tolist(), strict=True)
+    kind = np.result_type(np.uint16, *{tokens.dtype for tokens in flat})
+    pieces = [flat[i][start:stop] for i, start, stop in places]
+    tokens = np.concatenate(pieces, dtype=kind) if pieces else np.empty(0, dtype=kind)
+    return RowBatch(tokens, offsets, found.prompts, rows.task, rows.example, len(stores))
 
 
 def _part(total: int, rank: int, ranks: int) -> tuple[int, int]:
@@ -197,7 +215,7 @@ class RowStream:
     def __post_init__(self) -> None:
         _check_ranks(self.batch_rows, "batch_rows", self.rank, self.ranks)
         object.__setattr__(self, "stores", stores_for(self.plan, self.stores))
-        object.__setattr__(self, "_window", _Window(self.plan.order))
+        object.__setattr__(self, "_window", _Window(self.plan.order, self.stores))
 
     def __len__(self) -> int:
         return -(-self.plan.rows // self.batch_rows)
@@ -208,7 +226,7 @@ class RowStream:
             raise IndexError(number)
         start = number * self.batch_rows
         low, high = _part(min(self.batch_rows, self.plan.rows - start), self.rank, self.ranks)
-        return gather(self._window.get(start + low, start + high), self.stores)
+        return self._window.get(start + low, start + high)
 
     def state(self, batches: int) -> State:
         """The state after so many batches."""
@@ -303,8 +321,9 @@ class PackStream:
             yield batch, State(self.plan.fingerprint, total)
 
     def _packed(self, rows: Rows) -> _Packed:
-        starts, stops, prompts = located(rows, self.stores)
-        return _Packed(rows, starts, prompts, pack(stops - starts, self.capacity, self.how))
+        found = located(rows, self.stores)
+        lengths = found.stops - found.starts
+        return _Packed(rows, found.starts, found.prompts, pack(lengths, self.capacity, self.how))
 
     def _batch(self, parts: Sequence[tuple[_Packed, int]]) -> PackBatch:
         pieces = [packed.pieces(number) for packed, number in parts]

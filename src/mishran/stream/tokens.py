@@ -1,8 +1,8 @@
 """`TokenRows`: the rows of one task as flat arrays, in memory or mapped from a folder.
 
-A row is a run of token ids of which the first `num_prompt` are not trained on. Three `.npy` files per task
-(tokens, offsets, prompts) are all that a loader touches: no decoding, and the operating system keeps what is
-read often.
+A row is a run of token ids of which the first few, the prompt, are not trained on. Three `.npy` files per
+task (tokens, offsets, prompts) are all that a loader touches: no decoding, and the operating system keeps
+what is read often.
 """
 
 from __future__ import annotations

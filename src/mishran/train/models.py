@@ -116,12 +116,13 @@ def model_commit(name: str, base: Path, revision: str | None = None) -> str | No
     return Path(config).parent.name
 
 
-def _locate(name: str, base: Path, online: bool) -> str:
+def _locate(name: str, base: Path, online: bool, needs: tuple[str, ...] = ("config.json",)) -> str:
+    """The local folder, with one of the files that it needs, or the hub name."""
     folder = base / name
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
+        if not any((folder / file).is_file() for file in needs):
             raise ModelError(
-                expected="a model folder with config.json",
+                expected=f"a model folder with {' or '.join(needs)}",
                 found=", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "an empty folder",
                 where=str(folder),
                 fix="give the folder that save_pretrained wrote",
@@ -138,7 +139,7 @@ def _locate(name: str, base: Path, online: bool) -> str:
 
 
 def load_tokenizer(name: str, base: Path, online: bool = False, revision: str | None = None) -> Any:
-    """The tokenizer of a model folder.
+    """The tokenizer of a model folder, or of a folder with nothing but a tokenizer.
 
     Raises:
         ModelError: no folder, or no tokenizer in it.
@@ -147,7 +148,7 @@ def load_tokenizer(name: str, base: Path, online: bool = False, revision: str | 
         from transformers import AutoTokenizer
     except ImportError as error:
         raise _missing("transformers") from error
-    place = _locate(name, base, online)
+    place = _locate(name, base, online, ("config.json", "tokenizer.json", "tokenizer_config.json"))
     try:
         return AutoTokenizer.from_pretrained(
             place, revision=revision, local_files_only=not online, trust_remote_code=False

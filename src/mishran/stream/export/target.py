@@ -74,8 +74,8 @@ class Prediction:
 class Target(Protocol):
     """An export to one trainer.
 
-    title: its name for people. versions: that the format was read back with. checked_by: what reads it back.
-    config_only: whether it honours weights of its own. kinds: rows it can take. command: how to train.
+    title: its name for people. versions: that the format was read back with. config_only: whether it
+    honours weights of its own. kinds: rows it can take.
     """
 
     title: ClassVar[str]
