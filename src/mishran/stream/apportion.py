@@ -7,7 +7,7 @@ nearest to its share: within half an example). So is the budget: rows or tokens,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -110,7 +110,8 @@ def _redistributed(
 
 def _shares(unit: Unit, draws: Sequence[Draws], old: np.ndarray, counts: np.ndarray) -> np.ndarray:
     amounts = counts if unit == "rows" else _tokens(draws, old, counts)
-    return amounts / max(1, amounts.sum())
+    shares: np.ndarray = amounts / max(1, int(amounts.sum()))
+    return shares
 
 
 def _tokens(draws: Sequence[Draws], old: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -171,7 +172,12 @@ def _exactly(counts: np.ndarray, wish: Wish, draws: Sequence[Draws], old: np.nda
     return counts
 
 
-def _search(counts_at, amount_of, wanted: int, guess: int) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _search(
+    counts_at: Callable[[int], np.ndarray],
+    amount_of: Callable[[np.ndarray], int],
+    wanted: int,
+    guess: int,
+) -> np.ndarray:
     """Counts whose amount comes nearest to what is wanted; amounts grow with the number searched for."""
     low, high = 0, max(1, guess)
     while amount_of(counts_at(high)) < wanted:
@@ -180,7 +186,7 @@ def _search(counts_at, amount_of, wanted: int, guess: int) -> np.ndarray:  # typ
         middle = (low + high) // 2
         low, high = (middle, high) if amount_of(counts_at(middle)) < wanted else (low, middle)
     under, over = counts_at(low), counts_at(high)
-    nearer = abs(amount_of(under) - wanted) <= abs(amount_of(over) - wanted) and under.any()
+    nearer = under.any() and abs(amount_of(under) - wanted) <= abs(amount_of(over) - wanted)
     return under if nearer else over
 
 

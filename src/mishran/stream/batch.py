@@ -107,8 +107,10 @@ class PackBatch:
         """
         same = self.segments[:, :, None] == self.segments[:, None, :]
         causal = np.tri(self.segments.shape[1], dtype=bool)
-        return (same & causal)[:, None]
+        mask: np.ndarray = (same & causal)[:, None]
+        return mask
 
 
 def _by_task(task: np.ndarray, amount: np.ndarray, num_tasks: int) -> np.ndarray:
-    return np.bincount(task, weights=amount, minlength=num_tasks).astype(np.int64)
+    out: np.ndarray = np.bincount(task, weights=amount, minlength=num_tasks)
+    return out.astype(np.int64)

@@ -30,12 +30,11 @@ LARGEST = 2**42  # rows of a period, so that products with a window's rows fit i
 
 @dataclass(frozen=True)
 class _Node:
-    """A leaf (`task`) or two children; `total` rows in a period."""
+    """A leaf (`task`), or two children, left and right; `total` rows in a period."""
 
     total: int
     task: int = -1
-    left: _Node | None = None
-    right: _Node | None = None
+    children: tuple[_Node, _Node] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,12 @@ class Interleave:
         stack = [(self._root, index)]
         while stack:
             node, rows = stack.pop()
-            if node.left is None:
+            if node.children is None:
                 out[node.task] = rows
             else:
-                left = _left(node, rows)
-                stack += [(node.left, left), (node.right, rows - left)]
+                small, large = node.children
+                left = _left(node.total, small.total, rows)
+                stack += [(small, left), (large, rows - left)]
         return out
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,12 +78,13 @@ class Interleave:
             node, low, high, places = stack.pop()
             if low == high:
                 continue
-            if node.left is None:
+            if node.children is None:
                 task[places] = node.task
                 occurrence[places] = numbers[: high - low] + low
                 continue
-            first, last = _left(node, low), _left(node, high)
-            sides = ((node.left, first, last, 1), (node.right, low - first, high - last, 0))
+            left, right = node.children
+            first, last = (_left(node.total, left.total, index) for index in (low, high))
+            sides = ((left, first, last, 1), (right, low - first, high - last, 0))
             for child, begin, end, less in sides:
                 # The j-th row of a child with c of A rows is row floor((A (2j + 1) - less) / 2c).
                 numerator = node.total * (2 * begin + 1) - less
@@ -92,10 +93,9 @@ class Interleave:
         return task, occurrence
 
 
-def _left(node: _Node, rows: int) -> int:
-    """Rows of the left child among the first `rows` of a node."""
-    assert node.left is not None
-    return (2 * node.left.total * rows + node.total) // (2 * node.total)
+def _left(total: int, left: int, rows: int) -> int:
+    """Rows of the left child, which has `left` of `total`, among the first `rows` of a node."""
+    return (2 * left * rows + total) // (2 * total)
 
 
 def _floors(start: int, step: int, part: int, steps: np.ndarray, low: int) -> np.ndarray:
@@ -122,7 +122,7 @@ def _huffman(counts: Sequence[int]) -> _Node:
     while len(heap) > 1:
         small, _, left = heapq.heappop(heap)
         large, _, right = heapq.heappop(heap)
-        joined = _Node(small + large, -1, left, right)
+        joined = _Node(small + large, children=(left, right))
         heapq.heappush(heap, (joined.total, number, joined))
         number += 1
     return heap[0][2]

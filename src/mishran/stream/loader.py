@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 
@@ -172,7 +173,7 @@ def located(rows: Rows, stores: Sequence[TokenRows]) -> Located:
     task = rows.task if len(stores) > 2**15 else rows.task.astype(np.int16)
     by_task = np.argsort(task, kind="stable")
     borders = np.searchsorted(task[by_task], np.arange(len(stores) + 1))
-    for i in np.flatnonzero(np.diff(borders)):
+    for i in np.flatnonzero(np.diff(borders)).tolist():
         at = by_task[borders[i] : borders[i + 1]]
         example, store = rows.example[at], stores[i]
         out.starts[at], out.stops[at] = store.offsets[example], store.offsets[example + 1]
@@ -301,7 +302,7 @@ class PackStream:
 
     def _global(self, state: State) -> Iterator[tuple[list[tuple[_Packed, int]], State]]:
         """Packs of each global batch, and the state after it."""
-        order, total = self.plan.order, self.plan.rows
+        order, total, plan = self.plan.order, self.plan.rows, self.plan.fingerprint
         index, skip = state.index, state.pack
         batch: list[tuple[_Packed, int]] = []
         while index < total:
@@ -311,14 +312,11 @@ class PackStream:
                 batch.append((packed, number))
                 if len(batch) == self.batch_packs:
                     last = number + 1 == len(packed.packs)
-                    yield (
-                        batch,
-                        State(self.plan.fingerprint, *((stop, 0) if last else (index, number + 1))),
-                    )
+                    yield batch, State(plan, *((stop, 0) if last else (index, number + 1)))
                     batch = []
             index, skip = stop, 0
         if batch:
-            yield batch, State(self.plan.fingerprint, total)
+            yield batch, State(plan, total)
 
     def _packed(self, rows: Rows) -> _Packed:
         found = located(rows, self.stores)
@@ -326,8 +324,11 @@ class PackStream:
         return _Packed(rows, found.starts, found.prompts, pack(lengths, self.capacity, self.how))
 
     def _batch(self, parts: Sequence[tuple[_Packed, int]]) -> PackBatch:
-        pieces = [packed.pieces(number) for packed, number in parts]
-        line = np.repeat(np.arange(len(parts)), [len(piece.task) for piece in pieces])
+        # Packs of one window follow each other.
+        runs = [list(run) for _, run in groupby(parts, key=lambda part: id(part[0]))]
+        pieces = [run[0][0].pieces(run[0][1], run[-1][1] + 1) for run in runs]
+        each = [piece.each for piece in pieces]
+        line = np.repeat(np.arange(len(parts)), np.concatenate(each) if each else [])
         task, example, start, begin, prompt, length = (
             np.concatenate([getattr(piece, name) for piece in pieces] or [np.empty(0, np.int64)])
             for name in ("task", "example", "start", "begin", "prompt", "length")
@@ -347,21 +348,20 @@ class PackStream:
         borders = np.unique(np.concatenate([at, at + length, ends, [0]]))
         spans = np.diff(borders)
         positions = np.arange(size) - np.repeat(borders[:-1], spans)
-        owner = np.full(len(spans), -1)
-        owner[np.searchsorted(borders, at)] = np.arange(len(at))
-        owners = np.repeat(owner, spans)
         # The first token of a piece has nothing before it that it could be predicted from.
         first = np.minimum(np.maximum(prompt - begin, 1), length)
-        trained = (owners >= 0) & (positions >= first[owners]) if len(at) else owners >= 0
-        segment = (
-            np.where(owners >= 0, number[owners] + 1, 0) if len(at) else np.zeros(size, np.int64)
-        )
+        mine = np.searchsorted(borders, at)
+        segment = np.zeros(len(spans), dtype=np.int32)
+        segment[mine] = number + 1
+        untrained = spans.copy()  # leading tokens of each span; all of the padding
+        untrained[mine] = first
+        labels = np.where(positions < np.repeat(untrained, spans), IGNORED, ids)
         shape = (len(parts), self.capacity)
         return PackBatch(
             input_ids=ids.reshape(shape),
-            labels=np.where(trained, ids, IGNORED).reshape(shape),
+            labels=labels.reshape(shape),
             position_ids=positions.reshape(shape),
-            segments=segment.astype(np.int32).reshape(shape),
+            segments=np.repeat(segment, spans).reshape(shape),
             piece_task=task,
             piece_example=example,
             piece_tokens=length,
@@ -373,9 +373,10 @@ class PackStream:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Pieces of one pack: whose they are, where their tokens begin in the task and in their row, the
-    prompt of the row, and how many there are; (s,) each."""
+    """Pieces of some packs: whose they are, where their tokens begin in the task and in their row, the
+    prompt of the row, and how many there are; (s,). each: (p,) pieces of a pack."""
 
+    each: np.ndarray
     task: np.ndarray
     example: np.ndarray
     start: np.ndarray
@@ -393,11 +394,13 @@ class _Packed:
     prompts: np.ndarray
     packs: Packs
 
-    def pieces(self, number: int) -> _Pieces:
+    def pieces(self, low: int, high: int) -> _Pieces:
+        """Of packs [low, high)."""
         packs = self.packs
-        part = slice(packs.first[number], packs.first[number + 1])
+        part = slice(packs.first[low], packs.first[high])
         row, begin, end = packs.row[part], packs.begin[part], packs.end[part]
         return _Pieces(
+            np.diff(packs.first[low : high + 1]),
             self.rows.task[row],
             self.rows.example[row],
             self.starts[row] + begin,

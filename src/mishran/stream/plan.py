@@ -176,9 +176,9 @@ def make_plan(
         for phase, old in zip(kept, history.phases, strict=False):
             order = Order(tuple(names), tuple(s.rows for s in supplies), (phase,), seed)
             after = before + order.counts_before(phase.rows)
-            tokens = _tokens(draws, before, after)
+            size = _tokens(draws, before, after)
             phases.append(
-                PlannedPhase(rows=phase.rows, tokens=tokens, counts=phase.counts, asked=old.asked)
+                PlannedPhase(rows=phase.rows, tokens=size, counts=phase.counts, asked=old.asked)
             )
             before = after
     notes: list[str] = []
