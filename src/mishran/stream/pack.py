@@ -51,7 +51,9 @@ def _wrapped(lengths: np.ndarray, capacity: int) -> Packs:
     total = int(ends[-1]) if len(ends) else 0
     borders = np.arange(0, total + capacity, capacity)
     borders[-1] = total
-    cuts = np.union1d(borders, ends) if total else borders[:1]
+    # Both are in order, which a stable sort sees; np.union1d does not.
+    cuts = np.sort(np.concatenate([borders, ends]), kind="stable") if total else borders[:1]
+    cuts = cuts[np.append(True, cuts[1:] != cuts[:-1])]
     starts, stops = cuts[:-1], cuts[1:]
     row = np.searchsorted(ends, starts, side="right")
     offset = ends[row] - lengths[row]
