@@ -142,7 +142,9 @@ class _Window:
         if self.found is None or not first <= start <= stop <= first + len(self.found.starts):
             self.found_start = first = start
             self.found = located(self._rows(start, max(stop, start + FOUND)), self.stores)
-        return gather(self._rows(start, stop), self.stores, self.found.part(start - first, stop - first))
+        return gather(
+            self._rows(start, stop), self.stores, self.found.part(start - first, stop - first)
+        )
 
     def _rows(self, start: int, stop: int) -> Rows:
         stop = min(stop, len(self.order))
