@@ -7,7 +7,9 @@ writes `docs/results/export.md`.
 Protocol of `tools/readback/<target, "-" as "_">.py`. It runs in the trainer's environment, where mishran
 need not be installed, and imports nothing of ours:
 
-    python tools/readback/trl.py FOLDER --reference FILE
+    python -P tools/readback/trl.py FOLDER --reference FILE
+
+-P: without it Python looks for the module `trl` beside the script and finds the script itself.
 
 FOLDER: the export. The script may write below a temporary folder, never into the export; it must not
 need a network or an accelerator.
