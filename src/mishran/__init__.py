@@ -20,16 +20,26 @@ if TYPE_CHECKING:
     from mishran.energy import Energy
     from mishran.errors import MishranError
     from mishran.mixture import Mixture
+    from mishran.pipeline.build import build_from, plan_from
     from mishran.pipeline.fit import fit
     from mishran.pipeline.mix import solve
+    from mishran.stream.build import open_tokens
+    from mishran.stream.loader import PackStream, RowStream
+    from mishran.stream.plan import Plan
 
 _WHERE = {
     "Energy": "mishran.energy",
     "MishranError": "mishran.errors",
     "Mixture": "mishran.mixture",
+    "PackStream": "mishran.stream.loader",
+    "Plan": "mishran.stream.plan",
+    "RowStream": "mishran.stream.loader",
+    "build_from": "mishran.pipeline.build",
     "fit": "mishran.pipeline.fit",
     "jsd_affinity": "mishran.affinity",
     "matrix_affinity": "mishran.affinity",
+    "open_tokens": "mishran.stream.build",
+    "plan_from": "mishran.pipeline.build",
     "pmi_affinity": "mishran.affinity",
     "read_matrix": "mishran.affinity",
     "solve": "mishran.pipeline.mix",
@@ -39,9 +49,15 @@ __all__ = [
     "Energy",
     "MishranError",
     "Mixture",
+    "PackStream",
+    "Plan",
+    "RowStream",
+    "build_from",
     "fit",
     "jsd_affinity",
     "matrix_affinity",
+    "open_tokens",
+    "plan_from",
     "pmi_affinity",
     "read_matrix",
     "solve",

@@ -14,6 +14,7 @@ import yaml
 from processes import cli
 from tiny_project import TASKS, digests, rows, settings, write_mix, write_rows
 
+from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
 from mishran.stream.plan import Plan
 
@@ -254,6 +255,42 @@ def test_killed_at_any_write_and_run_again(project, fork_server, tmp_path, kill)
     assert not list(project.parent.glob(".tmp-*"))
 
 
+def test_tokens_for_our_own_loader(project, mishran, tmp_path):
+    """What was built loads without text or tokenizer, and gives the rows of the plan."""
+    from mishran.pipeline.build import plan_from
+    from mishran.stream.build import open_tokens
+    from mishran.stream.loader import RowStream
+
+    path, out = recipe(project.parent), tmp_path / "mixed"
+    assert mishran("build", path, "--out", out, "--format", "tokens").code == 0
+    plan, stores = open_tokens(out)
+    planned = plan_from(path)
+    assert plan == planned.plan
+    batches = zip(planned.rows(32), RowStream(plan, stores, 32), strict=True)
+    assert all(a.tokens.tolist() == b.tokens.tolist() for a, b in batches)
+    packed = [batch.tokens_by_task for batch, _ in planned.packs(64, 4).batches()]
+    assert sum(packed).tolist() == [t.tokens for t in plan.tasks]
+    assert "not stated for capitals" in (out / "README.md").read_text()
+    (out / "tokens" / "sums" / "tokens.npy").write_bytes(b"x")
+    with pytest.raises(ArtifactError, match=r"tokens/sums/tokens\.npy as it was written"):
+        open_tokens(out)
+    for place in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ArtifactError, match="mishran build --format tokens"):
+            open_tokens(place)
+
+
+@pytest.mark.parametrize("kill", [4, 5, 6, 7])
+def test_killed_while_an_older_build_is_replaced(project, fork_server, kill):
+    recipe(project.parent)
+    command = ["build", "recipe.yaml", "-q", "--out", "mixed"]
+    fork_server.run([*command[:-1], "whole/mixed"], project.parent)
+    fork_server.run([*command, "--rows", "50"], project.parent)
+    fork_server.run(command, project.parent, kill=kill)
+    assert fork_server.run(command, project.parent).code == 0
+    assert digests(project.parent / "mixed") == digests(project.parent / "whole" / "mixed")
+    assert not list(project.parent.glob(".tmp-*"))
+
+
 # ---- errors
 
 RECIPES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
@@ -317,7 +354,7 @@ OPTIONS: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("--epochs", "nan"), ("a number above 0",)),
     (("--max-epochs", "-1"), ("--max-epochs", "a number above 0")),
     (("--shares", "bytes"), ("rows or tokens", "'bytes'")),
-    (("--format", "csv"), ("parquet or jsonl", "'csv'")),
+    (("--format", "csv"), ("parquet, jsonl or tokens", "'csv'")),
     (("--tokenizer", "nope"), ("no such folder",)),
     (("--seed", "x"), ("--seed",)),
 ]

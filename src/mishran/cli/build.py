@@ -39,7 +39,9 @@ def build(
     max_epochs: float | None = plans.MAX_EPOCHS,
     redistribute: bool = plans.REDISTRIBUTE,
     seed: int | None = plans.SEED,
-    format_: str = typer.Option("parquet", "--format", help="parquet or jsonl."),
+    format_: str = typer.Option(
+        "parquet", "--format", help="parquet, jsonl, or tokens for our own loader."
+    ),
     plan: bool = typer.Option(False, "--plan", help="Show the plan, and stop."),
     online: bool = plans.ONLINE,
     json_: bool = plans.JSON,
@@ -53,9 +55,9 @@ def build(
             where="--out",
             fix="add --out mixed, say, or --plan",
         )
-    if format_ not in ("parquet", "jsonl"):
+    if format_ not in ("parquet", "jsonl", "tokens"):
         raise ConfigError(
-            expected="parquet or jsonl",
+            expected="parquet, jsonl or tokens",
             found=repr(format_),
             where="--format",
             fix="write one of them",

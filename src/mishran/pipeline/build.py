@@ -5,28 +5,51 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mishran.config_recipe import PhaseConfig
 from mishran.errors import ConfigError
 from mishran.pipeline.ingredients import Ingredients, Settings, gather, settings_of, weights_of
 from mishran.pipeline.progress import Progress, Silent
 from mishran.stream.apportion import Wish
-from mishran.stream.build import build
+from mishran.stream.build import build, build_tokens
 from mishran.stream.files import Format
+from mishran.stream.loader import PackStream, RowStream
+from mishran.stream.pack import How
 from mishran.stream.plan import Plan, make_plan
 
 
 @dataclass(frozen=True)
 class Planned:
-    """Rows, and how many of which."""
+    """Rows, and how many of which.
+
+    `rows` and `packs` are loaders of them in the order of the plan, see `mishran.stream.loader`.
+    """
 
     ingredients: Ingredients
     plan: Plan
 
+    def rows(self, batch_rows: int, rank: int = 0, ranks: int = 1) -> RowStream:
+        return RowStream(self.plan, self.ingredients.tokens, batch_rows, rank, ranks)
+
+    def packs(
+        self,
+        capacity: int,
+        batch_packs: int,
+        *,
+        how: How = "bfd",
+        pad_id: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> PackStream:
+        tokens = self.ingredients.tokens
+        return PackStream(
+            self.plan, tokens, capacity, batch_packs, pad_id, how, rank=rank, ranks=ranks
+        )
+
 
 def plan_from(
-    place: Path,
+    place: str | Path,
     *,
     budget: Mapping[str, float] | None = None,
     shares: str | None = None,
@@ -46,7 +69,7 @@ def plan_from(
     Raises:
         MishranError: bad input, or a plan that its data cannot fulfil.
     """
-    progress = progress or Silent()
+    progress, place = progress or Silent(), Path(place)
     settings = settings_of(place)
     changes: dict[str, Any] = {}
     if budget:
@@ -119,8 +142,13 @@ def _left_out(found: Ingredients) -> list[str]:
 
 
 def build_from(
-    planned: Planned, out: Path, format_: Format = "parquet", progress: Progress | None = None
+    planned: Planned,
+    out: Path,
+    format_: Format | Literal["tokens"] = "parquet",
+    progress: Progress | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Write the rows of a plan; the manifest, and whether anything had to be written."""
+    if format_ == "tokens":
+        return build_tokens(planned.plan, planned.ingredients.tokens, out)
     with (progress or Silent()).bar("writing rows", planned.plan.rows, "rows") as advance:
         return build(planned.plan, planned.ingredients.texts, out, format_, advance)

@@ -18,20 +18,16 @@ _MEANS = {
 }
 
 
-def card(plan: Plan, kind: Kind, name: str, files: Sequence[str]) -> str:
-    """Markdown with the front matter that the hub and `datasets` read."""
+def card(plan: Plan, kind: Kind | None, name: str, files: Sequence[str]) -> str:
+    """Markdown, with the front matter that the hub and `datasets` read where there are files for them.
+
+    Args:
+        kind: of the rows; None where they are tokens. files: of the rows, in order.
+    """
     licences = sorted({task.license for task in plan.tasks if task.license and task.rows})
     unknown = [task.name for task in plan.tasks if not task.license and task.rows]
-    pattern = files[0] if len(files) == 1 else f"train-*.{files[0].rsplit('.', 1)[1]}"
     lines = [
-        "---",
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        f"    path: {pattern}",
-        "---",
-        "",
+        *(_front_matter(files) if files else []),
         f"# {_cell(name)}",
         "",
         f"{plan.rows:,} rows and {plan.tokens:,} tokens of {sum(t.rows > 0 for t in plan.tasks)} "
@@ -46,8 +42,9 @@ def card(plan: Plan, kind: Kind, name: str, files: Sequence[str]) -> str:
             f"Tokens are those of `{_cell(plan.tokenizer.name)}` (sha256 {plan.tokenizer.sha256[:12]}), "
             "prompt and answer, with special tokens."
         )
-    lines += ["", "| column | |", "|---|---|"]
-    lines += [f"| `{c}` | {_MEANS[c]} |" for c in ("task", "id", "epoch", *COLUMNS[kind])]
+    if kind is not None:
+        lines += ["", "| column | |", "|---|---|"]
+        lines += [f"| `{c}` | {_MEANS[c]} |" for c in ("task", "id", "epoch", *COLUMNS[kind])]
     if len(plan.phases) > 1:
         lines += ["", "| phase | rows | tokens |", "|---:|---:|---:|"]
         lines += [
@@ -72,6 +69,12 @@ def card(plan: Plan, kind: Kind, name: str, files: Sequence[str]) -> str:
     if plan.notes:
         lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in plan.notes)]
     return "\n".join(lines) + "\n"
+
+
+def _front_matter(files: Sequence[str]) -> list[str]:
+    pattern = files[0] if len(files) == 1 else f"train-*.{files[0].rsplit('.', 1)[1]}"
+    lines = ["---", "configs:", "- config_name: default", "  data_files:", "  - split: train"]
+    return [*lines, f"    path: {pattern}", "---", ""]
 
 
 def _cell(text: str) -> str:

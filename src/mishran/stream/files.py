@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from mishran.errors import ArtifactError, DataError, first_line
 from mishran.stream.texts import Kind
 
-Format = Literal["parquet", "jsonl"]
+Format = Literal["parquet", "jsonl"]  # of text
 CHUNK = 20_000  # rows of a row group, and held at a time
 
 

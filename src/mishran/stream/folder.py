@@ -35,11 +35,11 @@ def write_folder(
     Raises:
         ArtifactError: the place is a file or somebody else's folder, or cannot be written.
     """
-    old = _manifest(out)
+    old = read_manifest(out)
     if (
         old is not None
         and canonical_json(old["made"]) == canonical_json(facts)
-        and _whole(out, old)
+        and changed_file(out, old) is None
     ):
         return old, False
     if old is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -77,21 +77,26 @@ def _replace(work: Path, out: Path) -> None:
     shutil.rmtree(aside)
 
 
-def _manifest(out: Path) -> dict[str, Any] | None:
+def read_manifest(out: Path) -> dict[str, Any] | None:
     """The manifest of a folder of ours, or None."""
     try:
         data = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    ours = isinstance(data, dict) and isinstance(data.get("files"), dict) and "made" in data
+    ours = (
+        isinstance(data, dict)
+        and isinstance(data.get("files"), dict)
+        and isinstance(data.get("made"), dict)
+    )
     return data if ours else None
 
 
-def _whole(out: Path, manifest: dict[str, Any]) -> bool:
-    return all(
-        (out / name).is_file() and sha256_file(out / name) == digest
-        for name, digest in manifest["files"].items()
-    )
+def changed_file(out: Path, manifest: dict[str, Any]) -> str | None:
+    """The first file of a folder that is missing or not as it was written, or None."""
+    for name, digest in manifest["files"].items():
+        if not (out / name).is_file() or sha256_file(out / name) != digest:
+            return str(name)
+    return None
 
 
 def _sweep(out: Path) -> None:
