@@ -35,6 +35,7 @@ def write_folder(
     Raises:
         ArtifactError: the place is a file or somebody else's folder, or cannot be written.
     """
+    _sweep(out)
     old = read_manifest(out)
     if (
         old is not None
@@ -51,7 +52,6 @@ def write_folder(
         )
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(out)
         work = out.parent / f"{TMP}{os.getpid()}-{out.name}"
         work.mkdir()
         try:
