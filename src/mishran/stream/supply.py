@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from mishran.stream.shuffle import epoch_keys, permuted, task_key
+
+
+PART = 1 << 17  # rows added up at a time
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Supply:
     def rows(self) -> int:
         return len(self.lengths)
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         return int(self.lengths.sum())
 
@@ -46,16 +50,21 @@ def content_sha256(rows: Sequence[bytes]) -> str:
 
 @dataclass(frozen=True)
 class Draws:
-    """Tokens of the first draws from a supply, in the order in which `Order` draws."""
+    """Tokens of the first draws from a supply, in the order in which `Order` draws.
+
+    Of the epochs that were asked about it remembers the sums: the first question is answered by adding up
+    what it needs, a second one about the same epoch by the running sums of all of it.
+    """
 
     supply: Supply
     seed: int
+    _first: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     _sums: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def tokens(self, count: int) -> int:
         """Tokens of the first `count` draws, exact."""
         epochs, rest = divmod(count, self.supply.rows)
-        return epochs * self.supply.tokens + int(self._cumulative(epochs)[rest] if rest else 0)
+        return epochs * self.supply.tokens + (self._begin(epochs, rest) if rest else 0)
 
     def count(self, tokens: float) -> int:
         """The number of draws whose tokens come nearest to a number; the fewer where two do."""
@@ -63,23 +72,40 @@ class Draws:
         sums = self._cumulative(epochs)
         left = tokens - epochs * self.supply.tokens
         at = int(np.searchsorted(sums, left))
-        best = min(
-            (k for k in (at - 1, at) if 0 <= k < len(sums)), key=lambda k: abs(sums[k] - left)
-        )
-        return epochs * self.supply.rows + best
+        near = [k for k in (at - 1, at) if 0 <= k < len(sums)]
+        return epochs * self.supply.rows + min(near, key=lambda k: abs(sums[k] - left))
+
+    def _begin(self, epoch: int, rest: int) -> int:
+        """Tokens of the first `rest` draws of an epoch."""
+        if epoch not in self._sums and self._first.get(epoch, (rest, 0))[0] == rest:
+            if epoch not in self._first:
+                self._first[epoch] = (
+                    rest,
+                    sum(int(part.sum()) for part in self._parts(epoch, rest)),
+                )
+            return self._first[epoch][1]
+        return int(self._cumulative(epoch)[rest])
 
     def _cumulative(self, epoch: int) -> np.ndarray:
         """(n + 1,) tokens of the first 0 .. n draws of an epoch."""
         if epoch not in self._sums:
             if len(self._sums) > 4:
                 self._sums.clear()
-            size = self.supply.rows
-            key = epoch_keys(
-                np.array([task_key(self.seed, self.supply.name)], dtype=np.uint64),
-                np.array([epoch]),
-            )
-            at = permuted(np.arange(size), np.zeros(size, np.int64), np.array([size]), key)
-            sums = np.zeros(size + 1, dtype=np.int64)
-            np.cumsum(self.supply.lengths[at], out=sums[1:])
+            sums = np.zeros(self.supply.rows + 1, dtype=np.int64)
+            at = 0
+            for part in self._parts(epoch, self.supply.rows):
+                np.cumsum(part, out=sums[at + 1 : at + len(part) + 1])
+                sums[at + 1 : at + len(part) + 1] += sums[at]
+                at += len(part)
             self._sums[epoch] = sums
         return self._sums[epoch]
+
+    def _parts(self, epoch: int, num: int) -> Iterator[np.ndarray]:
+        """Lengths of the first `num` draws of an epoch, in order."""
+        key = np.array([task_key(self.seed, self.supply.name)], dtype=np.uint64)
+        keys = epoch_keys(key, np.array([epoch]))
+        size = np.array([self.supply.rows])
+        for start in range(0, num, PART):
+            places = np.arange(start, min(start + PART, num))
+            which = np.zeros(len(places), dtype=np.int64)
+            yield self.supply.lengths[permuted(places, which, size, keys)]
