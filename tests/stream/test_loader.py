@@ -186,14 +186,12 @@ def test_no_batch_of_one_phase_is_far_from_its_shares() -> None:
 
 def test_states_are_a_few_bytes_and_strict() -> None:
     state = RowStream(plan_for("one phase"), ROWS, 10).state(3)
-    assert state.index == 30 and len(json.dumps(state.as_dict())) < 110
-    for bad in (
-        None,
-        {},
-        {"plan": "x", "index": -1, "pack": 0},
-        {"plan": "x", "index": True, "pack": 0},
-    ):
-        with pytest.raises(ArtifactError, match="the state of a stream: plan, index and pack"):
+    assert state.index == 30 and len(json.dumps(state.as_dict())) < 130
+    good = {"plan": "x", "index": 0, "pack": 0, "packing": ""}
+    for bad in (None, {}, good | {"index": -1}, good | {"index": True}, good | {"more": 1}):
+        with pytest.raises(
+            ArtifactError, match="the state of a stream: plan, index, pack and packing"
+        ):
             State.from_dict(bad)
 
 
@@ -228,6 +226,27 @@ def test_resuming_with_another_plan_is_refused_and_explained() -> None:
     assert RowStream(old, ROWS, 15).batch_after(state) == 2  # another batch size that divides it
 
 
+def test_another_packing_takes_over_between_windows_only() -> None:
+    plan = plan_for("one phase")
+    stream = PackStream(plan, ROWS, 16, 3, 0, window=50)
+    states = [state for _, state in stream.batches()]
+    inside = next(state for state in states if state.pack)
+    for other in (
+        PackStream(plan, ROWS, 16, 3, 0, window=49),
+        PackStream(plan, ROWS, 17, 3, 0, window=50),
+        PackStream(plan, ROWS, 16, 3, 0, "wrapped", 50),
+    ):
+        with pytest.raises(ArtifactError, match="of a window packed as 'bfd 16 50'"):
+            next(other.batches(inside))
+        between = State(plan.fingerprint, 100)
+        seen = sum(batch.tokens_by_task for batch, _ in other.batches(between))
+        rest = PackStream(plan, ROWS, 16, 3, 0, window=50).batches(between)
+        assert seen.tolist() == sum(batch.tokens_by_task for batch, _ in rest).tolist()
+    assert len(list(PackStream(plan, ROWS, 16, 5, 0, window=50).batches(inside))) > 0
+    with pytest.raises(ArtifactError, match="a state between two rows"):
+        RowStream(plan, ROWS, 10).batch_after(inside)
+
+
 def test_weights_changed_on_resume() -> None:
     """The new plan takes the old state at that row, and only there."""
     old = plan_of(ROWS, wish(200))
@@ -238,6 +257,11 @@ def test_weights_changed_on_resume() -> None:
     assert {task for task, _ in read([stream], 8, 0)} == {2, 3}
     with pytest.raises(ArtifactError, match="or row 80 of plan"):
         stream.batch_after(RowStream(old, ROWS, 10).state(7))
+    inside = State(old.fingerprint, 80, 2, "bfd 16 80")
+    with pytest.raises(
+        ArtifactError, match="pack 2 of the window there, of which some rows were not read"
+    ):
+        next(PackStream(new, ROWS, 16, 3, 0, window=80).batches(inside))
 
 
 def test_a_stream_needs_the_rows_of_its_plan() -> None:

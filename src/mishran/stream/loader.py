@@ -32,20 +32,22 @@ class State:
     """Where training is: the plan and how much of it was read.
 
     index: rows of the global order (RowStream), or the first row of the window (PackStream).
-    pack: packs of the window that were read; 0 in a RowStream.
+    pack: packs of the window that were read; 0 in a RowStream. packing: how that window was packed, ""
+    where none was begun.
     """
 
     plan: str
     index: int
     pack: int = 0
+    packing: str = ""
 
     def as_dict(self) -> dict[str, str | int]:
-        return {"plan": self.plan, "index": self.index, "pack": self.pack}
+        return {"plan": self.plan, "index": self.index, "pack": self.pack, "packing": self.packing}
 
     @classmethod
     def from_dict(cls, data: object) -> State:
         """Raises ArtifactError: not what `as_dict` gave."""
-        kinds = {"plan": str, "index": int, "pack": int}
+        kinds = {"plan": str, "index": int, "pack": int, "packing": str}
         if (
             isinstance(data, dict)
             and set(data) == set(kinds)
@@ -54,7 +56,7 @@ class State:
         ):
             return cls(**data)
         raise ArtifactError(
-            expected="the state of a stream: plan, index and pack",
+            expected="the state of a stream: plan, index, pack and packing",
             found=str(data)[:100],
             where="checkpoint",
             fix="give the state that was saved with the checkpoint",
@@ -73,9 +75,13 @@ def check_state(state: State, plan: Plan, saved: Plan | None = None) -> None:
     if state.plan == plan.fingerprint and state.index <= plan.rows:
         return
     before = plan.continues
-    if before is not None and (state.plan, state.index) == (before.plan, before.index):
+    # Inside a window of packs some of its rows were read and some were not: no place to change weights.
+    here = before is not None and (state.plan, state.index) == (before.plan, before.index)
+    if here and state.pack == 0:
         return
-    if state.plan == plan.fingerprint:
+    if here:
+        found = f"pack {state.pack} of the window there, of which some rows were not read"
+    elif state.plan == plan.fingerprint:
         found = f"row {state.index:,} of a plan of {plan.rows:,} rows"
     else:
         found = f"the state of plan {state.plan[:12]}"
@@ -242,6 +248,7 @@ class RowStream:
             ArtifactError: the state is of another plan, or inside a batch of this size.
         """
         check_state(state, self.plan, saved)
+        _check_packing(state, "")
         if state.index % self.batch_rows and state.index != self.plan.rows:
             raise ArtifactError(
                 expected=f"a state at the end of a batch of {self.batch_rows} rows",
@@ -278,6 +285,11 @@ class PackStream:
     def start(self) -> State:
         return State(self.plan.fingerprint, 0)
 
+    @property
+    def packing(self) -> str:
+        """What decides the packs of a window, beside the plan."""
+        return f"{self.how} {self.capacity} {self.window}"
+
     def batches(
         self,
         state: State | None = None,
@@ -297,6 +309,7 @@ class PackStream:
         """
         at = state or self.start
         check_state(at, self.plan, saved)
+        _check_packing(at, self.packing)
         for number, (parts, after) in enumerate(self._global(at)):
             if number % workers == worker:
                 low, high = _part(len(parts), self.rank, self.ranks)
@@ -313,8 +326,10 @@ class PackStream:
             for number in range(skip, len(packed.packs)):
                 batch.append((packed, number))
                 if len(batch) == self.batch_packs:
-                    last = number + 1 == len(packed.packs)
-                    yield batch, State(plan, *((stop, 0) if last else (index, number + 1)))
+                    if number + 1 == len(packed.packs):
+                        yield batch, State(plan, stop)
+                    else:
+                        yield batch, State(plan, index, number + 1, self.packing)
                     batch = []
             index, skip = stop, 0
         if batch:
@@ -409,6 +424,19 @@ class _Packed:
             begin,
             self.prompts[row],
             end - begin,
+        )
+
+
+def _check_packing(state: State, packing: str) -> None:
+    """Nothing if a state lies between two windows, or in one that was packed like this."""
+    if state.pack and state.packing != packing:
+        raise ArtifactError(
+            expected=f"a state of packs made as {packing!r} (how, capacity, window)"
+            if packing
+            else "a state between two rows",
+            found=f"pack {state.pack} of a window packed as {state.packing!r}",
+            where="checkpoint",
+            fix="resume with the packing of the checkpoint, or from a checkpoint at the end of a window",
         )
 
 
