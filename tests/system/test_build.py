@@ -291,6 +291,24 @@ def test_killed_while_an_older_build_is_replaced(project, fork_server, kill):
     assert not list(project.parent.glob(".tmp-*"))
 
 
+def test_weights_changed_on_the_way(project):
+    """A plan that goes on from another: the same rows up to there, other proportions after it."""
+    from mishran.pipeline.build import plan_from
+
+    old = plan_from(recipe(project.parent))
+    state = old.rows(20).state(3)
+    path = recipe(project.parent, weights={"sums": 1}, rows=40)
+    new = plan_from(path, history=old.plan, index=state.index)
+    stream = new.rows(20)
+    assert len(stream) == 5 and stream.batch_after(state) == 3
+    for number in range(3):
+        assert stream[number].tokens.tolist() == old.rows(20)[number].tokens.tolist()
+    assert stream[4].tokens_by_task.tolist()[2] == stream[4].tokens_by_task.sum()
+    write_rows(project.parent / "data" / "sums.jsonl", rows("sums", train=39))
+    with pytest.raises(ArtifactError, match="task sums with 39 rows instead of 40"):
+        plan_from(path, history=old.plan, index=60)
+
+
 # ---- errors
 
 RECIPES: list[tuple[dict[str, Any], tuple[str, ...]]] = [

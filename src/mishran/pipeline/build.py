@@ -57,6 +57,8 @@ def plan_from(
     max_epochs: float | None = None,
     redistribute: bool = False,
     seed: int | None = None,
+    history: Plan | None = None,
+    index: int = 0,
     online: bool = False,
     progress: Progress | None = None,
 ) -> Planned:
@@ -65,6 +67,7 @@ def plan_from(
     Args:
         budget: {"rows": N}, {"tokens": N} or {"epochs": x}.
         tokenizer: folder or hub name of the tokenizer to count and to cut with.
+        history, index: go on from row `index` of an earlier plan; what was read stays read.
 
     Raises:
         MishranError: bad input, or a plan that its data cannot fulfil.
@@ -103,6 +106,8 @@ def plan_from(
         redistribute=settings.redistribute,
         seed=settings.seed,
         tokenizer=found.tokenizer,
+        history=history,
+        index=index,
     )
     notes = (*found.notes, *_left_out(found), *plan.notes)
     return Planned(found, plan.model_copy(update={"notes": notes}))

@@ -92,8 +92,8 @@ def check_state(state: State, plan: Plan, saved: Plan | None = None) -> None:
         + (f", or row {before.index:,} of plan {before.plan[:12]}" if before else ""),
         found=found,
         where="checkpoint",
-        fix="resume with the plan and the data of the checkpoint; to change weights from there on, plan "
-        "with history= and index=; or begin anew",
+        fix="resume with the plan and the data of the checkpoint, or begin anew; to change weights from "
+        "there on, plan with history= and index=",
     )
 
 
