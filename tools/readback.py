@@ -1,4 +1,4 @@
-"""Exports, read back by the trainers' own code: `python tools/readback.py --python trl=/path/to/python ...`.
+"""Exports, read back by the trainers' own code: `python tools/readback.py --python axolotl=.../bin/python`.
 
 Makes exports of real tasks (a prompt recipe, a chat recipe, raw text; from $MISHRAN_DATA) for every
 target that has a script in `tools/readback/`, runs each script with the interpreter of its trainer, and
@@ -69,14 +69,16 @@ CHATML = (
 HEAD = """\
 # Exports, read back by the trainers
 
-Made by `python tools/readback.py`: a plan of real tasks is exported, and each trainer's own code loads what was
-written. "Planned" is what `mishran export` says beforehand, "realised" what the trainer's loader yields in one
-pass; the difference is the largest of any task. "Same tokens": rows with exactly the token ids that were counted
-and the loss on exactly the same of them.
+Made by `python tools/readback.py`: plans of real tasks are exported, and each trainer's own code loads
+what was written. "Planned" is what `mishran export` says beforehand, "realised" what the trainer's loader
+yields in one pass; the difference is the largest of any task. "Same tokens": rows with exactly the token
+ids that were counted, and the loss on exactly the same of them. "In order": they come as the plan has
+them; a dash where the
+trainer mixes.
 
-| trainer | version | rows | form | planned | realised | largest difference | same tokens | in order | what was run |
-|---|---|---|---|---|---|---|---|---|---|
 """
+COLUMNS = ("trainer", "version", "kind", "form", "planned", "realised", "largest difference")
+COLUMNS += ("same tokens", "in order", "what was run")
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,9 @@ def main() -> int:
                     lines[name].append(line)
                     shutil.rmtree(out)
     if not given.only:
-        given.page.write_text(HEAD + "".join(f"{x}\n" for n in names for x in lines[n]), "utf-8")
+        table = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        table += [line for name in names for line in lines[name]]
+        given.page.write_text(HEAD + "\n".join(table) + "\n", encoding="utf-8")
     return 0
 
 

@@ -1,13 +1,14 @@
 """An export for Axolotl, read back by Axolotl: its configuration, its data preparation and its loader.
 
-Protocol: see tools/readback.py. The tokens in the prepared data carry no names; data/rows.parquet of the export
-has them, row by row. Where the trainer cannot be built (bitsandbytes and triton are imported for it even on a
-CPU), the prepared data is compared instead of what the loader yields, and `what` says so.
+Protocol: see tools/readback.py. The prepared data carries no names; data/rows.parquet of the export has
+them, row by row. Where the trainer cannot be built (it imports bitsandbytes and triton even on a CPU),
+only the prepared data is compared, and `what` says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -30,7 +31,7 @@ def main() -> int:
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": f"{work}/cache"}
         os.environ |= {"AXOLOTL_DO_NOT_TRACK": "1"}
         try:
-            import axolotl.common.datasets
+            importlib.import_module("axolotl.common.datasets")
         except ImportError as error:
             print(f"no Axolotl here: {error}", file=sys.stderr)
             return 3
@@ -101,7 +102,7 @@ def compare(rows: list[Any], reference: list[dict[str, Any]]) -> tuple[int, int]
 
 
 def loader_rows(cfg: Any, made: Any) -> tuple[list[Any] | None, str]:
-    """(ids, labels) of every row that the trainer's loader yields, without padding; or why there are none."""
+    """(ids, labels) of every row that the trainer's loader yields, unpadded; or why there are none."""
     try:
         from axolotl.train import setup_model_and_trainer
 

@@ -1,9 +1,10 @@
 """Axolotl: Parquet with token ids, labels and attention masks, and `axolotl.yaml`.
 
-Axolotl takes a data set with these three columns as it is. Its own types give other tokens: `completion` adds no
-BOS and drops what is beyond 64 rows' worth of a document; `chat_template` looks for the answer in the tokens.
-With sample packing further columns would reach the collator, so which row is of which task stands in a file
-beside, row by row. Raw text is cut into pieces of at most `sequence_len`, since Axolotl drops longer rows.
+Axolotl takes a data set with these three columns as it is. Its own types tokenise by their own rules:
+`completion` leaves BOS to the tokenizer and ends a document after 64 rows, `chat_template` looks for the
+answer among the tokens. With sample packing further columns would reach the collator, so which row is of
+which task stands in a file beside, row by row. Raw text is cut into pieces of at most `sequence_len`,
+since Axolotl drops longer rows.
 
 No weights: `weight` in an entry passes its check and is dropped (0.19.0), so only materialised data has the
 proportions. It shuffles merged data and samples at random unless told otherwise.
@@ -43,9 +44,9 @@ _CONFIG = """\
 base_model: {model}
 output_dir: trained
 
-# Tokens and labels are those that were counted, with BOS, EOS and the loss on answers only; Axolotl tokenises
-# nothing then, so no type is needed. They belong to this model's tokenizer. data/rows.parquet names task and id
-# of each row.
+# Token ids and labels as they were counted: BOS, EOS, and the loss on {trained}. Axolotl tokenises
+# nothing then, and needs no type. They hold for this model's tokenizer only. data/rows.parquet has task
+# and id of each row.
 datasets:
 - path: data/train.parquet
   ds_type: parquet
@@ -75,8 +76,9 @@ sequence_len: {length}
 sample_packing: false
 """,
     True: """\
-# Documents were cut into pieces of at most so many tokens: Axolotl drops longer rows, and by default those of one
-# token. Sample packing joins short ones, here in their order; it needs an attention that keeps documents apart.
+# Documents were cut into pieces of at most so many tokens: Axolotl drops longer rows, and by default
+# those of one token. Sample packing joins short ones, here in their order; the attention keeps them
+# apart.
 sequence_len: {length}
 min_sample_len: 1
 sample_packing: true
@@ -115,6 +117,7 @@ class Axolotl:
         write_parquet(folder / ROWS, (piece.name for piece in _pieces(job, length)), names)
         config = _CONFIG.format(
             model=json.dumps(job.model, ensure_ascii=False),
+            trained="all of a document" if text else "answers only",
             length=_LENGTH[text].format(length=length),
             seed=job.plan.seed % 2**32,
         )

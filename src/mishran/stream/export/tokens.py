@@ -1,9 +1,9 @@
 """Rows as token ids in Parquet, for trainers that take tokens as they are.
 
-A trainer that tokenises by itself sees other tokens than those that were counted: it joins prompt and answer
-first, so that tokens merge across the seam, adds a second BOS or none, and finds the answer again by its own
-rules. Ids and labels in the file leave it nothing to decide; `IGNORED` marks what is not trained on. The price:
-they hold for one tokenizer.
+A trainer that tokenises by itself may see other tokens than those that were counted: it joins prompt and
+answer first, so that tokens merge across the seam, adds a second BOS or none, and finds the answer again
+by its own rules. Ids and labels in the file leave it nothing to decide; `IGNORED` marks what is not
+trained on. The price: they hold for one tokenizer.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def rows_in_order(job: Job) -> Iterator[Row]:
 
 
 def rows_once(job: Job, task: int) -> Iterator[Row]:
-    """Every row of a task once, in the plan's order of its first epoch: any beginning is a random sample."""
+    """Every row of a task once, in the plan's order of its first epoch: any beginning is a sample."""
     planned = job.plan.tasks[task]
     size = planned.available_rows
     order = Order((planned.name,), (size,), (Phase((size,), size),), job.plan.seed)

@@ -1,13 +1,13 @@
 """TRL: Parquet with token ids and labels, and `trl.yaml` for `trl sft`.
 
 TRL tokenises nothing where a data set has `input_ids`, and masks nothing where it has `labels`; its own way
-joins prompt and completion before it tokenises and adds no BOS. The text stays beside the tokens for people,
-and for who wants TRL to tokenise: `columns` says what is used.
+joins prompt and completion before it tokenises and leaves BOS to the tokenizer. The text stays beside the
+tokens for people, and for who wants TRL to tokenise: `columns` says what is used.
 
-Config only: TRL mixes by `fraction`. It normalises them, takes the first round(fraction x N) rows of each entry
-for the largest N that repeats nothing, and concatenates. So a task that the plan repeats lists its file several
-times, and one entry is cut to its planned rows, which makes N the plan's number. Source: `get_dataset` of TRL
-1.16; `fraction` needs 1.8, an older one ignores it.
+Config only: TRL mixes by `fraction`. It normalises them, takes the first round(fraction x N) rows of each
+entry for the largest N that repeats nothing, and puts one behind the other. So a task that the plan
+repeats lists its file several times, and one entry is cut to its planned rows, which makes N the plan's
+number. Source: `get_dataset` of TRL 1.16, executed; `fraction` came with 1.8.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _HEAD = """\
 model_name_or_path: {model}
 output_dir: trained
 
-# Tokens and labels are those that were counted, with BOS, EOS and the loss on answers only; TRL tokenises
-# nothing then. They belong to this model's tokenizer.{other}
-datasets:
+# Token ids and labels as they were counted: BOS, EOS, and the loss on {trained}. TRL
+# tokenises nothing then. They hold for this model's tokenizer only.
+{more}datasets:
 """
 _ORDER = {
     False: """\
-# The rows lie in the order of the plan: every stretch has its proportions. This keeps them there; transformers
-# before 5 does not know it and shuffles, which changes no count.
+# The rows lie in the order of the plan: every stretch has its proportions. This keeps them there; the
+# default is random.
 train_sampling_strategy: sequential
 shuffle_dataset: false
 """,
@@ -62,19 +62,23 @@ shuffle_dataset: true
 }
 _LENGTH = {
     False: """\
-# Tokens of the longest row: nothing is cut. TRL's packing (bfd) sorts rows by length inside each 1,000 and needs
-# flash attention; without it rows are padded.
+# Tokens of the longest row: nothing is cut. Rows are padded; TRL's packing would sort each 1,000 of them by
+# length and wants flash attention.
 max_length: {length}
 packing: false
 """,
     True: """\
-# Documents behind each other, cut into rows of so many tokens; bfd would drop what is longer. The last row of
-# each 1,000 documents is shorter.
+# Documents behind each other, cut into rows of so many tokens, with a shorter one after each 1,000
+# documents. TRL's default packing (bfd) would drop what a document has beyond one row.
 max_length: {length}
 packing: true
 packing_strategy: wrapped
 """,
 }
+_WEIGHTS = """\
+# fraction: shares of rows. TRL repeats nothing by itself, so a file that the plan repeats is listed again;
+# train[:N] of the first entry makes the total the plan's.
+"""
 _END = """\
 # The plan is one pass; TRL's default is 3.
 num_train_epochs: 1
@@ -232,24 +236,16 @@ def _records(job: Job, rows: Iterable[Row], schema: pa.Schema) -> Iterator[dict[
 
 def _config(job: Job, folder: Path, schema: pa.Schema) -> str:
     text = job.kind == "text"
-    other = {
-        "prompt": " columns: [prompt, completion]\n# instead makes TRL tokenise, joined and without a BOS.",
-        "chat": " columns: [prompt, completion]\n# instead makes TRL apply the chat template.",
-        "text": " columns: [text] instead makes\n# TRL tokenise, without a BOS.",
-    }[job.kind]
-    if len(schema.names) == 5:
-        other = ""
     length = packed_length(job, folder) if text else job.max_tokens
+    head = _HEAD.format(
+        model=json.dumps(job.model, ensure_ascii=False),
+        trained="all of a document" if text else "answers only",
+        more=_other(schema) + (_WEIGHTS if job.config_only else ""),
+    )
     entries = [entry.as_dict() for entry in _entries(job)]
-    if job.config_only:
-        said = (
-            "# fraction: shares of rows. TRL repeats nothing by itself, so a file that the plan repeats is listed\n"
-            "# again; train[:N] of the first entry is what makes the total the plan's.\n"
-        )
-        other = f"{other}\n{said.rstrip()}"
     return "".join(
         [
-            _HEAD.format(model=json.dumps(job.model, ensure_ascii=False), other=other),
+            head,
             yaml.safe_dump(entries, sort_keys=False, allow_unicode=True),
             "\n",
             _ORDER[job.config_only],
@@ -259,3 +255,10 @@ def _config(job: Job, folder: Path, schema: pa.Schema) -> str:
             _END.format(seed=job.plan.seed % 2**32),
         ]
     )
+
+
+def _other(schema: pa.Schema) -> str:
+    """How to have TRL tokenise instead, where the files hold text."""
+    names = [name for name in schema.names if name in ("prompt", "completion", "text")]
+    own = "it would, by its own rules, and leaves BOS to the tokenizer"
+    return f"# With columns: [{', '.join(names)}] {own}.\n" if names else ""
