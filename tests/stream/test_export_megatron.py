@@ -149,7 +149,9 @@ def test_flags_are_on_the_page(tmp_path):
         "--tokenizer-model '../a model/7b'",
     ):
         assert flag in page
-    assert f"({made.plan.tokens} - 1) // LENGTH" in page
+    assert f"({made.plan.tokens} - 1) // LENGTH" in page and "surplus" not in page
+    weighted = written("megatron", job(config_only=True), tmp_path / "weighted")
+    assert "`mid_level_dataset_surplus`" in (weighted / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_tokenizer_without_eos():

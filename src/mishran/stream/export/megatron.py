@@ -301,5 +301,5 @@ torchrun pretrain_gpt.py \\
 - Without `--data-cache-path` it writes its index below `data/`.
 - Prefixes are seen from this folder.
 - A document is a row, and ends with EOD, the EOS of the tokenizer. Attention crosses documents inside a
-  sequence, unless you give `--reset-attention-mask --reset-position-ids`.{mask}
+  sequence, unless you give `--reset-attention-mask --reset-position-ids`.{blend}{mask}
 """
