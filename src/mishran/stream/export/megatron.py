@@ -274,6 +274,12 @@ def _page(job: Job, tokens: int) -> str:
             "shuffles the\ndocuments, cuts them into sequences and shuffles those; more samples than one "
             "pass has begin another."
         )
+    blend = (
+        "\n- With many tasks and few sequences it may stop with an IndexError that names\n"
+        "  `mid_level_dataset_surplus` (0.005): raise that, as it says; no count changes."
+        if job.config_only
+        else ""
+    )
     mask = (
         ""
         if job.kind == "text"
