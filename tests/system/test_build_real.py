@@ -1,4 +1,4 @@
-"""Real tasks and real raw text, Hindi among them, with a real tokenizer: exact shares on disk and in packs."""
+"""Real tasks and raw text, Hindi among them, a real tokenizer: exact shares on disk and in packs."""
 
 from __future__ import annotations
 
