@@ -62,6 +62,7 @@ from mishran.stream.export.target import Job, Prediction
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/results/export.md"
 NO_TRAINER = 3
+FAILED = "failed:"
 CHATML = (
     "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}"
     "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
@@ -156,11 +157,7 @@ def reference(planned: Planned, path: Path) -> None:
 
 
 def read_back(name: str, python: str, folder: Path, tokens: Path) -> dict[str, Any] | None:
-    """What the trainer found; None where it cannot be imported.
-
-    Raises:
-        SystemExit: it failed.
-    """
+    """What the trainer found, or {"failed": why}; None where it cannot be imported."""
     script = ROOT / "tools/readback" / f"{name.replace('-', '_')}.py"
     command = [python, "-P", str(script), str(folder), "--reference", str(tokens)]
     # A virtual environment's own scripts come first, as if it were active.
@@ -175,9 +172,7 @@ def read_back(name: str, python: str, folder: Path, tokens: Path) -> dict[str, A
     if done.returncode == NO_TRAINER:
         return None
     if done.returncode:
-        raise SystemExit(
-            f"{name} on {folder.name}: {(done.stderr.strip() or '?').splitlines()[-1]}"
-        )
+        return {"failed": (done.stderr.strip() or "?").splitlines()[-1]}
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
@@ -187,10 +182,11 @@ def row(job: Job, kind: str, title: str, said: Prediction, found: dict[str, Any]
     planned = dict(zip((t.name for t in job.plan.tasks), said.rows, strict=True))
     form = "weights" if job.config_only else "materialised"
     asked = f"{sum(planned.values()):,.0f} {said.unit}"
-    if found is None:
-        return f"| {title} | - | {kind} | {form} | {asked} | - | - | - | - | schema check only |"
-    if found["unit"] != said.unit:
-        raise SystemExit(f"{title}: {found['unit']} were counted, {said.unit} were predicted")
+    if found is not None and "failed" not in found and found["unit"] != said.unit:
+        found = {"failed": f"{found['unit']} were counted, {said.unit} were predicted"}
+    if found is None or "failed" in found:
+        why = "schema check only" if found is None else f"{FAILED} {found['failed']}"
+        return f"| {title} | - | {kind} | {form} | {asked} | - | - | - | - | {why} |"
     names = planned.keys() | found["tasks"].keys()
     worst = max(abs(planned.get(n, 0) - found["tasks"].get(n, 0)) for n in names)
     order = {True: "yes", False: "no", None: "-"}[found["in_order"]]
@@ -241,7 +237,7 @@ def main() -> int:
         table = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
         table += [line for name in names for line in lines[name]]
         given.page.write_text(HEAD + "\n".join(table) + "\n", encoding="utf-8")
-    return 0
+    return int(any(FAILED in line for name in names for line in lines[name]))
 
 
 if __name__ == "__main__":
