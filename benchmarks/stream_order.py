@@ -30,7 +30,8 @@ from stream_case import (
 
 from mishran.stream.interleave import Interleave
 from mishran.stream.loader import PackStream, RowStream, State
-from mishran.stream.pack import WINDOW
+from mishran.stream.order import WINDOW
+from mishran.stream.pack import WINDOW as PACKED
 from mishran.stream.plan import Plan
 from mishran.stream.tokens import TokenRows
 
@@ -52,7 +53,7 @@ def index_of(case: Mix, rows: int, fewer: int) -> Iterator[Line]:
     runs: Runs = {
         "plan": lambda: planned(supplies, weights, rows),
         "rows": lambda: plan.order.rows(0, rows),
-        "tasks": lambda: Interleave(plan.phases[0].counts).rows(0, rows),
+        "tasks": lambda: tasks(plan.phases[0].counts, rows),
     }
     parts = tried(lambda: peers.numbered(case.sizes(fewer)))
     made = parts if isinstance(parts, str) else peers.interleaved(parts, weights)
@@ -78,6 +79,16 @@ def index_of(case: Mix, rows: int, fewer: int) -> Iterator[Line]:
     title = f"deviation, {case.name}"
     yield line(f"{title} / {HF}", off, random, HF, "ours <= 2", less=True)
     yield line(f"{title} / Megatron-Core", off, lag, "Megatron-Core", less=True)
+
+
+def tasks(counts: tuple[int, ...], rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) task of each row and how often it came before, as `Order` makes them."""
+    part = Interleave(counts)
+    task, before = np.empty(rows, np.int32), np.empty(rows, np.int64)
+    for start in range(0, rows, WINDOW):
+        stop = min(start + WINDOW, rows)
+        task[start:stop], before[start:stop] = part.rows(start, stop)
+    return task, before
 
 
 def resume(quick: bool, folder: Path) -> Iterator[Line]:
@@ -107,8 +118,9 @@ def resume_of(
         return RowStream(of, stores, BATCH)[START // BATCH]
 
     def packs() -> object:
-        state = State(plan.fingerprint, START // WINDOW * WINDOW, 5)
-        return next(PackStream(plan, stores, 512, 32, 0).batches(state))
+        stream = PackStream(plan, stores, 512, 32, 0)
+        state = State(plan.fingerprint, START // PACKED * PACKED, 5, stream.packing)
+        return next(stream.batches(state))
 
     found = medians(
         {

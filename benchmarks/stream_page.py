@@ -18,8 +18,8 @@ PARTS = {
         "Plan and index, M rows/s",
         "Weights and sizes to task, example and epoch of every row; examples in a fresh order each epoch.\n"
         "*plan and rows*: `make_plan` and `Order.rows`. The plan counts the tokens of every task exactly,\n"
-        "for which it goes through the permutation of the epoch that a task ends in, so that it takes a\n"
-        "third to a half of the time; of *rows alone*, what is not *tasks alone* is the permutation again.\n"
+        "for which it goes through the permutation of the epoch that a task ends in; of *rows alone*,\n"
+        "most of what is not *tasks alone* is the permutation again.\n"
         "The peer: `interleave_datasets` with probabilities, \"all_exhausted\", until it returns; a fifth\n"
         "of the rows, tasks drawn at random, examples in their order. *tasks alone*: `Interleave.rows`\n"
         "beside `build_blending_indices`, which give the task and its count so far.",
