@@ -73,9 +73,8 @@ HEAD = """\
 Made by `python tools/readback.py`: plans of real tasks are exported, and each trainer's own code loads
 what was written. "Planned" is what `mishran export` says beforehand, "realised" what the trainer's loader
 yields in one pass; the difference is the largest of any task. "Same tokens": rows with exactly the token
-ids that were counted, and the loss on exactly the same of them. "In order": they come as the plan has
-them; a dash where the
-trainer mixes.
+ids that were counted, and the loss on exactly the same of them; a dash where the trainer's loader makes no
+tokens. "In order": they come as the plan has them; a dash where the trainer mixes.
 
 """
 COLUMNS = ("trainer", "version", "kind", "form", "planned", "realised", "largest difference")
@@ -190,7 +189,7 @@ def row(job: Job, kind: str, title: str, said: Prediction, found: dict[str, Any]
     names = planned.keys() | found["tasks"].keys()
     worst = max(abs(planned.get(n, 0) - found["tasks"].get(n, 0)) for n in names)
     order = {True: "yes", False: "no", None: "-"}[found["in_order"]]
-    same = f"{found['same_tokens']:,} of {found['checked']:,}"
+    same = f"{found['same_tokens']:,} of {found['checked']:,}" if found["checked"] else "-"
     return (
         f"| {title} | {found['version']} | {kind} | {form} | {asked} | {found['rows']:,} | {worst:,.0f} "
         f"| {same} | {order} | {found['what']} |"
