@@ -148,11 +148,12 @@ def _left_out(found: Ingredients) -> list[str]:
 
 def build_from(
     planned: Planned,
-    out: Path,
+    out: str | Path,
     format_: Format | Literal["tokens"] = "parquet",
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Write the rows of a plan; the manifest, and whether anything had to be written."""
+    out = Path(out)
     if format_ == "tokens":
         return build_tokens(planned.plan, planned.ingredients.tokens, out)
     with (progress or Silent()).bar("writing rows", planned.plan.rows, "rows") as advance:

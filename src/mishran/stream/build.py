@@ -78,7 +78,7 @@ def build_tokens(plan: Plan, stores: Sequence[TokenRows], out: Path) -> tuple[di
     return write_folder(out, facts, make)
 
 
-def open_tokens(folder: Path, verify: bool = True) -> tuple[Plan, tuple[TokenRows, ...]]:
+def open_tokens(folder: str | Path, verify: bool = True) -> tuple[Plan, tuple[TokenRows, ...]]:
     """The plan and the mapped rows of a folder that `mishran build --format tokens` made.
 
     Args:
@@ -87,6 +87,7 @@ def open_tokens(folder: Path, verify: bool = True) -> tuple[Plan, tuple[TokenRow
     Raises:
         ArtifactError: no such folder, or a file that was changed since.
     """
+    folder = Path(folder)
     manifest = read_manifest(folder)
     if manifest is None or manifest["made"].get("what") != "tokens":
         raise ArtifactError(

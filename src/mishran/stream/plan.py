@@ -18,7 +18,7 @@ from mishran.errors import ArtifactError
 from mishran.run import sha256_value
 from mishran.stream.apportion import Apportioned, Unit, Wish, apportion
 from mishran.stream.order import Order, Phase
-from mishran.stream.supply import Draws, Supply
+from mishran.stream.supply import Draws, Supply, drawn_tokens
 
 MANY_EPOCHS = (
     4.0  # beyond, repeated text is worth clearly less than new (Muennighoff et al. 2305.16264)
@@ -169,14 +169,15 @@ def make_plan(
     names = [supply.name for supply in supplies]
     draws = [Draws(supply, seed) for supply in supplies]
     phases: list[PlannedPhase] = []
-    before = np.zeros(len(supplies), dtype=np.int64)
+    before = tokens = np.zeros(len(supplies), dtype=np.int64)
     if history is not None:
         check_same_data(history, supplies, seed)
         kept = history.order.changed(index, ()).phases
         for phase, old in zip(kept, history.phases, strict=False):
             order = Order(tuple(names), tuple(s.rows for s in supplies), (phase,), seed)
             after = before + order.counts_before(phase.rows)
-            size = _tokens(draws, before, after)
+            spent, tokens = tokens, drawn_tokens(supplies, seed, after)
+            size = int((tokens - spent).sum())
             phases.append(
                 PlannedPhase(rows=phase.rows, tokens=size, counts=phase.counts, asked=old.asked)
             )
@@ -192,20 +193,17 @@ def make_plan(
             redistribute=redistribute,
             where=where,
         )
-        after = before + got.counts
+        before = before + got.counts
+        spent, tokens = tokens, drawn_tokens(supplies, seed, before)
         phases.append(
             PlannedPhase(
                 rows=int(got.counts.sum()),
-                tokens=_tokens(draws, before, after),
+                tokens=int((tokens - spent).sum()),
                 counts=tuple(map(int, got.counts)),
                 asked=f"{wish.amount:,} {wish.unit}, weights are shares of {wish.shares}",
             )
         )
         notes += _notes(got, wish, names, max_epochs, number if len(wishes) > 1 else None)
-        before = after
-    tokens = np.array(
-        [d.tokens(int(c)) for d, c in zip(draws, before, strict=True)], dtype=np.int64
-    )
     weights = _weights(wishes, supplies, phases)
     for supply, count in zip(supplies, before, strict=True):
         if count > MANY_EPOCHS * supply.rows:
@@ -280,11 +278,6 @@ def _difference(plan: Plan, supplies: Sequence[Supply], seed: int) -> str | None
     )
     more_tasks = f" ({len(changed) - 1} more tasks changed too)" if len(changed) > 1 else ""
     return f"task {task.name} with {rows}{more_tasks}"
-
-
-def _tokens(draws: Sequence[Draws], before: np.ndarray, after: np.ndarray) -> int:
-    pairs = zip(draws, before.tolist(), after.tolist(), strict=True)
-    return sum(d.tokens(b) - d.tokens(a) for d, a, b in pairs)
 
 
 def _weights(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from mishran.stream.shuffle import epoch_keys, permuted, task_key
-
+from mishran.stream.threads import in_threads
 
 PART = 1 << 17  # rows added up at a time
 
@@ -38,6 +39,12 @@ class Supply:
     def tokens(self) -> int:
         return int(self.lengths.sum())
 
+    @cached_property
+    def length(self) -> int | None:
+        """Tokens of every row, where all have the same; None elsewhere."""
+        one = int(self.lengths[0]) if self.rows else 0
+        return one if (self.lengths == one).all() else None
+
 
 def content_sha256(rows: Sequence[bytes]) -> str:
     """sha256 over rows in order, each with its length, so that no two lists have the same."""
@@ -48,23 +55,54 @@ def content_sha256(rows: Sequence[bytes]) -> str:
     return digest.hexdigest()
 
 
+def drawn_tokens(supplies: Sequence[Supply], seed: int, counts: np.ndarray) -> np.ndarray:
+    """(n,) int64 tokens of the first counts[i] draws from each supply, exact.
+
+    Whole epochs are known; the draws of the last ones are looked up for all tasks together, since a call
+    for each would take longer than the work.
+    """
+    sizes = np.array([supply.rows for supply in supplies], dtype=np.int64)
+    epochs, rest = np.divmod(np.asarray(counts, dtype=np.int64), np.maximum(sizes, 1))
+    whole: np.ndarray = epochs * np.array([supply.tokens for supply in supplies], dtype=np.int64)
+    same = [supply.length for supply in supplies]  # of packed sequences, say: nothing to look up
+    whole += np.array([0 if n is None else r * n for r, n in zip(rest.tolist(), same, strict=True)])
+    rest = np.where([n is None for n in same], rest, 0)
+    ends = np.cumsum(rest)
+    if not len(ends) or ends[-1] == 0:
+        return whole
+    keys = np.array([task_key(seed, supply.name) for supply in supplies], dtype=np.uint64)
+    keys = epoch_keys(keys, epochs)
+
+    def part(start: int) -> np.ndarray:
+        at = np.arange(start, min(start + PART, int(ends[-1])))
+        task = np.searchsorted(ends, at, side="right")
+        example = permuted(at - (ends - rest)[task], task, sizes, keys)
+        out = np.zeros(len(supplies), dtype=np.int64)
+        borders = np.searchsorted(task, np.arange(task[0], task[-1] + 2))
+        for i, (low, high) in enumerate(itertools.pairwise(borders.tolist()), start=int(task[0])):
+            out[i] = supplies[i].lengths[example[low:high]].sum() if high > low else 0
+        return out
+
+    for partial in in_threads(part, range(0, int(ends[-1]), PART)):
+        whole += partial
+    return whole
+
+
 @dataclass(frozen=True)
 class Draws:
-    """Tokens of the first draws from a supply, in the order in which `Order` draws.
+    """How many draws from a supply have so many tokens, in the order in which `Order` draws.
 
-    Of the epochs that were asked about it remembers the sums: the first question is answered by adding up
-    what it needs, a second one about the same epoch by the running sums of all of it.
+    For a search, which asks again and again: the running sums of the epochs that it needs are kept.
     """
 
     supply: Supply
     seed: int
-    _first: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     _sums: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def tokens(self, count: int) -> int:
         """Tokens of the first `count` draws, exact."""
         epochs, rest = divmod(count, self.supply.rows)
-        return epochs * self.supply.tokens + (self._begin(epochs, rest) if rest else 0)
+        return epochs * self.supply.tokens + int(self._cumulative(epochs)[rest] if rest else 0)
 
     def count(self, tokens: float) -> int:
         """The number of draws whose tokens come nearest to a number; the fewer where two do."""
@@ -74,17 +112,6 @@ class Draws:
         at = int(np.searchsorted(sums, left))
         near = [k for k in (at - 1, at) if 0 <= k < len(sums)]
         return epochs * self.supply.rows + min(near, key=lambda k: abs(sums[k] - left))
-
-    def _begin(self, epoch: int, rest: int) -> int:
-        """Tokens of the first `rest` draws of an epoch."""
-        if epoch not in self._sums and self._first.get(epoch, (rest, 0))[0] == rest:
-            if epoch not in self._first:
-                self._first[epoch] = (
-                    rest,
-                    sum(int(part.sum()) for part in self._parts(epoch, rest)),
-                )
-            return self._first[epoch][1]
-        return int(self._cumulative(epoch)[rest])
 
     def _cumulative(self, epoch: int) -> np.ndarray:
         """(n + 1,) tokens of the first 0 .. n draws of an epoch."""
