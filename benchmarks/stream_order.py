@@ -29,10 +29,12 @@ from stream_case import (
 )
 
 from mishran.stream.interleave import Interleave
-from mishran.stream.loader import PackStream, RowStream, State
 from mishran.stream.order import WINDOW
 from mishran.stream.pack import WINDOW as PACKED
+from mishran.stream.pack_stream import PackStream
 from mishran.stream.plan import Plan
+from mishran.stream.row_stream import RowStream
+from mishran.stream.state import State
 from mishran.stream.tokens import TokenRows
 
 START, BATCH, MORE = 100_000_000, 1000, 5_000_000

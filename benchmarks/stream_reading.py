@@ -28,10 +28,12 @@ from stream_case import (
     tried,
 )
 
-from mishran.stream.loader import FOUND, PackStream, RowStream, gather, located
+from mishran.stream.gather import FOUND, gather, located
 from mishran.stream.order import Rows
 from mishran.stream.pack import WINDOW, How, pack
+from mishran.stream.pack_stream import PackStream
 from mishran.stream.plan import Plan
+from mishran.stream.row_stream import RowStream
 from mishran.stream.supply import Supply
 from mishran.stream.tokens import TokenRows
 

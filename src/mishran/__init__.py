@@ -23,21 +23,24 @@ if TYPE_CHECKING:
     from mishran.pipeline.build import build_from, plan_from
     from mishran.pipeline.fit import fit
     from mishran.pipeline.mix import solve
-    from mishran.stream.build import open_tokens
-    from mishran.stream.loader import PackStream, RowStream
+    from mishran.stream.build import open_ordered, open_tokens
+    from mishran.stream.pack_stream import PackStream
     from mishran.stream.plan import Plan
+    from mishran.stream.row_stream import OrderedStream, RowStream
 
 _WHERE = {
     "Energy": "mishran.energy",
     "MishranError": "mishran.errors",
     "Mixture": "mishran.mixture",
-    "PackStream": "mishran.stream.loader",
+    "OrderedStream": "mishran.stream.row_stream",
+    "PackStream": "mishran.stream.pack_stream",
     "Plan": "mishran.stream.plan",
-    "RowStream": "mishran.stream.loader",
+    "RowStream": "mishran.stream.row_stream",
     "build_from": "mishran.pipeline.build",
     "fit": "mishran.pipeline.fit",
     "jsd_affinity": "mishran.affinity",
     "matrix_affinity": "mishran.affinity",
+    "open_ordered": "mishran.stream.build",
     "open_tokens": "mishran.stream.build",
     "plan_from": "mishran.pipeline.build",
     "pmi_affinity": "mishran.affinity",
@@ -49,6 +52,7 @@ __all__ = [
     "Energy",
     "MishranError",
     "Mixture",
+    "OrderedStream",
     "PackStream",
     "Plan",
     "RowStream",
@@ -56,6 +60,7 @@ __all__ = [
     "fit",
     "jsd_affinity",
     "matrix_affinity",
+    "open_ordered",
     "open_tokens",
     "plan_from",
     "pmi_affinity",

@@ -11,7 +11,7 @@ from stream_cases import plan_of, wish
 from tiny_models import tiny_llama
 
 from mishran.stream.batch import PackBatch
-from mishran.stream.loader import PackStream
+from mishran.stream.pack_stream import PackStream
 from mishran.stream.tokens import TokenRows
 
 VOCABULARY = 64

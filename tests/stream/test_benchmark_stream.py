@@ -19,7 +19,7 @@ import stream_peers as peers  # noqa: E402
 import stream_reading as reading  # noqa: E402
 from stream_page import met, page, plot  # noqa: E402
 
-from mishran.stream.loader import RowStream  # noqa: E402
+from mishran.stream.row_stream import RowStream  # noqa: E402
 
 ROWS = 200
 

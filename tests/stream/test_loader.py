@@ -11,8 +11,10 @@ from stream_cases import plan_of, stores, wish
 
 from mishran.errors import ArtifactError, ConfigError
 from mishran.stream.batch import IGNORED, PackBatch, RowBatch
-from mishran.stream.loader import PackStream, RowStream, State
+from mishran.stream.pack_stream import PackStream
 from mishran.stream.plan import Plan
+from mishran.stream.row_stream import RowStream
+from mishran.stream.state import State
 
 ROWS = stores()
 PHASES = {

@@ -259,7 +259,7 @@ def test_tokens_for_our_own_loader(project, mishran, tmp_path):
     """What was built loads without text or tokenizer, and gives the rows of the plan."""
     from mishran.pipeline.build import plan_from
     from mishran.stream.build import open_tokens
-    from mishran.stream.loader import RowStream
+    from mishran.stream.row_stream import RowStream
 
     path, out = recipe(project.parent), tmp_path / "mixed"
     assert mishran("build", path, "--out", out, "--format", "tokens").code == 0
@@ -289,6 +289,33 @@ def test_killed_while_an_older_build_is_replaced(project, fork_server, kill):
     assert fork_server.run(command, project.parent).code == 0
     assert digests(project.parent / "mixed") == digests(project.parent / "whole" / "mixed")
     assert not list(project.parent.glob(".tmp-*"))
+
+
+def test_tokens_in_the_order_of_the_plan(project, mishran, tmp_path):
+    """The same batches as drawn, from files that are read from one end to the other."""
+    from mishran.pipeline.build import plan_from
+    from mishran.stream.build import open_ordered
+    from mishran.stream.row_stream import OrderedStream
+
+    path, out = recipe(project.parent), tmp_path / "mixed"
+    assert mishran("build", path, "--out", out, "--format", "ordered").code == 0
+    plan, ordered = open_ordered(out)
+    drawn = plan_from(path)
+    for rank, ranks in ((0, 1), (1, 3)):
+        stream = OrderedStream(plan, ordered, 32, rank, ranks)
+        for a, b in zip(drawn.rows(32, rank, ranks), stream, strict=True):
+            for name in ("tokens", "offsets", "prompts", "task", "example"):
+                assert getattr(a, name).tolist() == getattr(b, name).tolist()
+            assert a.tokens_by_task.tolist() == b.tokens_by_task.tolist()
+    state = stream.state(2)
+    assert state == drawn.rows(32).state(2) and stream.batch_after(state) == 2
+    with pytest.raises(IndexError):
+        stream[4]
+    with pytest.raises(ArtifactError, match="expected 50 rows, as planned, found 120"):
+        OrderedStream(plan_from(path, budget={"rows": 50}).plan, ordered, 32)
+    (out / "task.npy").write_bytes(b"x")
+    with pytest.raises(ArtifactError, match=r"task\.npy as it was written"):
+        open_ordered(out)
 
 
 def test_weights_changed_on_the_way(project):
@@ -372,7 +399,7 @@ OPTIONS: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("--epochs", "nan"), ("a number above 0",)),
     (("--max-epochs", "-1"), ("--max-epochs", "a number above 0")),
     (("--shares", "bytes"), ("rows or tokens", "'bytes'")),
-    (("--format", "csv"), ("parquet, jsonl or tokens", "'csv'")),
+    (("--format", "csv"), ("parquet, jsonl, tokens or ordered", "'csv'")),
     (("--tokenizer", "nope"), ("no such folder",)),
     (("--seed", "x"), ("--seed",)),
 ]
@@ -385,7 +412,7 @@ def test_wrong_options_are_refused(project, refuses, tmp_path, options, said):
         assert part in line
 
 
-def test_places_that_cannot_be_used(project, refuses, tmp_path):
+def test_places_that_cannot_be_used(project, mishran, refuses, tmp_path):
     path = recipe(project.parent)
     assert "--out" in refuses("build", path, "-q")
     assert "no such file or folder" in refuses("build", "nowhere", "--out", tmp_path / "o")
@@ -397,6 +424,13 @@ def test_places_that_cannot_be_used(project, refuses, tmp_path):
     line = refuses("build", path, "--out", tmp_path / "mine", "-q")
     assert "a folder with other things in it" in line
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "mine"
+    assert mishran("build", path, "--out", tmp_path / "built", "-q").code == 0
+    (tmp_path / "built" / "trained").mkdir()
+    (tmp_path / "built" / "trained" / "model.safetensors").write_text("hours of work")
+    line = refuses("build", path, "--out", tmp_path / "built", "-q", "--rows", "50")
+    assert "other things in it (trained/model.safetensors)" in line
+    assert (tmp_path / "built" / "trained" / "model.safetensors").exists()
+    assert mishran("build", path, "--out", tmp_path / "built", "-q").code == 0  # nothing to do
     line = refuses("build", path, "--out", tmp_path / "file" / "below", "-q")
     assert "a file where a folder is needed" in line
 

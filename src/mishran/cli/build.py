@@ -40,7 +40,7 @@ def build(
     redistribute: bool = plans.REDISTRIBUTE,
     seed: int | None = plans.SEED,
     format_: str = typer.Option(
-        "parquet", "--format", help="parquet, jsonl, or tokens for our own loader."
+        "parquet", "--format", help="parquet or jsonl; tokens or ordered for our own loaders."
     ),
     plan: bool = typer.Option(False, "--plan", help="Show the plan, and stop."),
     online: bool = plans.ONLINE,
@@ -55,9 +55,9 @@ def build(
             where="--out",
             fix="add --out mixed, say, or --plan",
         )
-    if format_ not in ("parquet", "jsonl", "tokens"):
+    if format_ not in ("parquet", "jsonl", "tokens", "ordered"):
         raise ConfigError(
-            expected="parquet, jsonl or tokens",
+            expected="parquet, jsonl, tokens or ordered",
             found=repr(format_),
             where="--format",
             fix="write one of them",

@@ -12,18 +12,20 @@ from mishran.errors import ConfigError
 from mishran.pipeline.ingredients import Ingredients, Settings, gather, settings_of, weights_of
 from mishran.pipeline.progress import Progress, Silent
 from mishran.stream.apportion import Wish
-from mishran.stream.build import build, build_tokens
+from mishran.stream.build import build, build_ordered, build_tokens
 from mishran.stream.files import Format
-from mishran.stream.loader import PackStream, RowStream
 from mishran.stream.pack import How
+from mishran.stream.pack_stream import PackStream
 from mishran.stream.plan import Plan, make_plan
+from mishran.stream.row_stream import RowStream
 
 
 @dataclass(frozen=True)
 class Planned:
     """Rows, and how many of which.
 
-    `rows` and `packs` are loaders of them in the order of the plan, see `mishran.stream.loader`.
+    `rows` and `packs` are loaders of them in the order of the plan, see `mishran.stream.row_stream` and
+    `mishran.stream.pack_stream`.
     """
 
     ingredients: Ingredients
@@ -149,12 +151,14 @@ def _left_out(found: Ingredients) -> list[str]:
 def build_from(
     planned: Planned,
     out: str | Path,
-    format_: Format | Literal["tokens"] = "parquet",
+    format_: Format | Literal["tokens", "ordered"] = "parquet",
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Write the rows of a plan; the manifest, and whether anything had to be written."""
     out = Path(out)
     if format_ == "tokens":
         return build_tokens(planned.plan, planned.ingredients.tokens, out)
+    if format_ == "ordered":
+        return build_ordered(planned.plan, planned.ingredients.tokens, out)
     with (progress or Silent()).bar("writing rows", planned.plan.rows, "rows") as advance:
         return build(planned.plan, planned.ingredients.texts, out, format_, advance)

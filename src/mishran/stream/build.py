@@ -1,8 +1,9 @@
 """`mishran build`: a plan on disk, with a manifest and a card.
 
-As text, the rows of the plan in its order, in Parquet or JSONL: any trainer reads them. As tokens, the rows
-of every task once, mapped by our own loader, which draws them in the order of the plan: nothing is
-written twice, and resuming is exact (`open_tokens`).
+As text, the rows of the plan in its order, in Parquet or JSONL: any trainer reads them. As `tokens`, the rows
+of every task once, for our own loaders, which map the files and draw them in the order of the plan: nothing
+is written twice, and weights can change on the way (`open_tokens`). As `ordered` tokens, every row where it
+is read, from one end to the other (`open_ordered`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mishran.errors import ArtifactError
 from mishran.stream.card import card
-from mishran.stream.files import Format, count_tasks, write_records
+from mishran.stream.files import CHUNK, Format, count_tasks, write_records
 from mishran.stream.folder import changed_file, read_manifest, write_folder
+from mishran.stream.gather import gather, located
+from mishran.stream.order import Rows
 from mishran.stream.plan import Plan
+from mishran.stream.row_stream import OrderedRows
 from mishran.stream.texts import TextRows
-from mishran.stream.tokens import TokenRows
+from mishran.stream.tokens import FILES, TokenRows
 
 SHARD = 1_000_000  # rows of a file
+WHOSE = ("task.npy", "example.npy")  # beside ordered tokens
 
 
 def build(
@@ -69,13 +76,59 @@ def build_tokens(plan: Plan, stores: Sequence[TokenRows], out: Path) -> tuple[di
                     where=str(out),
                     fix="make it again; if that does not help, check the disk",
                 )
-        (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-        text = card(plan, None, out.name, ())
-        (folder / "README.md").write_text(text, encoding="utf-8")
-        counts = {task.name: task.rows for task in plan.tasks if task.rows}
-        return {"rows": plan.rows, "tokens": plan.tokens, "tasks": dict(sorted(counts.items()))}
+        return _beside(plan, folder, out)
 
     return write_folder(out, facts, make)
+
+
+def build_ordered(
+    plan: Plan, stores: Sequence[TokenRows], out: Path
+) -> tuple[dict[str, Any], bool]:
+    """Write the rows of a plan as tokens, in its order; see `build`."""
+    facts = {"what": "ordered", "plan": plan.fingerprint}
+
+    def make(folder: Path) -> dict[str, Any]:
+        rows = plan.order.rows(0, plan.rows)
+        found = located(rows, stores)
+        offsets = np.concatenate([[0], np.cumsum(found.stops - found.starts)]).astype(np.int64)
+        kind = np.result_type(np.uint16, *{store.tokens.dtype for store in stores})
+        tokens = np.lib.format.open_memmap(
+            folder / FILES[0], "w+", dtype=kind, shape=(int(offsets[-1]),)
+        )
+        for low in range(0, plan.rows, CHUNK):
+            high = min(low + CHUNK, plan.rows)
+            part = Rows(rows.task[low:high], rows.example[low:high], rows.epoch[low:high])
+            tokens[offsets[low] : offsets[high]] = gather(
+                part, stores, found.part(low, high)
+            ).tokens
+        tokens.flush()
+        arrays = (offsets, found.prompts, rows.task, rows.example)
+        for name, array in zip((*FILES[1:], *WHOSE), arrays, strict=True):
+            np.save(folder / name, array, allow_pickle=False)
+        written = TokenRows.open(folder)
+        counts = np.bincount(
+            np.load(folder / WHOSE[0], allow_pickle=False), minlength=len(plan.tasks)
+        )
+        named = Counter({t.name: int(c) for t, c in zip(plan.tasks, counts, strict=True) if c})
+        check_counts(plan, named, out)
+        if len(written.tokens) != plan.tokens:
+            raise ArtifactError(
+                expected=f"{plan.tokens:,} tokens, as planned",
+                found=f"{len(written.tokens):,} when they were read back",
+                where=str(out),
+                fix="make it again; if that does not help, check the disk",
+            )
+        return _beside(plan, folder, out)
+
+    return write_folder(out, facts, make)
+
+
+def _beside(plan: Plan, folder: Path, out: Path) -> dict[str, Any]:
+    """Plan and card of a folder of tokens, and what its manifest says."""
+    (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+    (folder / "README.md").write_text(card(plan, None, out.name, ()), encoding="utf-8")
+    counts = {task.name: task.rows for task in plan.tasks if task.rows}
+    return {"rows": plan.rows, "tokens": plan.tokens, "tasks": dict(sorted(counts.items()))}
 
 
 def open_tokens(folder: str | Path, verify: bool = True) -> tuple[Plan, tuple[TokenRows, ...]]:
@@ -87,11 +140,23 @@ def open_tokens(folder: str | Path, verify: bool = True) -> tuple[Plan, tuple[To
     Raises:
         ArtifactError: no such folder, or a file that was changed since.
     """
-    folder = Path(folder)
+    place = _checked(Path(folder), "tokens", verify)
+    plan = Plan.read(place / "plan.json")
+    return plan, tuple(TokenRows.open(place / "tokens" / task.name) for task in plan.tasks)
+
+
+def open_ordered(folder: str | Path, verify: bool = True) -> tuple[Plan, OrderedRows]:
+    """The same of a folder that `mishran build --format ordered` made, for an `OrderedStream`."""
+    place = _checked(Path(folder), "ordered", verify)
+    task, example = (np.load(place / name, mmap_mode="r", allow_pickle=False) for name in WHOSE)
+    return Plan.read(place / "plan.json"), OrderedRows(TokenRows.open(place), task, example)
+
+
+def _checked(folder: Path, what: str, verify: bool) -> Path:
     manifest = read_manifest(folder)
-    if manifest is None or manifest["made"].get("what") != "tokens":
+    if manifest is None or manifest["made"].get("what") != what:
         raise ArtifactError(
-            expected="a folder that `mishran build --format tokens` made",
+            expected=f"a folder that `mishran build --format {what}` made",
             found="no manifest of one",
             where=str(folder),
             fix="check the path, or build it",
@@ -104,8 +169,7 @@ def open_tokens(folder: str | Path, verify: bool = True) -> tuple[Plan, tuple[To
             where=str(folder),
             fix="build it again: the order of training depends on every row",
         )
-    plan = Plan.read(folder / "plan.json")
-    return plan, tuple(TokenRows.open(folder / "tokens" / task.name) for task in plan.tasks)
+    return folder
 
 
 def shard_names(rows: int, format_: Format) -> list[str]:

@@ -43,10 +43,11 @@ def write_folder(
         and changed_file(out, old) is None
     ):
         return old, False
-    if old is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    strange = _strange(out, {} if old is None else old["files"])
+    if strange is not None:
         raise ArtifactError(
-            expected="a new or empty folder, or one that was made by the same command",
-            found="a file" if not out.is_dir() else "a folder with other things in it",
+            expected="a new or empty folder, or one with nothing but what was made here",
+            found="a file" if not out.is_dir() else f"a folder with other things in it ({strange})",
             where=str(out),
             fix="give another folder with --out",
         )
@@ -75,6 +76,19 @@ def _replace(work: Path, out: Path) -> None:
     os.replace(out, aside)
     os.replace(work, out)
     shutil.rmtree(aside)
+
+
+def _strange(out: Path, files: dict[str, str]) -> str | None:
+    """Something that replacing the folder would destroy and that was not made here, or None."""
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        return out.name
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out).as_posix()
+        if not path.is_dir() and name not in files and name != MANIFEST:
+            return name
+    return None
 
 
 def read_manifest(out: Path) -> dict[str, Any] | None:

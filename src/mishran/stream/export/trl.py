@@ -158,7 +158,7 @@ class Trl:
 def _entries(job: Job) -> list[_Entry]:
     if not job.config_only:
         return [_Entry("train", 1, None, job.plan.rows, None)]
-    out = []
+    out: list[_Entry] = []
     for i in job.used:
         task = job.plan.tasks[i]
         times = -(-task.rows // task.available_rows)
