@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -98,17 +99,19 @@ def _as_dict(plan: Any, prediction: Any) -> dict[str, Any]:
     }
 
 
-def _predicted(plan: Any, prediction: Any, title: str) -> Table | Text:
+def _predicted(plan: Any, prediction: Any, title: str) -> Group | Table | Text:
     """What the trainer will see in one pass: length, and epochs of every task."""
     total = sum(prediction.rows)
+    if prediction.exact and list(prediction.rows) == [task.rows for task in plan.tasks]:
+        note = f"; {prediction.note}" if prediction.note else ""
+        return Text(f"{title} will see exactly these {total:,.0f} rows in one pass{note}")
     how = "exactly" if prediction.exact else "about"
     table = Table(
         box=None,
         title=f"{title} will see {how} {total:,.0f} {prediction.unit} in one pass",
         title_justify="left",
     )
-    for column in ("task", prediction.unit, "share", "epochs of the task"):
-        table.add_column(column, justify="left" if column == "task" else "right")
+    plans.name_columns(table, ("task", prediction.unit, "share", "epochs"))
     for task, rows in sorted(
         zip(plan.tasks, prediction.rows, strict=True), key=lambda pair: -pair[1]
     ):
@@ -116,7 +119,4 @@ def _predicted(plan: Any, prediction: Any, title: str) -> Table | Text:
         if rows:
             values = (task.name, f"{rows:,.0f}", f"{rows / total:.2%}", f"{rows / has:.2f}")
             table.add_row(*map(Text, values))
-    if prediction.note:
-        table.caption = prediction.note
-        table.caption_justify = "left"
-    return table
+    return Group(table, Text(f"note: {prediction.note}")) if prediction.note else table

@@ -98,19 +98,7 @@ def check_options(shares: str | None, max_epochs: float | None) -> None:
 def plan_table(plan: Plan) -> Group:
     """Every task with rows and tokens, and both shares."""
     table = Table(box=None)
-    of = "share of rows" if plan.shares == "rows" else "share of tokens"
-    columns = (
-        "task",
-        f"asked ({of})",
-        "rows",
-        "of rows",
-        "tokens",
-        "of tokens",
-        "epochs",
-        "has rows",
-    )
-    for column in columns:
-        table.add_column(column, justify="left" if column == "task" else "right")
+    name_columns(table, ("task", "asked", "rows", "of rows", "tokens", "of tokens", "epochs"))
     for t in sorted(plan.tasks, key=lambda t: -(t.rows if plan.shares == "rows" else t.tokens)):
         style = "" if t.rows else "dim"
         values = (
@@ -121,7 +109,6 @@ def plan_table(plan: Plan) -> Group:
             f"{t.tokens:,}",
             f"{t.token_share:.2%}",
             f"{t.epochs:.2f}",
-            f"{t.available_rows:,}",
         )
         table.add_row(*(Text(v, style) for v in values))
     lines = [
@@ -135,6 +122,12 @@ def plan_table(plan: Plan) -> Group:
         ]
     lines += [f"note: {note}" for note in plan.notes]
     return Group(table, *(Text(line) for line in lines))
+
+
+def name_columns(table: Table, names: tuple[str, ...]) -> None:
+    """Columns of which only the first, a name, is on the left; names are never cut."""
+    for number, name in enumerate(names):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="fold")
 
 
 def planned(place: Path, options: dict[str, Any], progress: Progress) -> Any:

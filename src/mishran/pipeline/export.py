@@ -10,6 +10,7 @@ from typing import Any
 from mishran.errors import ArtifactError, ConfigError
 from mishran.pipeline.build import Planned
 from mishran.pipeline.progress import Progress, Silent
+from mishran.run import sha256_bytes
 from mishran.stream.export import target
 from mishran.stream.export.target import Job, Prediction
 from mishran.stream.folder import write_folder
@@ -72,6 +73,7 @@ def export_from(
         "what": "export",
         "to": to,
         "plan": job.plan.fingerprint,
+        "plan_sha256": sha256_bytes(job.plan.to_json().encode()),
         "config_only": job.config_only,
         "model": job.model,
     }

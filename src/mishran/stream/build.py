@@ -1,9 +1,9 @@
 """`mishran build`: a plan on disk, with a manifest and a card.
 
-As text, the rows of the plan in its order, in Parquet or JSONL: any trainer reads them. As `tokens`, the rows
-of every task once, for our own loaders, which map the files and draw them in the order of the plan: nothing
-is written twice, and weights can change on the way (`open_tokens`). As `ordered` tokens, every row where it
-is read, from one end to the other (`open_ordered`).
+As text, the rows of the plan in its order, in Parquet or JSONL: any trainer reads them. As `tokens`, the
+rows of every task once, for our own loaders, which map the files and draw them in the order of the plan:
+nothing is written twice, and weights can change on the way (`open_tokens`). As `ordered` tokens, every row
+where it is read, from one end to the other (`open_ordered`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mishran.errors import ArtifactError
+from mishran.run import sha256_bytes
 from mishran.stream.card import card
 from mishran.stream.files import CHUNK, Format, count_tasks, write_records
 from mishran.stream.folder import changed_file, read_manifest, write_folder
@@ -43,7 +44,7 @@ def build(
     Raises:
         ArtifactError: a place that cannot be used, or files that do not read back as planned.
     """
-    facts = {"what": "build", "plan": plan.fingerprint, "format": format_, "kind": texts.kind}
+    facts = {**_facts(plan, "build"), "format": format_, "kind": texts.kind}
 
     def make(folder: Path) -> dict[str, Any]:
         records = _told(texts.in_order(plan.order), on_rows)
@@ -63,7 +64,7 @@ def build(
 
 def build_tokens(plan: Plan, stores: Sequence[TokenRows], out: Path) -> tuple[dict[str, Any], bool]:
     """Write the rows of every task of a plan as tokens; see `build`."""
-    facts = {"what": "tokens", "plan": plan.fingerprint}
+    facts = _facts(plan, "tokens")
 
     def make(folder: Path) -> dict[str, Any]:
         for task, rows in zip(plan.tasks, stores, strict=True):
@@ -85,7 +86,7 @@ def build_ordered(
     plan: Plan, stores: Sequence[TokenRows], out: Path
 ) -> tuple[dict[str, Any], bool]:
     """Write the rows of a plan as tokens, in its order; see `build`."""
-    facts = {"what": "ordered", "plan": plan.fingerprint}
+    facts = _facts(plan, "ordered")
 
     def make(folder: Path) -> dict[str, Any]:
         rows = plan.order.rows(0, plan.rows)
@@ -121,6 +122,15 @@ def build_ordered(
         return _beside(plan, folder, out)
 
     return write_folder(out, facts, make)
+
+
+def _facts(plan: Plan, what: str) -> dict[str, Any]:
+    """What decides a folder: the order, and what the plan says beside it (licences, notes)."""
+    return {
+        "what": what,
+        "plan": plan.fingerprint,
+        "plan_sha256": sha256_bytes(plan.to_json().encode()),
+    }
 
 
 def _beside(plan: Plan, folder: Path, out: Path) -> dict[str, Any]:

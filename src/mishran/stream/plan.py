@@ -205,12 +205,7 @@ def make_plan(
         )
         notes += _notes(got, wish, names, max_epochs, number if len(wishes) > 1 else None)
     weights = _weights(wishes, supplies, phases)
-    for supply, count in zip(supplies, before, strict=True):
-        if count > MANY_EPOCHS * supply.rows:
-            notes.append(
-                f"{supply.name} is read {count / supply.rows:.1f} times; beyond 4 epochs repeated text is "
-                "worth clearly less than new (arXiv 2305.16264)"
-            )
+    notes += _often(supplies, before)
     return Plan(
         shares=wishes[-1].shares,
         seed=seed,
@@ -293,6 +288,18 @@ def _weights(
         out += part * (counts / counts.sum() if number < old else wishes[number - old].weights)
         size += part
     return out / max(size, 1.0)
+
+
+def _often(supplies: Sequence[Supply], counts: np.ndarray) -> list[str]:
+    epochs = {s.name: c / s.rows for s, c in zip(supplies, counts.tolist(), strict=True)}
+    many = sorted((n for n in epochs if epochs[n] > MANY_EPOCHS), key=lambda n: -epochs[n])
+    if not many:
+        return []
+    shown = ", ".join(f"{name} {epochs[name]:.1f}" for name in many[:5])
+    return [
+        f"read more than {MANY_EPOCHS:g} times: {shown}{', ...' * (len(many) > 5)}; from there on repeated "
+        "text is worth clearly less than new (arXiv 2305.16264)"
+    ]
 
 
 def _notes(
