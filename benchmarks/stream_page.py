@@ -30,9 +30,10 @@ PARTS = {
     ),
     "loader": (
         "Loader, thousand rows/s",
-        "Four tasks mixed, from mapped files, to arrays of ids that are the reader's own. Ours reads\n"
-        "each task's file at random places. The rows of datasets were interleaved and written once more\n"
-        "in their final order (`flatten_indices`) before the clock started, and are read front to back.\n"
+        "Four tasks mixed, from mapped files, to arrays of ids that are the reader's own. *ordered*:\n"
+        "`OrderedStream`, from a file in its final order, as the peers read theirs: the rows of datasets\n"
+        "were interleaved and written once more (`flatten_indices`) before the clock started. *drawn*:\n"
+        "`RowStream`, from each task's file at random places; nothing was written before.\n"
         "*arrow*: slices of Arrow's buffers, copied; *view*: not copied, so that nothing is read.\n"
         "*one pass, from weights on*: with the plan, and with the interleaving and the writing.\n"
         "MosaicML streaming: local MDS, one process, all looked ahead for, once after a warm-up.",
@@ -53,7 +54,8 @@ PARTS = {
     "resume": (
         "Resume, seconds",
         "256 tasks, 105 M rows planned, the batch of 1,000 rows behind row 100 M. *made anew*:\n"
-        "`make_plan`, `Order` and the batch. Files were mapped before; that is the last line.",
+        "`make_plan`, with all tokens counted again, `Order` and the batch. *read*: from `plan.json`, as\n"
+        "a training does. Files were mapped before; that is the last line.",
     ),
 }  # fmt: skip
 PACKAGES = ("numpy", "datasets", "pyarrow", "megatron-core", "mosaicml-streaming", "trl")

@@ -118,7 +118,9 @@ def test_caps_hold_over_all_phases() -> None:
 def test_what_gets_nothing_and_what_is_read_often_is_said() -> None:
     notes = plan_of(ROWS, wish(3, weights=[0.9, 0.03, 0.03, 0.04])).notes
     assert "no row for t1, t2, t3" in notes[0]
-    assert "read more than 4 times: t0 9.0;" in plan_of(ROWS, wish(360, weights=[1, 0, 0, 0])).notes[0]
+    assert (
+        "read more than 4 times: t0 9.0;" in plan_of(ROWS, wish(360, weights=[1, 0, 0, 0])).notes[0]
+    )
 
 
 def test_fingerprint_covers_content_proportions_and_seed() -> None:

@@ -16,9 +16,10 @@ import numpy as np
 
 from mishran.stream.interleave import Interleave
 from mishran.stream.shuffle import epoch_keys, permuted, task_key
-from mishran.stream.threads import in_threads
+from mishran.stream.threads import cores, in_threads
 
-WINDOW = 1 << 19  # rows made at a time; the best power of 2 at 4 to 256 tasks (measured)
+WINDOW = 1 << 20  # rows made at a time; the best power of 2 at 4 to 256 tasks (measured)
+LEAST = 1 << 17  # rows that are worth a thread
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ class Order:
             end = begin + phase.rows
             low, high = max(start, begin), min(stop, end)
             fill = partial(self._fill, part, begin, before, out, start)
-            in_threads(fill, [(at, min(at + WINDOW, high)) for at in range(low, high, WINDOW)])
+            step = min(WINDOW, max(LEAST, -(-(high - low) // cores())))
+            in_threads(fill, [(at, min(at + step, high)) for at in range(low, high, step)])
             if end >= stop:
                 break
             before = before + part.counts_before(phase.rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,14 +72,22 @@ def drawn_tokens(supplies: Sequence[Supply], seed: int, counts: np.ndarray) -> n
     keys = np.array([task_key(seed, supply.name) for supply in supplies], dtype=np.uint64)
     keys = epoch_keys(keys, epochs)
 
+    begins = ends - rest
+
     def part(start: int) -> np.ndarray:
-        at = np.arange(start, min(start + PART, int(ends[-1])))
-        task = np.searchsorted(ends, at, side="right")
-        example = permuted(at - (ends - rest)[task], task, sizes, keys)
+        """Tokens of each task among draws start .. start + PART - 1 of all of them behind each other."""
+        low = np.clip(start - begins, 0, rest)
+        high = np.clip(start + PART - begins, 0, rest)
+        some = np.flatnonzero(high > low)
+        num = (high - low)[some]
+        task = np.repeat(some, num)
+        place = np.arange(len(task)) + np.repeat(low[some] - (np.cumsum(num) - num), num)
+        example = permuted(place, task, sizes, keys)
         out = np.zeros(len(supplies), dtype=np.int64)
-        borders = np.searchsorted(task, np.arange(task[0], task[-1] + 2))
-        for i, (low, high) in enumerate(itertools.pairwise(borders.tolist()), start=int(task[0])):
-            out[i] = supplies[i].lengths[example[low:high]].sum() if high > low else 0
+        for i, stop, count in zip(
+            some.tolist(), np.cumsum(num).tolist(), num.tolist(), strict=True
+        ):
+            out[i] = supplies[i].lengths[example[stop - count : stop]].sum()
         return out
 
     for partial in in_threads(part, range(0, int(ends[-1]), PART)):

@@ -12,10 +12,15 @@ Out = TypeVar("Out")
 MOST = 8  # threads; beyond, memory is what is waited for (assumption)
 
 
+def cores() -> int:
+    """How many threads are worth having: cores that this process may use, up to MOST."""
+    return min(len(os.sched_getaffinity(0)), MOST)
+
+
 def in_threads(work: Callable[[In], Out], parts: Iterable[In]) -> list[Out]:
     """`work` of every part, in order; with several parts, on the cores that this process may use."""
     todo = list(parts)
-    workers = min(len(todo), len(os.sched_getaffinity(0)), MOST)
+    workers = min(len(todo), cores())
     if workers < 2:
         return [work(part) for part in todo]
     with ThreadPoolExecutor(workers) as pool:
