@@ -433,6 +433,8 @@ def test_places_that_cannot_be_used(project, mishran, refuses, tmp_path):
     assert mishran("build", path, "--out", tmp_path / "built", "-q").code == 0  # nothing to do
     line = refuses("build", path, "--out", tmp_path / "file" / "below", "-q")
     assert "a file where a folder is needed" in line
+    line = refuses("build", path, "--out", "/proc/mixed", "-q")  # nobody can write there
+    assert "/proc/mixed: expected a folder that can be written" in line
 
 
 def test_a_full_disk_leaves_nothing(project, fork_server):
