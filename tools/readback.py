@@ -74,9 +74,9 @@ Made by `python tools/readback.py`: plans of real tasks are exported, and each t
 what was written. "Planned" is what `mishran export` says beforehand, "realised" what the trainer's loader
 yields in one pass; the difference is the largest of any task. "Same tokens": rows with exactly the token
 ids that were counted, and the loss on exactly the same of them; a dash where the trainer's loader makes no
-tokens. "In order": they come as the plan has them; a dash where the trainer mixes. Megatron-LM shuffles, and
-has no mask: it trains on prompts too, so that its rows of prompts and chats never count as the same, though
-every document has our ids.
+tokens. "In order": they come as the plan has them; a dash where the trainer mixes. Megatron-LM shuffles,
+and has no mask: it trains on prompts too, so that its rows of prompts and chats never count as the same,
+though every document has our ids.
 
 """
 COLUMNS = ("trainer", "version", "kind", "form", "planned", "realised", "largest difference")
