@@ -163,8 +163,7 @@ def shares_of(data: Corpus, batch: int) -> Iterator[Line]:
     rows = order.rows(0, data.rows)
 
     def part(start: int, size: int) -> Rows:
-        stop = start + size
-        return Rows(rows.task[start:stop], rows.example[start:stop], rows.epoch[start:stop])
+        return rows.part(start, start + size)
 
     places = [located(part(at, batch), stores) for at in range(0, data.rows, batch)]
     slices = [

@@ -13,11 +13,12 @@ from pydantic import Field, field_validator, model_validator
 
 from mishran.config import TaskConfig, check_names
 from mishran.config_errors import FieldProblem
-from mishran.config_fields import Positive, Settings, Whole
+from mishran.config_fields import Number, Settings, Whole
 from mishran.places import check_name
 
 Amount = Annotated[Whole, Field(ge=1, le=10**15)]
-Weight = Annotated[float, Field(ge=0)]
+Weight = Annotated[Number, Field(ge=0, le=1e12)]
+Epochs = Annotated[Number, Field(gt=0, le=1e9)]
 
 
 class SourceConfig(Settings):
@@ -55,7 +56,7 @@ class PhaseConfig(Settings):
     weights: dict[str, Weight] | Literal["uniform", "proportional"]
     rows: Amount | None = None
     tokens: Amount | None = None
-    epochs: Positive | None = None
+    epochs: Epochs | None = None
 
     @model_validator(mode="after")
     def _one(self) -> PhaseConfig:
@@ -85,10 +86,10 @@ class RecipeConfig(Settings):
     weights: dict[str, Weight] | Literal["uniform", "proportional"] | None = None
     rows: Amount | None = None
     tokens: Amount | None = None
-    epochs: Positive | None = None
+    epochs: Epochs | None = None
     phases: tuple[PhaseConfig, ...] | None = None
     shares: Literal["rows", "tokens"] = "rows"
-    max_epochs: Positive = 4.0
+    max_epochs: Epochs = 4.0
     redistribute: bool = False
     max_tokens: Annotated[Whole, Field(ge=8)] | None = None
     bos: bool = True

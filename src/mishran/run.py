@@ -52,9 +52,12 @@ def sha256_tree(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
 
 
+RESUMES = "give another run directory, then run the same command: it resumes"
+
+
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a failed write (disk full, no permission) into help."""
+def storage_errors(path: Path, otherwise: str = RESUMES) -> Iterator[None]:
+    """Turn a failed write (disk full, no permission) into help; otherwise: what to do instead."""
     try:
         yield
     except OSError as error:
@@ -69,7 +72,7 @@ def storage_errors(path: Path) -> Iterator[None]:
             if in_the_way
             else f"{error.strerror or error}{free}",
             where=str(path),
-            fix="free space or give another run directory, then run the same command: it resumes",
+            fix=f"free space or {otherwise}",
         ) from error
 
 

@@ -29,7 +29,7 @@ def stores(sizes: Sequence[int] = SIZES, longest: int = 12) -> tuple[TokenRows, 
 
 
 def supplies(rows: Sequence[TokenRows]) -> list[Supply]:
-    return [Supply(f"t{i}", r.lengths, r.content) for i, r in enumerate(rows)]
+    return [Supply(f"t{i}", r.lengths, r.content, r.content) for i, r in enumerate(rows)]
 
 
 def wish(

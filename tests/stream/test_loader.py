@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from mishran.stream.pack_stream import PackStream
 from mishran.stream.plan import Plan
 from mishran.stream.row_stream import RowStream
 from mishran.stream.state import State
+from mishran.stream.tokens import TokenRows
 
 ROWS = stores()
 PHASES = {
@@ -268,8 +272,26 @@ def test_weights_changed_on_resume() -> None:
 
 def test_a_stream_needs_the_rows_of_its_plan() -> None:
     plan = plan_of(ROWS)
-    with pytest.raises(ArtifactError, match="expected 130 rows of t3, as planned, found 129"):
+    with pytest.raises(
+        ArtifactError, match="expected 130 rows and 817 tokens of t3, as planned, found 129 rows"
+    ):
         RowStream(plan, stores((7, 23, 60, 129)), 10)
+    with pytest.raises(ArtifactError, match="the rows of 4 tasks, as planned, found those of 3"):
+        RowStream(plan, ROWS[:3], 10)
+    other = (*ROWS[:3], TokenRows(ROWS[3].tokens[::-1].copy(), ROWS[3].offsets, ROWS[3].prompts))
+    RowStream(plan, other, 10)  # as many rows and tokens
+    with pytest.raises(ArtifactError, match="the rows of t3 that the plan was made of"):
+        RowStream(plan, other, 10, verify=True)
+    RowStream(plan, ROWS, 10, verify=True)
+    for bad in ({"window": 0}, {"how": "best"}, {"capacity": 0}):
+        with pytest.raises(ConfigError, match="capacity >= 1, window >= 1 and how of bfd, wrapped"):
+            PackStream(plan, ROWS, **{"capacity": 16, "batch_packs": 2, "pad_id": 0, **bad})
+    packs = PackStream(plan, ROWS, 16, 2, 0)
+    for worker, workers in ((0, 0), (3, 3), (-1, 2)):
+        with pytest.raises(ConfigError, match="a worker from 0 to workers - 1"):
+            next(packs.batches(worker=worker, workers=workers))
+    with pytest.raises(ArtifactError, match=r"a state in a window of \d+ packs, found pack 1,000"):
+        next(packs.batches(State(plan.fingerprint, 0, 1000, packs.packing)))
     for batch, rank, ranks in ((0, 0, 1), (4, 1, 1), (4, -1, 2)):
         with pytest.raises(ConfigError, match="batch_rows >= 1 and a rank from 0 to ranks - 1"):
             RowStream(plan, ROWS, batch, rank, ranks)
@@ -277,6 +299,57 @@ def test_a_stream_needs_the_rows_of_its_plan() -> None:
             PackStream(plan, ROWS, 16, batch, 0, rank=rank, ranks=ranks)
     with pytest.raises(IndexError):
         RowStream(plan, ROWS, 10)[20]
+
+
+def test_threads_may_read_one_stream() -> None:
+    """The window that is kept is replaced as a whole, and batches are not parts of it."""
+    plan = plan_of(ROWS, wish(30_000))
+    stream = RowStream(plan, ROWS, 7)
+    numbers = np.random.default_rng(0).integers(0, len(stream), 600).tolist()
+    whole = pairs_of(plan)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda n: pairs(stream[n]), numbers))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == [whole[7 * n : 7 * n + 7] for n in numbers]
+    batch = stream[3]
+    batch.task[:] = 0
+    batch.prompts[:] = 99
+    assert pairs(stream[3]) == whole[21:28] and stream[3].prompts.max() < 99
+
+
+def test_a_finished_training_goes_on() -> None:
+    """At its own batch size, though the last batch was a short one."""
+    old = plan_of(ROWS, wish(203))
+    end = RowStream(old, ROWS, 16).state(13)
+    assert end.index == 203
+    new = plan_of(ROWS, wish(50, weights=[0, 0, 0.5, 0.5]), history=old, index=203)
+    stream = RowStream(new, ROWS, 16)
+    assert len(stream) == 13 + 4 and stream.batch_after(end) == 13
+    assert read([stream], 0, 0) == pairs_of(new)
+    assert stream.state(14).index == 219 and stream.batch_after(stream.state(14)) == 14
+    assert [len(stream[k]) for k in (12, 13, 16)] == [11, 16, 2]
+    by_rank = [RowStream(new, ROWS, 16, rank, 3) for rank in range(3)]
+    assert read(by_rank, 5, 0) == pairs_of(new)[80:]
+
+
+def test_mapped_rows_go_to_workers_without_their_tokens(tmp_path: Path) -> None:
+    from multiprocessing.reduction import ForkingPickler
+
+    for number, rows in enumerate(ROWS):
+        rows.write(tmp_path / str(number))
+    mapped = tuple(TokenRows.open(tmp_path / str(number)) for number in range(4))
+    stream = RowStream(plan_for("one phase"), mapped, 10)
+    stream[3]
+    small, large = (
+        len(bytes(ForkingPickler.dumps(s.stores)))
+        for s in (stream, RowStream(stream.plan, ROWS, 10))
+    )
+    assert small < large / 4
+    assert len(bytes(ForkingPickler.dumps(stream))) < 2 * len(stream.plan.to_json()) + small
 
 
 def test_fewer_rows_than_ranks_leave_some_without() -> None:

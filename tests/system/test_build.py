@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections import Counter
 from pathlib import Path
@@ -87,7 +88,11 @@ def test_the_same_again_has_nothing_to_do(fitted, mishran, tmp_path):
     said = mishran("build", run, "--out", out)
     assert "already there, as planned" in said.out
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
-    (out / "train.parquet").write_bytes(b"damaged")
+    (out / "README.md").write_text("my own words")
+    said = mishran("build", run, "--out", out)
+    assert said.code == 2 and "(README.md, changed since it was made)" in said.err
+    assert (out / "README.md").read_text() == "my own words"
+    shutil.rmtree(out)
     assert "written and read back" in mishran("build", run, "--out", out).out
     assert mishran("build", run, "--out", out, "--rows", "60").code == 0
     assert len(read(out)) == 60
@@ -346,6 +351,11 @@ RECIPES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"weights": {"sums": -1}}, ("recipe.yaml", "weights.sums")),
     ({"weights": {"summs": 1}}, ("'summs'", "did you mean 'sums'?")),
     ({"weights": "unifrom"}, ("weights",)),
+    ({"weights": {"sums": True}}, ("a number", "true")),
+    ({"weights": {"sums": 1e308, "turned": 1e308}}, ("weights",)),
+    ({"max_epochs": 1e300}, ("max_epochs",)),
+    ({"rows": None, "epochs": 1e300}, ("epochs",)),
+    ({"rows": 5 * 10**12, "max_epochs": 1e9, "weights": "uniform"}, ("5,000,000,000,000",)),
     ({"rows": None}, ("the size", "--rows, --tokens or --epochs")),
     ({"rows": 0}, ("rows",)),
     ({"tokens": 5}, ("one of rows, tokens and epochs", "rows and tokens")),
@@ -369,7 +379,10 @@ RECIPES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
         },
         ("'text'", "sums.jsonl:1"),
     ),
-    ({"rows": 3000}, ("at most 4 epochs", "3,000 rows", "turned with its 40 rows", "redistribute")),
+    (
+        {"rows": 3000},
+        ("at most 4 epochs", "3,000 rows", "turned with its 40 rows", "max_epochs to 30"),
+    ),
     ({"rows": 3000, "redistribute": True}, ("at most 640 rows, 4 epochs of every task",)),
 ]
 
@@ -393,7 +406,10 @@ def test_the_remedies_of_a_refusal_work(project, mishran, refuses, tmp_path):
 
 OPTIONS: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("--rows", "many"), ("'many'", "--rows 50M")),
-    (("--rows", "0"), ("a number of at least 1",)),
+    (("--rows", "1,5"), ("'1,5'",)),
+    (("--rows", "1.5"), ("a whole number",)),
+    (("--tokens", "1", "--shares", "tokens"), ("a size of at least one row",)),
+    (("--rows", "0"), ("a whole number of at least 1",)),
     (("--rows", "10", "--tokens", "10"), ("one of --rows, --tokens and --epochs",)),
     (("--epochs", "0"), ("a number above 0",)),
     (("--epochs", "nan"), ("a number above 0",)),
@@ -412,7 +428,7 @@ def test_wrong_options_are_refused(project, refuses, tmp_path, options, said):
         assert part in line
 
 
-def test_places_that_cannot_be_used(project, mishran, refuses, tmp_path):
+def test_places_that_cannot_be_used(project, mishran, refuses, tmp_path, monkeypatch):
     path = recipe(project.parent)
     assert "--out" in refuses("build", path, "-q")
     assert "no such file or folder" in refuses("build", "nowhere", "--out", tmp_path / "o")
@@ -428,9 +444,18 @@ def test_places_that_cannot_be_used(project, mishran, refuses, tmp_path):
     (tmp_path / "built" / "trained").mkdir()
     (tmp_path / "built" / "trained" / "model.safetensors").write_text("hours of work")
     line = refuses("build", path, "--out", tmp_path / "built", "-q", "--rows", "50")
-    assert "other things in it (trained/model.safetensors)" in line
+    assert "other things in it (trained)" in line
     assert (tmp_path / "built" / "trained" / "model.safetensors").exists()
     assert mishran("build", path, "--out", tmp_path / "built", "-q").code == 0  # nothing to do
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "manifest.json").write_text('{"mine": 1}')
+    assert "(manifest.json)" in refuses("build", path, "--out", tmp_path / "theirs", "-q")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    assert mishran("build", path, "--out", tmp_path / "link", "-q").code == 0
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "disk" / "train.parquet").exists()
+    monkeypatch.chdir(tmp_path / "disk")
+    assert "found the current folder" in refuses("build", path, "--out", ".", "-q")
     line = refuses("build", path, "--out", tmp_path / "file" / "below", "-q")
     assert "a file where a folder is needed" in line
     line = refuses("build", path, "--out", "/proc/mixed", "-q")  # nobody can write there

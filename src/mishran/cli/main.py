@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import sys
@@ -64,6 +65,8 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", module=r"(peft|transformers|torch)\b")
+    # On some CPUs it says at import which of its kernels it has not; peft imports it.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="mishran", standalone_mode=False)
     except MishranError as error:

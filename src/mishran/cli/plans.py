@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mishran.cli.ui import Bars
 from mishran.errors import ConfigError
 from mishran.pipeline.progress import Progress
 from mishran.stream.plan import Plan
@@ -41,13 +41,13 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 
 def amount(text: str, option: str) -> int:
     """50M and the like."""
-    match = re.fullmatch(
-        r"(\d+(?:\.\d+)?)([kmbgt]?)", text.replace("_", "").replace(",", "").lower()
-    )
-    value = round(float(match[1]) * _UNITS[match[2]]) if match else 0
+    number = r"(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)([kmbgt]?)"
+    match = re.fullmatch(number, text.strip().lower())
+    exact = Fraction(match[1].replace(",", "")) * _UNITS[match[2]] if match else Fraction(0)
+    value = int(exact) if exact.denominator == 1 else 0
     if not 1 <= value <= 10**15:
         raise ConfigError(
-            expected="a number of at least 1, with K, M or B for thousands, millions or billions",
+            expected="a whole number of at least 1, with K, M or B for thousands, millions or billions",
             found=repr(text),
             where=option,
             fix=f"write {option} 50M, say",
@@ -159,7 +159,3 @@ def options(
         "seed": seed,
         "online": online,
     }
-
-
-def bars(quiet: bool) -> Bars:
-    return Bars(quiet)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from mishran.config import parse_config
 from mishran.config_recipe import PhaseConfig
 from mishran.errors import ConfigError
 from mishran.pipeline.ingredients import Ingredients, Settings, gather, settings_of, weights_of
@@ -86,17 +87,31 @@ def plan_from(
                 fix="change the sizes of the phases in the recipe",
             )
         weights = settings.phases[0].weights
-        changes["phases"] = (PhaseConfig.model_validate({"weights": weights, **budget}),)
+        changes["phases"] = (parse_config({"weights": weights, **budget}, "budget", PhaseConfig),)
     if tokenizer is not None:
         local = Path(tokenizer)
-        name = str(local.resolve()) if local.exists() else tokenizer
+        name = str(local.resolve()) if local.is_dir() else tokenizer
         changes |= {"tokenizer": name, "revision": None, "trained": {}}
     if shares is not None:
+        if shares not in ("rows", "tokens"):
+            raise ConfigError(
+                expected="rows or tokens",
+                found=repr(shares),
+                where="shares",
+                fix="write one of them",
+            )
         changes["shares"] = shares
     if max_epochs is not None:
         changes["max_epochs"] = max_epochs
     if seed is not None:
         changes["seed"] = seed
+    if index and history is None:
+        raise ConfigError(
+            expected="a history beside index",
+            found="none",
+            where="index",
+            fix="give the plan that it is a row of",
+        )
     settings = replace(settings, **changes, redistribute=settings.redistribute or redistribute)
     _check_sizes(settings, place)
     found = gather(settings, progress, online)

@@ -21,7 +21,7 @@ from mishran.mixture import Mixture
 from mishran.pipeline.facts import read_run
 from mishran.pipeline.progress import Progress
 from mishran.run import Run, sha256_bytes, sha256_value
-from mishran.stream.plan import TokenizerRecord
+from mishran.stream.plan import MANY_EPOCHS, TokenizerRecord
 from mishran.stream.supply import Supply
 from mishran.stream.texts import Kind, TextRows, Texts
 from mishran.stream.tokens import TokenRows
@@ -32,6 +32,9 @@ from mishran.tasks.task import Task
 from mishran.train.models import load_tokenizer
 
 BASE = "base.json"
+PART = (
+    1000  # documents tokenised at a time: token ids as Python's numbers take forty times the space
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Settings:
     """How rows are made and what is asked of them, from a run or a recipe.
 
     base: folder that paths are relative to. tokenizer: folder or hub name, relative to `base` unless it
-    was given on the command line. phases: in order. trained: of a run, task -> sha256 of the training rows
+    was given on the command line. phases: in order. seed: of the order; data_seed: of which rows a `limit`
+    keeps. trained: of a run, task -> sha256 of the training rows
     that were measured.
     """
 
@@ -56,6 +60,7 @@ class Settings:
     bos: bool
     eos: bool
     seed: int
+    data_seed: int
     trained: Mapping[str, str]
     mixture: str | None = None
 
@@ -122,12 +127,13 @@ def _of_run(run: Run) -> Settings:
         sources=(),
         phases=(PhaseConfig(weights=mixture.weights, **size),),
         shares="rows",
-        max_epochs=cap or 4.0,
+        max_epochs=cap or MANY_EPOCHS,
         redistribute=False,
         max_tokens=config.max_tokens,
         bos=config.bos,
         eos=config.eos,
         seed=config.seed,
+        data_seed=config.seed,
         trained=trained,
         mixture=sha256_bytes(run.path("mixture.json").read_bytes()),
     )
@@ -167,6 +173,7 @@ def _of_recipe(path: Path) -> Settings:
         bos=recipe.bos,
         eos=recipe.eos,
         seed=recipe.seed,
+        data_seed=recipe.seed,
         trained={},
     )
 
@@ -202,14 +209,21 @@ def gather(settings: Settings, progress: Progress, online: bool = False) -> Ingr
     supplies, texts, tokens = [], [], []
     with progress.bar("hashing rows", len(made)) as advance:
         for one in made:
-            rows = TokenRows.of(one.rows)
             values = one.written(render) if one.kind != kind else one.values
-            content = sha256_value([rows.content, one.content])
+            of_tokens = one.rows.content
             supplies.append(
-                Supply(one.name, rows.lengths, content, one.groups, one.license, one.origin)
+                Supply(
+                    name=one.name,
+                    lengths=one.rows.lengths,
+                    content=sha256_value([of_tokens, one.content]),
+                    token_content=of_tokens,
+                    groups=one.groups,
+                    license=one.license,
+                    origin=one.origin,
+                )
             )
             texts.append(Texts(one.name, one.ids, values))
-            tokens.append(rows)
+            tokens.append(one.rows)
             advance(1)
     return Ingredients(
         settings=settings,
@@ -231,7 +245,7 @@ class _Made:
 
     name: str
     kind: Kind
-    rows: Sequence[Any]
+    rows: TokenRows
     ids: tuple[str, ...]
     values: Sequence[tuple[Any, ...]]
     examples: Sequence[Any]
@@ -258,7 +272,7 @@ def _tasks(settings: Settings, render: Renderer, progress: Progress, online: boo
     out = []
     with progress.bar("reading tasks", len(settings.tasks)) as advance:
         for config in settings.tasks:
-            task: Task = load_task(config, settings.base, settings.seed, online)
+            task: Task = load_task(config, settings.base, settings.data_seed, online)
             rows, too_long = render_all(task.train, render, task.name)
             examples = [task.train[i] for i, _ in rows]
             _check_measured(settings, task.name, [row for _, row in rows])
@@ -267,7 +281,7 @@ def _tasks(settings: Settings, render: Renderer, progress: Progress, online: boo
                 _Made(
                     name=task.name,
                     kind="chat" if chat else "prompt",
-                    rows=[row for _, row in rows],
+                    rows=TokenRows.of([row for _, row in rows]),
                     ids=tuple(example.id for example in examples),
                     values=[
                         (list(e.messages),) if chat else (e.prompt, e.answer) for e in examples
@@ -287,13 +301,18 @@ def _sources(settings: Settings, render: Renderer, progress: Progress, online: b
     out = []
     with progress.bar("reading sources", len(settings.sources)) as advance:
         for config in settings.sources:
-            source: Source = load_source(config, settings.base, settings.seed, online)
+            source: Source = load_source(config, settings.base, settings.data_seed, online)
             texts = [document.text for document in source.documents]
             out.append(
                 _Made(
                     name=source.name,
                     kind="text",
-                    rows=render.documents(texts),
+                    rows=TokenRows.joined(
+                        [
+                            TokenRows.of(render.documents(texts[start : start + PART]))
+                            for start in range(0, len(texts), PART)
+                        ]
+                    ),
                     ids=tuple(document.id for document in source.documents),
                     values=[(text,) for text in texts],
                     examples=(),

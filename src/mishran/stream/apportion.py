@@ -2,11 +2,13 @@
 
 What weights mean is said, never guessed: `shares="rows"`, a task's part of the rows (largest remainder:
 within one row of its share), or `shares="tokens"`, its part of the tokens (the draws whose tokens come
-nearest to its share: within half an example). So is the budget: rows or tokens, either way.
+nearest to its share: within half an example, or one where the size is in rows, which has to come out
+exactly). So is the budget: rows or tokens, either way.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -68,9 +70,13 @@ def apportion(
     n = len(draws)
     old = np.zeros(n, dtype=np.int64) if before is None else np.asarray(before, dtype=np.int64)
     sizes = np.array([d.supply.rows for d in draws], dtype=np.int64)
-    caps = np.full(n, 2**62) if max_epochs is None else np.floor(max_epochs * sizes + 1e-9)
+    caps = np.full(n, 2.0**61)
+    if max_epochs is not None:
+        caps = np.minimum(caps, np.floor(max_epochs * sizes + 1e-9))
     room = np.maximum(caps.astype(np.int64) - old, 0)
     counts = _counts(wish, draws, old)
+    if not counts.any():
+        raise _too_small(wish, draws, old, where)
     over = counts > room
     if not over.any():
         return Apportioned(counts)
@@ -163,12 +169,15 @@ def _counts(wish: Wish, draws: Sequence[Draws], old: np.ndarray) -> np.ndarray:
 
 def _exactly(counts: np.ndarray, wish: Wish, draws: Sequence[Draws], old: np.ndarray) -> np.ndarray:
     """The number of rows that was asked for: the last few go to whoever is furthest from its share."""
-    counts = counts.copy()
+    counts, tokens = counts.copy(), _tokens(draws, old, counts)
     while (missing := wish.amount - int(counts.sum())) != 0:
-        tokens = _tokens(draws, old, counts)
-        short = (wish.weights * tokens.sum() - tokens) * np.sign(missing)
-        short[(wish.weights == 0) | ((missing < 0) & (counts == 0))] = -np.inf
-        counts[int(np.argmax(short))] += np.sign(missing)
+        step = int(np.sign(missing))
+        short = (wish.weights * tokens.sum() - tokens) * step
+        short[(wish.weights == 0) | ((step < 0) & (counts == 0))] = -np.inf
+        i = int(np.argmax(short))
+        at = int(old[i] + counts[i])
+        tokens[i] += draws[i].tokens(at + step) - draws[i].tokens(at)
+        counts[i] += step
     return counts
 
 
@@ -190,6 +199,17 @@ def _search(
     return under if nearer else over
 
 
+def _too_small(wish: Wish, draws: Sequence[Draws], old: np.ndarray, where: str) -> InfeasibleError:
+    pairs = zip(draws, wish.weights, old.tolist(), strict=True)
+    needed = min((d.tokens(o + 1) - d.tokens(o)) / w for d, w, o in pairs if w > 0)
+    return InfeasibleError(
+        expected=f"a size of at least one row (about {math.ceil(needed):,} tokens here)",
+        found=f"{wish.amount:,} {wish.unit}",
+        where=where,
+        fix="ask for more",
+    )
+
+
 def _refusal(
     wish: Wish,
     draws: Sequence[Draws],
@@ -208,6 +228,8 @@ def _refusal(
     name, size = draws[culprit].supply.name, int(sizes[culprit])
     times = int(counts[culprit] + old[culprit])
     others = int((counts > room).sum()) - 1
+    most = _amount(wish.unit, draws, old, np.where(wish.weights > 0, room, 0))
+    share = ", or let the others take the rest with redistribute" if most >= wish.amount else ""
     ask = f"ask for {best:,} {wish.unit} or fewer, " if best else ""
     return InfeasibleError(
         expected=f"at most {max_epochs:g} epochs of every task, which allow {best:,} {wish.unit} in these "
@@ -216,7 +238,7 @@ def _refusal(
         f"{times:,} times ({times / size:.2f} epochs)"
         + (f"; {others} more tasks too" if others > 1 else "; one more task too" if others else ""),
         where=where,
-        fix=f"{ask}set max_epochs to {needed:g}, or let the others take the rest with redistribute",
+        fix=f"{ask}{'' if share else 'or '}set max_epochs to {needed}{share}",
     )
 
 
@@ -239,7 +261,7 @@ def _no_more(
         expected=f"a budget of at most {most:,} {wish.unit}, {max_epochs:g} epochs of every task",
         found=f"{wish.amount:,} {wish.unit} ({wish.amount / max(1, total):.2f} epochs of everything)",
         where=where,
-        fix=f"ask for {most:,} {wish.unit} or fewer, or set max_epochs to {needed:g}",
+        fix=f"ask for {most:,} {wish.unit} or fewer, or set max_epochs to {needed}",
     )
 
 
@@ -257,6 +279,6 @@ def _largest(wish: Wish, draws: Sequence[Draws], old: np.ndarray, room: np.ndarr
     return low
 
 
-def _rounded_up(epochs: float) -> float:
+def _rounded_up(epochs: float) -> str:
     """To two decimals, so that it can be typed in."""
-    return float(np.ceil(epochs * 100 - 1e-9) / 100)
+    return f"{math.ceil(epochs * 100 - 1e-9) / 100:.2f}".rstrip("0").rstrip(".")

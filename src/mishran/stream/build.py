@@ -19,10 +19,9 @@ import numpy as np
 from mishran.errors import ArtifactError
 from mishran.run import sha256_bytes
 from mishran.stream.card import card
-from mishran.stream.files import CHUNK, Format, count_tasks, write_records
+from mishran.stream.files import Format, count_tasks, write_records
 from mishran.stream.folder import changed_file, read_manifest, write_folder
-from mishran.stream.gather import gather, located
-from mishran.stream.order import Rows
+from mishran.stream.gather import CACHED, gather, stores_for
 from mishran.stream.plan import Plan
 from mishran.stream.row_stream import OrderedRows
 from mishran.stream.texts import TextRows
@@ -30,6 +29,7 @@ from mishran.stream.tokens import FILES, TokenRows
 
 SHARD = 1_000_000  # rows of a file
 WHOSE = ("task.npy", "example.npy")  # beside ordered tokens
+OTHERS = {FILES[2]: np.int32, WHOSE[0]: np.int32, WHOSE[1]: np.int64}
 
 
 def build(
@@ -89,39 +89,44 @@ def build_ordered(
     facts = _facts(plan, "ordered")
 
     def make(folder: Path) -> dict[str, Any]:
-        rows = plan.order.rows(0, plan.rows)
-        found = located(rows, stores)
-        offsets = np.concatenate([[0], np.cumsum(found.stops - found.starts)]).astype(np.int64)
         kind = np.result_type(np.uint16, *{store.tokens.dtype for store in stores})
-        tokens = np.lib.format.open_memmap(
-            folder / FILES[0], "w+", dtype=kind, shape=(int(offsets[-1]),)
-        )
-        for low in range(0, plan.rows, CHUNK):
-            high = min(low + CHUNK, plan.rows)
-            part = Rows(rows.task[low:high], rows.example[low:high], rows.epoch[low:high])
-            tokens[offsets[low] : offsets[high]] = gather(
-                part, stores, found.part(low, high)
-            ).tokens
-        tokens.flush()
-        arrays = (offsets, found.prompts, rows.task, rows.example)
-        for name, array in zip((*FILES[1:], *WHOSE), arrays, strict=True):
-            np.save(folder / name, array, allow_pickle=False)
+        tokens = _new(folder / FILES[0], kind, plan.tokens)
+        offsets = _new(folder / FILES[1], np.dtype(np.int64), plan.rows + 1)
+        others = [_new(folder / name, np.dtype(d), plan.rows) for name, d in OTHERS.items()]
+        end = 0
+        for low in range(0, plan.rows, CACHED):
+            rows = plan.order.rows(low, low + CACHED)
+            batch = gather(rows, stores)
+            high = low + len(batch)
+            offsets[low + 1 : high + 1] = batch.offsets[1:] + end
+            tokens[end : end + len(batch.tokens)] = batch.tokens
+            end += len(batch.tokens)
+            arrays = (batch.prompts, batch.task, batch.example)
+            for place, array in zip(others, arrays, strict=True):
+                place[low:high] = array
+        for array in (tokens, offsets, *others):
+            array.flush()
         written = TokenRows.open(folder)
         counts = np.bincount(
             np.load(folder / WHOSE[0], allow_pickle=False), minlength=len(plan.tasks)
         )
         named = Counter({t.name: int(c) for t, c in zip(plan.tasks, counts, strict=True) if c})
         check_counts(plan, named, out)
-        if len(written.tokens) != plan.tokens:
+        if end != plan.tokens or int(written.offsets[-1]) != end:
             raise ArtifactError(
                 expected=f"{plan.tokens:,} tokens, as planned",
-                found=f"{len(written.tokens):,} when they were read back",
+                found=f"{int(written.offsets[-1]):,} when they were read back",
                 where=str(out),
                 fix="make it again; if that does not help, check the disk",
             )
         return _beside(plan, folder, out)
 
     return write_folder(out, facts, make)
+
+
+def _new(path: Path, kind: np.dtype, size: int) -> np.memmap:
+    """An array in a new file, so that no more than a part of it is in memory."""
+    return np.lib.format.open_memmap(path, "w+", dtype=kind, shape=(size,))
 
 
 def _facts(plan: Plan, what: str) -> dict[str, Any]:
@@ -152,7 +157,8 @@ def open_tokens(folder: str | Path, verify: bool = True) -> tuple[Plan, tuple[To
     """
     place = _checked(Path(folder), "tokens", verify)
     plan = Plan.read(place / "plan.json")
-    return plan, tuple(TokenRows.open(place / "tokens" / task.name) for task in plan.tasks)
+    stores = [TokenRows.open(place / "tokens" / task.name) for task in plan.tasks]
+    return plan, stores_for(plan, stores, verify)
 
 
 def open_ordered(folder: str | Path, verify: bool = True) -> tuple[Plan, OrderedRows]:

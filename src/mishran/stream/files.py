@@ -59,7 +59,7 @@ def _parquet(handle: Any, rows: Iterator[dict[str, Any]], kind: Kind) -> int:
                     expected="rows that fit into the columns of a Parquet file",
                     found=first_line(error),
                     where=f"rows {count + 1} to {count + len(chunk)}",
-                    fix="write JSON lines instead: --format jsonl",
+                    fix="write JSON lines instead, `mishran build --format jsonl`, or remove it",
                 ) from error
             writer = writer or pq.ParquetWriter(handle, schema, compression="zstd")
             writer.write_table(table)

@@ -35,23 +35,30 @@ def write_folder(
     Raises:
         ArtifactError: the place is a file or somebody else's folder, or cannot be written.
     """
+    shown, out = out, out.resolve()  # through links: a folder may lie on another disk
+    if out in (Path.cwd(), Path(out.anchor)) or os.path.ismount(out):
+        raise ArtifactError(
+            expected="a folder that can be made anew",
+            found="the current folder" if out == Path.cwd() else "the root of a disk",
+            where=str(shown),
+            fix="give a folder inside it with --out",
+        )
     _sweep(out)
     old = read_manifest(out)
-    if (
-        old is not None
-        and canonical_json(old["made"]) == canonical_json(facts)
-        and changed_file(out, old) is None
-    ):
+    changed = None if old is None else changed_file(out, old)
+    if old is not None and changed is None and canonical_json(old["made"]) == canonical_json(facts):
         return old, False
-    strange = _strange(out, {} if old is None else old["files"])
+    strange = _strange(out, old)
+    if strange is None and changed is not None and (out / changed).exists():
+        strange = f"{changed}, changed since it was made"
     if strange is not None:
         raise ArtifactError(
             expected="a new or empty folder, or one with nothing but what was made here",
-            found="a file" if not out.is_dir() else f"a folder with other things in it ({strange})",
-            where=str(out),
-            fix="give another folder with --out",
+            found=f"a folder with other things in it ({strange})" if out.is_dir() else "a file",
+            where=str(shown),
+            fix="give another folder with --out, or delete this one",
         )
-    with storage_errors(out):
+    with storage_errors(out, "give another folder with --out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         work = out.parent / f"{TMP}{os.getpid()}-{out.name}"
         work.mkdir()
@@ -78,15 +85,17 @@ def _replace(work: Path, out: Path) -> None:
     shutil.rmtree(aside)
 
 
-def _strange(out: Path, files: dict[str, str]) -> str | None:
+def _strange(out: Path, old: dict[str, Any] | None) -> str | None:
     """Something that replacing the folder would destroy and that was not made here, or None."""
     if not out.exists():
         return None
     if not out.is_dir():
         return out.name
+    ours = set() if old is None else {*old["files"], MANIFEST}
+    folders = {parent.as_posix() for name in ours for parent in Path(name).parents}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
-        if not path.is_dir() and name not in files and name != MANIFEST:
+        if name not in (folders if path.is_dir() and not path.is_symlink() else ours):
             return name
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,51 +18,87 @@ CACHED = 1 << 16  # rows of the order made at a time
 FOUND = 1 << 12  # and looked up at a time: fewer, for what is not in memory has to be read
 
 
-def stores_for(plan: Plan, stores: Sequence[TokenRows]) -> tuple[TokenRows, ...]:
+def stores_for(
+    plan: Plan, stores: Sequence[TokenRows], verify: bool = False
+) -> tuple[TokenRows, ...]:
     """The rows of each task of a plan, checked.
 
+    Args:
+        verify: compare every token with what was planned (about a second for a gigabyte), as
+            `open_tokens` does; numbers of rows and tokens are compared in any case.
+
     Raises:
-        ArtifactError: one has another number of rows.
+        ArtifactError: they are not what was planned.
     """
+    if len(stores) != len(plan.tasks):
+        raise ArtifactError(
+            expected=f"the rows of {len(plan.tasks)} tasks, as planned",
+            found=f"those of {len(stores)}",
+            where="stream",
+            fix="give the rows of every task of the plan, in its order",
+        )
     for task, rows in zip(plan.tasks, stores, strict=True):
-        if len(rows) != task.available_rows:
+        planned = f"{task.available_rows:,} rows and {task.available_tokens:,} tokens"
+        found = f"{len(rows):,} rows and {int(rows.offsets[-1]):,} tokens"
+        if found != planned:
             raise ArtifactError(
-                expected=f"{task.available_rows:,} rows of {task.name}, as planned",
-                found=f"{len(rows):,}",
+                expected=f"{planned} of {task.name}, as planned",
+                found=found,
+                where="stream",
+                fix="give the rows that the plan was made of, or plan again",
+            )
+        if verify and task.token_content is not None and rows.content != task.token_content:
+            raise ArtifactError(
+                expected=f"the rows of {task.name} that the plan was made of",
+                found=f"others, as many (sha256 {rows.content[:12]}, not {task.token_content[:12]})",
                 where="stream",
                 fix="give the rows that the plan was made of, or plan again",
             )
     return tuple(rows.plain for rows in stores)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of something, from row `start` of the order on."""
+
+    start: int
+    stop: int
+    rows: Rows
+    found: Located | None = None
+
+
 @dataclass
 class Window:
-    """The parts of the order that were made and found last; reading on costs a lookup."""
+    """The parts of the order that were made and found last; reading on costs a lookup.
+
+    Each is replaced as a whole, so that threads may read one stream.
+    """
 
     order: Order
     stores: tuple[TokenRows, ...]
-    start: int = 0
-    rows: Rows | None = None
-    found_start: int = 0
-    found: Located | None = None
+    _made: _Part | None = None
+    _found: _Part | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Window, (self.order, self.stores)  # what was found is found again
 
     def get(self, start: int, stop: int) -> RowBatch:
         """Rows [start, stop), copied out of their tasks."""
-        first = self.found_start
-        if self.found is None or not first <= start <= stop <= first + len(self.found.starts):
-            self.found_start = first = start
-            self.found = located(self._rows(start, max(stop, start + FOUND)), self.stores)
-        return gather(
-            self._rows(start, stop), self.stores, self.found.part(start - first, stop - first)
-        )
+        part = self._found
+        if part is None or not part.start <= start <= stop <= part.stop:
+            until = min(max(stop, start + FOUND), len(self.order))
+            rows = self._rows(start, until)
+            part = self._found = _Part(start, until, rows, located(rows, self.stores))
+        assert part.found is not None
+        low, high = start - part.start, stop - part.start
+        return gather(part.rows.part(low, high), self.stores, part.found.part(low, high))
 
     def _rows(self, start: int, stop: int) -> Rows:
-        stop = min(stop, len(self.order))
-        if self.rows is None or not self.start <= start <= stop <= self.start + len(self.rows.task):
-            self.start = start
-            self.rows = self.order.rows(start, max(stop, start + CACHED))
-        part = slice(start - self.start, stop - self.start)
-        return Rows(self.rows.task[part], self.rows.example[part], self.rows.epoch[part])
+        part = self._made
+        if part is None or not part.start <= start <= stop <= part.stop:
+            until = min(max(stop, start + CACHED), len(self.order))
+            part = self._made = _Part(start, until, self.order.rows(start, until))
+        return part.rows.part(start - part.start, stop - part.start)
 
 
 @dataclass(frozen=True)
@@ -102,4 +139,5 @@ def gather(rows: Rows, stores: Sequence[TokenRows], found: Located | None = None
     kind = np.result_type(np.uint16, *{tokens.dtype for tokens in flat})
     pieces = [flat[i][start:stop] for i, start, stop in places]
     tokens = np.concatenate(pieces, dtype=kind) if pieces else np.empty(0, dtype=kind)
-    return RowBatch(tokens, offsets, found.prompts, rows.task, rows.example, len(stores))
+    mine = (found.prompts.copy(), rows.task.copy(), rows.example.copy())  # not the window's
+    return RowBatch(tokens, offsets, *mine, len(stores))

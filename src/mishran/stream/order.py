@@ -14,11 +14,11 @@ from functools import partial
 
 import numpy as np
 
-from mishran.stream.interleave import Interleave
+from mishran.stream.interleave import WIDEST, Interleave
 from mishran.stream.shuffle import epoch_keys, permuted, task_key
 from mishran.stream.threads import cores, in_threads
 
-WINDOW = 1 << 20  # rows made at a time; the best power of 2 at 4 to 256 tasks (measured)
+WINDOW = WIDEST  # rows made at a time; the best power of 2 at 4 to 256 tasks (measured)
 LEAST = 1 << 17  # rows that are worth a thread
 
 
@@ -39,12 +39,15 @@ class Rows:
     """Rows of the order, one entry each.
 
     task: (m,) int32 number of the task. example: (m,) int64 number of the example in the task.
-    epoch: (m,) int32, from 0.
+    epoch: (m,) int64, from 0.
     """
 
     task: np.ndarray
     example: np.ndarray
     epoch: np.ndarray
+
+    def part(self, start: int, stop: int) -> Rows:
+        return Rows(self.task[start:stop], self.example[start:stop], self.epoch[start:stop])
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Order:
         """Rows [start, stop), cut to the length of the order."""
         stop = min(stop, len(self))
         num = max(0, stop - start)
-        out = Rows(np.empty(num, np.int32), np.empty(num, np.int64), np.empty(num, np.int32))
+        out = Rows(np.empty(num, np.int32), np.empty(num, np.int64), np.empty(num, np.int64))
         before = np.zeros(len(self.names), dtype=np.int64)
         begin = 0
         for phase, part in zip(self.phases, self._parts, strict=True):

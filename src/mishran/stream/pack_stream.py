@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import get_args
 
 import numpy as np
 
+from mishran.errors import ArtifactError, ConfigError
 from mishran.stream.batch import IGNORED, PackBatch
 from mishran.stream.gather import located, stores_for
 from mishran.stream.order import Rows
@@ -41,6 +43,13 @@ class PackStream:
 
     def __post_init__(self) -> None:
         check_ranks(self.batch_packs, "batch_packs", self.rank, self.ranks)
+        if self.capacity < 1 or self.window < 1 or self.how not in get_args(How):
+            raise ConfigError(
+                expected=f"capacity >= 1, window >= 1 and how of {', '.join(get_args(How))}",
+                found=f"capacity {self.capacity}, window {self.window}, how {self.how!r}",
+                where="stream",
+                fix="correct them",
+            )
         object.__setattr__(self, "stores", stores_for(self.plan, self.stores))
 
     @property
@@ -72,6 +81,13 @@ class PackStream:
         at = state or self.start
         check_state(at, self.plan, saved)
         check_packing(at, self.packing)
+        if not 0 <= worker < workers:
+            raise ConfigError(
+                expected="a worker from 0 to workers - 1",
+                found=f"worker {worker} of {workers}",
+                where="stream",
+                fix="correct the numbers",
+            )
         for number, (parts, after) in enumerate(self._global(at)):
             if number % workers == worker:
                 low, high = part_of(len(parts), self.rank, self.ranks)
@@ -85,6 +101,13 @@ class PackStream:
         while index < total:
             stop = min(index + self.window, total)
             packed = self._packed(order.rows(index, stop))
+            if skip > len(packed.packs):
+                raise ArtifactError(
+                    expected=f"a state in a window of {len(packed.packs):,} packs",
+                    found=f"pack {skip:,}",
+                    where="checkpoint",
+                    fix="give the state that was saved with the checkpoint",
+                )
             for number in range(skip, len(packed.packs)):
                 batch.append((packed, number))
                 if len(batch) == self.batch_packs:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mishran.errors import ArtifactError
+from mishran.errors import ArtifactError, ConfigError
 from mishran.run import sha256_value
 from mishran.stream.apportion import Apportioned, Unit, Wish, apportion
+from mishran.stream.interleave import LARGEST
 from mishran.stream.order import Order, Phase
 from mishran.stream.supply import Draws, Supply, drawn_tokens
 
@@ -34,7 +36,7 @@ class PlannedTask(_File):
 
     weight: what was asked for, mean over the phases by their size. rows, tokens: of all phases, exact;
     tokens of the drawn rows, prompt and answer, without padding. row_share, token_share: of the plan.
-    epochs: rows / available_rows. content: sha256 of the task's rows.
+    epochs: rows / available_rows. content: sha256 of the task's rows; token_content: of their tokens.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PlannedTask(_File):
     available_rows: int
     available_tokens: int
     content: str
+    token_content: str | None = None
     groups: tuple[str, ...] = ()
     license: str | None = None
     origin: str | None = None
@@ -97,7 +100,7 @@ class Plan(_File):
     notes: tuple[str, ...] = ()
     continues: Continued | None = None
 
-    @property
+    @cached_property
     def rows(self) -> int:
         return sum(phase.rows for phase in self.phases)
 
@@ -105,7 +108,7 @@ class Plan(_File):
     def tokens(self) -> int:
         return sum(task.tokens for task in self.tasks)
 
-    @property
+    @cached_property
     def order(self) -> Order:
         return Order(
             tuple(task.name for task in self.tasks),
@@ -114,7 +117,7 @@ class Plan(_File):
             self.seed,
         )
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 of what decides which example comes when: content, proportions, seed."""
         return sha256_value(
@@ -172,6 +175,13 @@ def make_plan(
     before = tokens = np.zeros(len(supplies), dtype=np.int64)
     if history is not None:
         check_same_data(history, supplies, seed)
+        if not 0 <= index <= history.rows:
+            raise ConfigError(
+                expected=f"a row of the history, 0 to {history.rows:,}",
+                found=f"{index:,}",
+                where="index",
+                fix="give the index of the state that training stopped at",
+            )
         kept = history.order.changed(index, ()).phases
         for phase, old in zip(kept, history.phases, strict=False):
             order = Order(tuple(names), tuple(s.rows for s in supplies), (phase,), seed)
@@ -206,6 +216,13 @@ def make_plan(
         notes += _notes(got, wish, names, max_epochs, number if len(wishes) > 1 else None)
     weights = _weights(wishes, supplies, phases)
     notes += _often(supplies, before)
+    if sum(phase.rows for phase in phases) > LARGEST:
+        raise ConfigError(
+            expected=f"at most {LARGEST:,} rows",
+            found=f"{sum(phase.rows for phase in phases):,}",
+            where="plan",
+            fix="plan a smaller size; go on from it with history= and index= later",
+        )
     return Plan(
         shares=wishes[-1].shares,
         seed=seed,
@@ -224,6 +241,7 @@ def make_plan(
                 available_rows=supply.rows,
                 available_tokens=supply.tokens,
                 content=supply.content,
+                token_content=supply.token_content,
                 groups=supply.groups,
                 license=supply.license,
                 origin=supply.origin,
@@ -245,11 +263,14 @@ def check_same_data(plan: Plan, supplies: Sequence[Supply], seed: int) -> None:
     """
     difference = _difference(plan, supplies, seed)
     if difference is not None:
+        other_seed = plan.seed != seed
         raise ArtifactError(
             expected=f"the data that plan {plan.fingerprint[:12]} was made of",
             found=difference,
             where="plan",
-            fix="bring that data back, or begin anew with a new plan",
+            fix=f"give the seed {plan.seed}"
+            if other_seed
+            else "bring that data back, or begin anew with a new plan",
         )
 
 

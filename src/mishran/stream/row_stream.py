@@ -15,7 +15,7 @@ from mishran.errors import ArtifactError
 from mishran.stream.batch import RowBatch
 from mishran.stream.gather import Window, stores_for
 from mishran.stream.plan import Plan
-from mishran.stream.state import State, batch_of, check_ranks, span_of, state_after
+from mishran.stream.state import State, batch_of, check_ranks, span_of, spans, state_after
 from mishran.stream.tokens import TokenRows
 
 
@@ -23,7 +23,8 @@ from mishran.stream.tokens import TokenRows
 class RowStream:
     """Batches of rows, by number.
 
-    batch_rows: of a global batch, over all ranks; the last batch of a plan has what is left.
+    batch_rows: of a global batch, over all ranks; the last batch of a plan has what is left. verify:
+    compare every token with the plan first, see `stores_for`. May be read from several threads.
     """
 
     plan: Plan
@@ -31,15 +32,16 @@ class RowStream:
     batch_rows: int
     rank: int = 0
     ranks: int = 1
+    verify: bool = False
     _window: Window = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_ranks(self.batch_rows, "batch_rows", self.rank, self.ranks)
-        object.__setattr__(self, "stores", stores_for(self.plan, self.stores))
+        object.__setattr__(self, "stores", stores_for(self.plan, self.stores, self.verify))
         object.__setattr__(self, "_window", Window(self.plan.order, self.stores))
 
     def __len__(self) -> int:
-        return -(-self.plan.rows // self.batch_rows)
+        return spans(self.plan, self.batch_rows)[2]
 
     def __getitem__(self, number: int) -> RowBatch:
         """This rank's rows of a global batch."""
@@ -91,7 +93,7 @@ class OrderedStream:
         object.__setattr__(self, "rows", OrderedRows(self.rows.tokens.plain, *plain))
 
     def __len__(self) -> int:
-        return -(-self.plan.rows // self.batch_rows)
+        return spans(self.plan, self.batch_rows)[2]
 
     def __getitem__(self, number: int) -> RowBatch:
         """This rank's rows of a global batch."""
@@ -101,9 +103,9 @@ class OrderedStream:
         return RowBatch(
             tokens.tokens[offsets[0] : offsets[-1]].copy(),
             offsets - offsets[0],
-            tokens.prompts[low:high],
-            self.rows.task[low:high],
-            self.rows.example[low:high],
+            tokens.prompts[low:high].copy(),
+            self.rows.task[low:high].copy(),
+            self.rows.example[low:high].copy(),
             len(self.plan.tasks),
         )
 

@@ -111,9 +111,39 @@ def check_packing(state: State, packing: str) -> None:
         )
 
 
+def spans(plan: Plan, batch_rows: int) -> tuple[int, int, int]:
+    """First row of the plan's own part, number of batches before it, number of batches in all.
+
+    Where a plan goes on from another one, batches begin anew: the last one before may be short.
+    """
+    first = 0 if plan.continues is None else plan.continues.index
+    before = -(-first // batch_rows)
+    return first, before, before - (-(plan.rows - first) // batch_rows)
+
+
+def span_of(plan: Plan, batch_rows: int, number: int, rank: int, ranks: int) -> tuple[int, int]:
+    """The rows of the order that a rank reads of a global batch.
+
+    Raises:
+        IndexError: there is no such batch.
+    """
+    first, before, total = spans(plan, batch_rows)
+    if not 0 <= number < total:
+        raise IndexError(number)
+    if number < before:
+        start, stop = number * batch_rows, min((number + 1) * batch_rows, first)
+    else:
+        start = first + (number - before) * batch_rows
+        stop = min(start + batch_rows, plan.rows)
+    low, high = part_of(stop - start, rank, ranks)
+    return start + low, start + high
+
+
 def state_after(plan: Plan, batch_rows: int, batches: int) -> State:
     """The state after so many batches of rows."""
-    return State(plan.fingerprint, min(batches * batch_rows, plan.rows))
+    total = spans(plan, batch_rows)[2]
+    index = span_of(plan, batch_rows, min(batches, total) - 1, 0, 1)[1] if batches and total else 0
+    return State(plan.fingerprint, index)
 
 
 def batch_of(state: State, plan: Plan, batch_rows: int, saved: Plan | None = None) -> int:
@@ -124,27 +154,19 @@ def batch_of(state: State, plan: Plan, batch_rows: int, saved: Plan | None = Non
     """
     check_state(state, plan, saved)
     check_packing(state, "")
-    if state.index % batch_rows and state.index != plan.rows:
+    first, before, total = spans(plan, batch_rows)
+    if state.index == plan.rows:
+        return total
+    own = state.index >= first
+    number, inside = divmod(state.index - first if own else state.index, batch_rows)
+    if inside:
         raise ArtifactError(
             expected=f"a state at the end of a batch of {batch_rows} rows",
             found=f"row {state.index:,}",
             where="checkpoint",
             fix="resume with a batch size that divides it, the one of the checkpoint for example",
         )
-    return -(-state.index // batch_rows)
-
-
-def span_of(plan: Plan, batch_rows: int, number: int, rank: int, ranks: int) -> tuple[int, int]:
-    """The rows of the order that a rank reads of a global batch.
-
-    Raises:
-        IndexError: there is no such batch.
-    """
-    start = number * batch_rows
-    if not 0 <= start < plan.rows:
-        raise IndexError(number)
-    low, high = part_of(min(batch_rows, plan.rows - start), rank, ranks)
-    return start + low, start + high
+    return before + number if own else number
 
 
 def part_of(total: int, rank: int, ranks: int) -> tuple[int, int]:

@@ -20,12 +20,14 @@ class Supply:
     """The rows of one task or source.
 
     lengths: (n,) tokens of each row, all of them, prompt included. content: sha256 of the rows.
+    token_content: that of their tokens alone, `TokenRows.content`.
     groups, license, origin: for people, see `TaskConfig`.
     """
 
     name: str
     lengths: np.ndarray
     content: str
+    token_content: str | None = None
     groups: tuple[str, ...] = ()
     license: str | None = None
     origin: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -14,7 +15,9 @@ MOST = 8  # threads; beyond, memory is what is waited for (assumption)
 
 def cores() -> int:
     """How many threads are worth having: cores that this process may use, up to MOST."""
-    return min(len(os.sched_getaffinity(0)), MOST)
+    if sys.platform == "linux":
+        return min(len(os.sched_getaffinity(0)), MOST)
+    return min(os.cpu_count() or 1, MOST)
 
 
 def in_threads(work: Callable[[In], Out], parts: Iterable[In]) -> list[Out]:

@@ -12,7 +12,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,12 +37,31 @@ class TokenRows:
     """n rows.
 
     tokens: (T,) uint16 or uint32, all rows behind each other. offsets: (n + 1,) int64, where rows begin.
-    prompts: (n,) int32, tokens at the beginning of each row that are not trained on.
+    prompts: (n,) int32, tokens at the beginning of each row that are not trained on. folder: where they are
+    mapped from, if they are.
     """
 
     tokens: np.ndarray
     offsets: np.ndarray
     prompts: np.ndarray
+    folder: Path | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Mapped rows go to another process as their folder, not as their tokens."""
+        if self.folder is not None:
+            return TokenRows.open, (self.folder,)
+        return TokenRows, (self.tokens, self.offsets, self.prompts)
+
+    @classmethod
+    def joined(cls, parts: Sequence[TokenRows]) -> TokenRows:
+        """The rows of several behind each other."""
+        shifts = np.cumsum([0, *(int(part.offsets[-1]) for part in parts)])
+        ends = [part.offsets[1:] + shift for part, shift in zip(parts, shifts, strict=False)]
+        return cls(
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([[0], *ends]).astype(np.int64),
+            np.concatenate([part.prompts for part in parts]),
+        )
 
     @classmethod
     def of(cls, rows: Sequence[TokenRow]) -> TokenRows:
@@ -67,7 +86,8 @@ class TokenRows:
     @property
     def plain(self) -> TokenRows:
         """Plain arrays of the same memory: a slice of a mapped one takes five times as long."""
-        return TokenRows(*map(np.asarray, (self.tokens, self.offsets, self.prompts)))
+        tokens, offsets, prompts = map(np.asarray, (self.tokens, self.offsets, self.prompts))
+        return TokenRows(tokens, offsets, prompts, self.folder)
 
     @property
     def content(self) -> str:
@@ -112,4 +132,4 @@ class TokenRows:
                 where=str(folder),
                 fix="tokenise the task again",
             )
-        return cls(tokens, offsets, prompts)
+        return cls(tokens, offsets, prompts, folder)

@@ -75,7 +75,9 @@ class Renderer:
         out = []
         for start in range(0, len(texts), 1000):
             for ids in self._encode(list(texts[start : start + 1000])):
-                out.append(Rendered((*([] if ids[:1] == begin else begin), *ids, *end), 0))
+                first = [] if ids[:1] == begin else begin
+                last = [] if ids[-1:] == end else end
+                out.append(Rendered((*first, *ids, *last), 0))
         return out
 
     def _join(

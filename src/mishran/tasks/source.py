@@ -1,7 +1,6 @@
 """`Source`: a named body of raw text, document by document, for pretraining.
 
-Documents are held in memory as text; a corpus that does not fit is tokenised once and mapped
-(`mishran.stream.tokens`).
+Documents are held in memory as text, and as tokens in 2 or 4 bytes each.
 """
 
 from __future__ import annotations

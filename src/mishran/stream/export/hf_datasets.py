@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import ClassVar
 
+from mishran.errors import ArtifactError
 from mishran.stream.export.target import Job, Prediction
 from mishran.stream.files import count_tasks, write_records
 from mishran.stream.texts import Kind
@@ -120,4 +121,13 @@ class HfDatasets:
             for node in ast.parse(text).body
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         }
+        for name in values["TASKS"]:
+            wanted = {t.name: t.available_rows for t in job.plan.tasks}[name]
+            if count_tasks(data / f"{name}.parquet") != Counter({name: wanted}):
+                raise ArtifactError(
+                    expected=f"{wanted:,} rows of {name} in its file",
+                    found="another number when it was read back",
+                    where=str(data),
+                    fix="make it again; if that does not help, check the disk",
+                )
         return Counter({n: round(p * values["ROWS"]) for n, (p, _) in values["TASKS"].items()})

@@ -43,7 +43,7 @@ class Job:
 
     @property
     def max_tokens(self) -> int:
-        """Tokens of the longest row that is drawn."""
+        """Tokens of the longest row of the tasks that are drawn."""
         drawn = zip(self.plan.tasks, self.tokens, strict=True)
         return max(int(rows.lengths.max()) for task, rows in drawn if task.rows)
 

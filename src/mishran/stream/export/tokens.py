@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mishran.errors import ArtifactError, first_line
+from mishran.stream.batch import IGNORED
 from mishran.stream.export.target import Job
 from mishran.stream.files import CHUNK
 from mishran.stream.order import Order, Phase
 
-IGNORED = -100  # label of a token that is not trained on; torch's default `ignore_index`
 PACKED = 2048  # tokens of a packed row of raw text, where the model does not say less (assumption)
 IDS = pa.list_(pa.int32())
 
