@@ -105,8 +105,8 @@ def test_a_thousand_t_are_what_the_solver_gives(number: int) -> None:
     compare(number, 1000)
 
 
-# Singular, with caps that add up: on an AMD EPYC a price has the wrong sign near t = 1.47, by 2e-9 of the scale
-# in energy; on an Intel Xeon none has (docs/log.md).
+# Singular, with caps that add up: on an AMD EPYC a price has the wrong sign near t = 1.47, by 2e-9 of the
+# scale in energy; on an Intel Xeon none has (docs/log.md).
 BY_CPU = pytest.param(
     42, marks=pytest.mark.xfail(reason="a degenerate vertex, known", strict=False)
 )
