@@ -55,10 +55,11 @@ class TaskConfig(Settings):
     without them the usual field names are tried. separator: goes between prompt and answer where
     neither has whitespace at the seam, so that they do not become one word; "" joins them as they
     are. messages: field with chat messages, rendered by the model's chat template; the last
-    assistant message is the answer. splits: split -> file (or split of the data set); without it a
-    `split` field wins; without that a hash of the content decides. eval_only: probed, never
-    trained. adapter: a PEFT LoRA folder to use instead of training. limit: use at most so many
-    training rows.
+    assistant message is the answer. choices: field with the list of answers that a record offers, by
+    default `choices` where the answer is a bare field, see `mishran.tasks.choices`. splits: split ->
+    file (or split of the data set); without it a `split` field wins; without that a hash of the
+    content decides. eval_only: probed, never trained. adapter: a PEFT LoRA folder to use instead of
+    training. limit: use at most so many training rows.
     """
 
     name: str
@@ -67,6 +68,7 @@ class TaskConfig(Settings):
     answer: str | None = None
     separator: str = "\n"
     messages: str | None = None
+    choices: str | None = None
     groups: tuple[str, ...] = ()
     splits: dict[Literal["train", "valid", "test"], str] | None = None
     subset: str | None = None

@@ -22,7 +22,8 @@ from mishran.config import FitConfig, TaskConfig
 from mishran.config_errors import FieldProblem
 from mishran.errors import ConfigError, DataError
 from mishran.places import check_name
-from mishran.tasks.fields import choose_fields, valid_unicode
+from mishran.tasks.choices import choice_field
+from mishran.tasks.fields import TemplateFields, choose_fields, valid_unicode
 from mishran.tasks.parts import Part, read_parts
 from mishran.tasks.readers import SUFFIXES
 from mishran.tasks.splits import hash_splits, named_split, separate
@@ -132,6 +133,8 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
         messages=task.messages,
         separator=task.separator,
     )
+    template = fields.answer if isinstance(fields, TemplateFields) else None
+    offered = choice_field(task.name, task.choices, template)
     counts = Counter(records=len(records))
     examples: list[Example] = []
     splits: list[Split | None] = []
@@ -149,7 +152,14 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
             counts["repeated_ids"] += seen[name] > 1
             identity = name if seen[name] == 1 else f"{name}#{seen[name]}"
             examples.append(
-                Example(identity, texts.prompt, texts.answer, record.where, texts.messages)
+                Example(
+                    id=identity,
+                    prompt=texts.prompt,
+                    answer=texts.answer,
+                    where=record.where,
+                    messages=texts.messages,
+                    choices=offered.of(record.fields, record.where) if offered else (),
+                )
             )
         splits += [part.split] * len(part.records) if part.split else _own_splits(part)
     if None in splits:

@@ -19,7 +19,8 @@ class Example:
 
     id: the record's own id, or its line number. where: file and line, for messages to people.
     messages: chat messages instead of prompt and answer (then both are empty); the last one is the
-    assistant's and is the answer.
+    assistant's and is the answer. choices: the answers that were offered, written as `answer` is;
+    empty where none were.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Example:
     answer: str
     where: str
     messages: tuple[dict[str, Any], ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

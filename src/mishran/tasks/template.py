@@ -43,7 +43,10 @@ class Template:
             DataError: a field is missing (the nearest name is given), null, a list or an object.
         """
         return "".join(
-            part if isinstance(part, str) else _text(part, record, where) for part in self.parts
+            part
+            if isinstance(part, str)
+            else value_text(part, field_value(part, record, where), where)
+            for part in self.parts
         )
 
 
@@ -128,8 +131,12 @@ def _missing(field: Field, where: str, found: str, fix: str = "") -> DataError:
     )
 
 
-def _text(field: Field, record: dict[str, Any], where: str) -> str:
-    value = field_value(field, record, where)
+def value_text(field: Field, value: Any, where: str) -> str:
+    """A value as text.
+
+    Raises:
+        DataError: it is null, a list or an object.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
