@@ -302,7 +302,7 @@ def build_model(size: str, device: str, dtype: str) -> tuple[Any, str]:
 
 
 def learning_rate(size: str) -> float:
-    return SpecialistConfig().lora_learning_rate(SIZES[size].hidden)
+    return SpecialistConfig().peak_learning_rate(SIZES[size].hidden)
 
 
 def make_tasks(n: int, tokens: int, probes: int, batch_size: int, folder: Path) -> list[Task]:

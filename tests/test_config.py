@@ -109,7 +109,7 @@ def test_aliases_and_defaults_that_depend():
 def test_whole_models_have_a_tenth_of_the_rate_and_nothing_of_adapters():
     lora = SpecialistConfig()
     full = SpecialistConfig(kind="full")
-    assert lora.peak_learning_rate(256) == lora.lora_learning_rate(256) == 2.49e-3
+    assert lora.peak_learning_rate(256) == 2.49e-3
     assert full.peak_learning_rate(256) == 2.49e-4
     assert SpecialistConfig(kind="full", learning_rate=1e-3).peak_learning_rate(256) == 1e-3
     dumped = full.model_dump(mode="json")

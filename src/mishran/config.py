@@ -21,7 +21,14 @@ from pydantic import (
 )
 
 from mishran.config_errors import FieldProblem, duplicate_key, shown, translate
-from mishran.config_fields import Number, Positive, Settings, Share, Whole
+from mishran.config_fields import (
+    Number,
+    Positive,
+    Settings,
+    Share,
+    Whole,
+    default_learning_rate,
+)
 from mishran.config_mixture import (
     BudgetConfig,
     LimitConfig,
@@ -29,6 +36,7 @@ from mishran.config_mixture import (
     QuotaConfig,
     UnaryConfig,
 )
+from mishran.config_train import TrainConfig
 from mishran.errors import ConfigError
 from mishran.places import check_name, expand
 
@@ -41,6 +49,7 @@ __all__ = [
     "QuotaConfig",
     "SpecialistConfig",
     "TaskConfig",
+    "TrainConfig",
     "UnaryConfig",
     "parse_config",
     "read_config",
@@ -131,7 +140,7 @@ class SpecialistConfig(Settings):
     tokens: training tokens per task (prompt and answer, without padding); short tasks are repeated.
     epochs: instead of tokens, passes over each task's own training rows.
     rank, alpha, dropout, targets: of adapters. learning_rate: by default from the model's width, see
-    `lora_learning_rate`, and a tenth of it for full.
+    `default_learning_rate`.
     curve_points: how often to validate, at 0 and at halvings of the budget. validation: held-out
     examples per task for that. seed: of the training, by default the run's, which also draws the
     probes; runs that differ in nothing else tell how much of an affinity is chance of the training.
@@ -184,19 +193,8 @@ class SpecialistConfig(Settings):
         return {k: v for k, v in out.items() if self.kind == "lora" or k not in OF_ADAPTERS}
 
     def peak_learning_rate(self, hidden_size: int) -> float:
-        """The given learning rate, else that of the kind: for full a tenth of LoRA's (same source)."""
-        lora = self.lora_learning_rate(hidden_size)
-        if self.kind == "lora" or self.learning_rate:
-            return lora
-        return float(f"{lora / 10:.3g}")
-
-    def lora_learning_rate(self, hidden_size: int) -> float:
-        """The given learning rate, else 5e-4 (2000 / hidden size)^0.781.
-
-        Source: Schulman et al., "LoRA Without Regret", 2025: ten times the rate of full
-        fine-tuning, independent of rank at alpha = 32, exponent fitted on the Llama family.
-        """
-        return self.learning_rate or float(f"{5e-4 * (2000 / hidden_size) ** 0.781:.3g}")
+        """The given learning rate, else that of the kind for a width."""
+        return self.learning_rate or default_learning_rate(self.kind, hidden_size)
 
     @property
     def budget_tokens(self) -> int | None:
@@ -228,9 +226,9 @@ class FitConfig(Settings):
 
     model: local folder of a causal LM, or a hub name with --online. tasks: a list, or a folder of
     `*.jsonl`. run: run directory, by default `runs/<name of the file>`. max_tokens: longest
-    example, by default the model's context. bos, eos: begin every prompt, end every answer with the
-    model's special token when it has one. quantize: the linear layers of the base in 4 bits, see
-    `mishran.train.quantize`; for adapters only.
+    example, by default the model's context. train: how `mishran train` and `compare` train. bos, eos:
+    begin every prompt, end every answer with the model's special token when it has one. quantize: the
+    linear layers of the base in 4 bits, see `mishran.train.quantize`; for adapters only.
     """
 
     model: str
@@ -241,6 +239,7 @@ class FitConfig(Settings):
     specialists: SpecialistConfig = SpecialistConfig()
     probes: ProbeConfig = ProbeConfig()
     mixture: MixtureConfig = MixtureConfig()
+    train: TrainConfig = TrainConfig()
     max_tokens: Annotated[Whole, Field(ge=8)] | None = None
     bos: bool = True
     eos: bool = True

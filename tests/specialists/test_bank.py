@@ -107,7 +107,7 @@ def peft(base: Loaded, task: Trainee, recipe: SpecialistConfig) -> tuple[torch.T
 )
 def test_many_at_once_are_what_one_by_one_and_peft_give(family, dtype, bar) -> None:
     """50 steps; in single precision at the default learning rate of a model 256 wide."""
-    rate = SpecialistConfig().lora_learning_rate(256)
+    rate = SpecialistConfig().peak_learning_rate(256)
     recipe = RECIPE if dtype == torch.float64 else RECIPE.model_copy(update={"learning_rate": rate})
     base, tasks = loaded(family, dtype), [trainee(0, 24), trainee(1, 40)]
     _, (first, second) = fit(base, tasks, recipe)
@@ -128,7 +128,7 @@ def test_on_a_real_model_at_its_default_learning_rate_too(real_base) -> None:
     full size. From 50 steps in double precision PEFT's plain loop is 1.3e-4 away by norm, the bank 1.5e-4.
     """
     recipe = SpecialistConfig(epochs=5, batch_size=4, curve_points=2)
-    recipe = recipe.model_copy(update={"learning_rate": recipe.lora_learning_rate(256)})
+    recipe = recipe.model_copy(update={"learning_rate": recipe.peak_learning_rate(256)})
     tasks = [trainee(0), trainee(1)]
     begin, together = fit(real_base, tasks, recipe)
     for task, found in zip(tasks, together, strict=True):

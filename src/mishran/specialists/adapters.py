@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,44 +21,20 @@ from mishran.errors import ModelError, first_line
 from mishran.specialists.bank import linear_widths
 from mishran.specialists.lora import Layout
 from mishran.specialists.shared import upper_half
+from mishran.train.adapter import add_adapter, write_settings
 
 
 @contextmanager
 def new_adapter(model: Any, recipe: SpecialistConfig, seed: int, base_name: str) -> Iterator[Any]:
     """The model with a fresh adapter; on leaving the block the model is as it was.
 
-    Every task gets the same initial adapter for the same seed (common random numbers). Randomness is
-    local to the block, global random state is untouched.
+    Every task gets the same initial adapter for the same seed (common random numbers).
     """
-    from peft import LoraConfig, get_peft_model
-
-    targets = recipe.targets if isinstance(recipe.targets, str) else list(recipe.targets)
-    devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        try:
-            wrapped = get_peft_model(
-                model,
-                LoraConfig(
-                    task_type="CAUSAL_LM",
-                    r=recipe.rank,
-                    lora_alpha=recipe.alpha,
-                    lora_dropout=recipe.dropout,
-                    target_modules=targets,
-                ),
-            )
-        except (ValueError, re.error) as error:
-            raise ModelError(
-                expected="specialists.targets that name linear layers of the model",
-                found=first_line(error),
-                where="specialists.targets",
-                fix="use all-linear, or names from model.named_modules()",
-            ) from error
-        wrapped.peft_config["default"].base_model_name_or_path = base_name
-        try:
-            yield wrapped
-        finally:
-            wrapped.unload()
+    wrapped = add_adapter(model, recipe, seed, base_name, "specialists.targets")
+    try:
+        yield wrapped
+    finally:
+        wrapped.unload()
 
 
 @dataclass(frozen=True)
@@ -129,20 +104,13 @@ def save_adapter(template: Template, vector: torch.Tensor, folder: Path) -> None
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    template.settings.inference_mode = True
-    template.settings.save_pretrained(folder)
     tensors: dict[str, torch.Tensor] = {}
     for site in template.layout.sites:
         a, b = template.layout.matrices(vector.cpu()[None], site)
         tensors[f"{PREFIX}{site.name}{A}"] = a[0].contiguous()
         tensors[f"{PREFIX}{site.name}{B}"] = b[0].contiguous()
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    path = folder / "adapter_config.json"
-    config = json.loads(path.read_text())
-    for key, value in config.items():
-        if isinstance(value, list) and all(isinstance(v, str) for v in value):
-            config[key] = sorted(value)  # sets: their order differs by process
-    path.write_text(json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_settings(template.settings, folder)
 
 
 PREFIX, A, B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"

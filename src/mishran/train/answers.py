@@ -110,21 +110,29 @@ def group_losses(model: torch.nn.Module, batch: Batch, fused: bool = False) -> t
         fused: the head is known to be plain and frozen (`train.head`): logits are then made, turned
             into gradients and thrown away a few at a time.
     """
+    return losses_and_nats(model, batch, fused)[0]
+
+
+def losses_and_nats(
+    model: torch.nn.Module, batch: Batch, fused: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `group_losses` gives, and (A,) nats of each answer token without gradients."""
     if fused:
         head = model.get_output_embeddings()
         with only_at(model, batch.before, head_too=False) as reached:
             run(model, batch)
         kind = reached[0].dtype if reached[0].dtype.itemsize >= 4 else torch.float32
         scale = torch.tensor([g.scale for g in batch.groups], dtype=kind, device=reached[0].device)
-        nats = _HeadNats.apply(
-            reached[0], head.weight, head.bias, batch.targets, scale[batch.group]
-        )
+        own = scale[batch.group]
+        nats = _HeadNats.apply(reached[0], head.weight, head.bias, batch.targets, own)
+        plain = nats.detach() / own
         scale = torch.ones_like(scale)
     else:
         nats = answer_nats(answer_logits(model, batch))
+        plain = nats.detach()
         scale = torch.tensor([g.scale for g in batch.groups], dtype=nats.dtype, device=nats.device)
     sums = torch.zeros(len(batch.groups), dtype=nats.dtype, device=nats.device)
-    return sums.index_add(0, batch.group, nats) * scale
+    return sums.index_add(0, batch.group, nats) * scale, plain
 
 
 class _HeadNats(torch.autograd.Function):

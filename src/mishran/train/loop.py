@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 
 from mishran.errors import TrainingError
-from mishran.train.answers import group_losses
+from mishran.train.answers import losses_and_nats
 from mishran.train.batch import Batch
 from mishran.train.head import has_plain_head
 
@@ -24,12 +24,15 @@ class Step:
     """After `index` optimizer steps of a slot: the last loss and the tokens seen so far.
 
     loss: mean nats per answer token of the last step. tokens: prompt and answer tokens, no padding.
+    norm: of the gradient, before it was clipped. rate: the learning rate of the first group.
     """
 
     index: int
     loss: float
     tokens: int
     slot: int | None = 0
+    norm: float = math.nan
+    rate: float = math.nan
 
 
 class Update(Protocol):
@@ -52,6 +55,9 @@ def train(
     batches: Iterable[Batch],
     update: Update,
     on_step: Callable[[Step], None] | None = None,
+    *,
+    on_nats: Callable[[torch.Tensor], None] | None = None,
+    cast: torch.dtype | None = None,
 ) -> None:
     """Forward, backward, update, for every batch.
 
@@ -59,12 +65,17 @@ def train(
         model: a causal LM; it is left in training mode.
         batches: on the model's device.
         on_step: called after each optimizer step.
+        on_nats: called after each batch with (A,) nats of its answer tokens.
+        cast: shorter type that matrix products are computed in; parameters stay in theirs.
     """
     model.train()
     fused = has_plain_head(model)
     for batch in batches:
-        losses = group_losses(model, batch, fused)
+        with torch.autocast(batch.input_ids.device.type, cast, enabled=cast is not None):
+            losses, nats = losses_and_nats(model, batch, fused)
         losses.sum().backward()
+        if on_nats is not None:
+            on_nats(nats)
         for step in update(batch, losses.detach().tolist()):
             if on_step is not None:
                 on_step(step)
@@ -89,12 +100,26 @@ class OneUpdate:
         schedule: Callable[[int], float],
         clip: float,
         slot: int | None = 0,
+        *,
+        reduce: Callable[[Sequence[torch.nn.Parameter], float], float] | None = None,
+        index: int = 0,
+        tokens: int = 0,
+        settings: str = "specialists",
     ) -> None:
-        """optimizer: its groups' learning rates are the peak; `schedule(i)` multiplies them."""
+        """An update.
+
+        Args:
+            optimizer: its groups' learning rates are the peak; `schedule(i)` multiplies them.
+            reduce: adds the gradients of other processes before a step is taken; given and returns the
+                step's loss.
+            index, tokens: steps and tokens before, of a training that goes on.
+            settings: section of the configuration that errors name.
+        """
         self._optimizer, self._schedule, self._clip, self._slot = optimizer, schedule, clip, slot
         self._peaks = [group["lr"] for group in optimizer.param_groups]
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self._index = self._tokens = 0
+        self._reduce, self._settings = reduce, settings
+        self._index, self._tokens = index, tokens
         self._loss = 0.0
 
     def __call__(self, batch: Batch, losses: Sequence[float]) -> list[Step]:
@@ -107,17 +132,20 @@ class OneUpdate:
         self._tokens += tokens
         if not last:
             return []
-        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self._clip))
         loss, self._loss = self._loss, 0.0
+        if self._reduce is not None:
+            loss = self._reduce(self._parameters, loss)
+        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self._clip))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 expected="a finite loss and gradient",
                 found=f"loss {loss}, gradient norm {norm}",
                 where=f"step {self._index + 1}",
-                fix="lower specialists.learning_rate, or use dtype: float32",
+                fix=f"lower {self._settings}.learning_rate, or use dtype: float32",
             )
+        factor = self._schedule(self._index)
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
-            group["lr"] = peak * self._schedule(self._index)
+            group["lr"] = peak * factor
         try:
             self._optimizer.step()
         except RuntimeError as error:
@@ -127,7 +155,7 @@ class OneUpdate:
                 expected="numbers that the optimizer can hold",
                 found=str(error),
                 where=f"step {self._index + 1}",
-                fix="lower specialists.learning_rate",
+                fix=f"lower {self._settings}.learning_rate",
             ) from error
         for parameter in self._parameters:
             if parameter.grad is not None:
@@ -135,4 +163,5 @@ class OneUpdate:
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak
         self._index += 1
-        return [Step(self._index, loss, self._tokens, self._slot)]
+        rate = self._peaks[0] * factor
+        return [Step(self._index, loss, self._tokens, self._slot, norm, rate)]

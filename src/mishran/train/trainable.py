@@ -1,0 +1,113 @@
+"""A model whose parameters are to change: all of them, or a LoRA adapter that PEFT put around it.
+
+Parameters that change are in single precision at least. Where the model is in bfloat16, a whole model is
+trained in float32 with matrix products in bfloat16 (Micikevicius et al., arXiv 1710.03740), and an adapter
+in float32 beside a base that stays in bfloat16.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mishran.config_train import TrainConfig
+from mishran.errors import ModelError, TrainingError
+from mishran.train.adapter import add_adapter, write_adapter
+from mishran.train.models import Loaded, no_library_bars
+
+
+class Trainable(torch.nn.Module):
+    """See the module.
+
+    cast: what matrix products are computed in, see `mishran.train.loop.train`. kind: of `TrainConfig`.
+    Nothing but an adapter's own dropout is dropped out in training: the recipe says all there is.
+    """
+
+    def __init__(self, loaded: Loaded, recipe: TrainConfig, seed: int, base_name: str) -> None:
+        """base_name: of the model, for the adapter's own record.
+
+        Raises:
+            ModelError: there is nothing of the model that can be trained so.
+        """
+        super().__init__()
+        self.kind, self.saved_as = recipe.kind, loaded.dtype
+        self.cast: torch.dtype | None = None
+        if recipe.kind == "lora":
+            self.model = add_adapter(loaded.model, recipe, seed, base_name, "train.targets")
+        else:
+            self.model = _all(loaded)
+            self.cast = loaded.dtype if loaded.dtype.itemsize < 4 else None
+
+    @property
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """The parameters that change, by name, in order; tied ones once."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    @property
+    def config(self) -> Any:
+        return self.model.config
+
+    def get_output_embeddings(self) -> torch.nn.Module:
+        return self.model.get_output_embeddings()
+
+    def forward(self, **inputs: Any) -> Any:
+        return self.model(**inputs)
+
+    def train(self, mode: bool = True) -> Trainable:
+        for name, module in self.model.named_modules():
+            module.training = mode and "lora_dropout" in name
+        self.training = mode
+        return self
+
+    def save(self, folder: Path, tokenizer: Any) -> None:
+        """Write the model, or the adapter, and the tokenizer as transformers and PEFT load them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.kind == "lora":
+            write_adapter(self.model, folder)
+        else:
+            model = self.model
+            weights = {k: v.to(self.saved_as) for k, v in model.state_dict().items()}
+            kept, model.config.dtype = model.config.dtype, self.saved_as
+            with no_library_bars():
+                model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
+            model.config.dtype = kept
+        tokenizer.save_pretrained(folder)
+
+
+def optimizer_of(model: Trainable, recipe: TrainConfig, hidden_size: int) -> torch.optim.AdamW:
+    """AdamW; matrices decay and vectors (biases, norms) do not."""
+    named = model.trained
+    matrices = [p for p in named.values() if p.ndim >= 2]
+    vectors = [p for p in named.values() if p.ndim < 2]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=recipe.peak_learning_rate(hidden_size),
+        betas=recipe.betas,
+        eps=recipe.epsilon,
+        fused=True,
+    )
+
+
+def _all(loaded: Loaded) -> Any:
+    if loaded.dtype == torch.float16:
+        raise TrainingError(
+            expected="bfloat16 or float32 for training all parameters",
+            found="float16, whose gradients underflow",
+            where="dtype",
+            fix="set dtype: bfloat16, or kind: lora",
+        )
+    for name, parameter in loaded.model.named_parameters():
+        if not parameter.is_floating_point():
+            raise ModelError(
+                expected="a model in floating-point numbers, as kind: full needs",
+                found=f"{name} in {str(parameter.dtype).removeprefix('torch.')}",
+                where="train.kind",
+                fix="use kind: lora, or a model that is not quantised",
+            )
+    return loaded.model.float().requires_grad_(True)

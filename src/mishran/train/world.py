@@ -1,0 +1,84 @@
+"""The processes that train one model together, each on its part of every step (data parallel).
+
+`torchrun --nproc-per-node 2 -m mishran train ...` starts them; without it there is one. All of them hold
+the whole model and know the whole order of rows, so nothing but gradients and losses goes between them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from mishran.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among `ranks`; the one of rank 0 writes and talks."""
+
+    rank: int = 0
+    ranks: int = 1
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def add(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace tensors by their sums over all ranks."""
+        if self.ranks > 1:
+            for work in [dist.all_reduce(t, async_op=True) for t in tensors]:
+                work.wait()
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.ranks > 1:
+            dist.barrier()
+
+
+def ranks_asked() -> tuple[int, int]:
+    """(rank, ranks) as torchrun says them.
+
+    Raises:
+        ConfigError: variables that contradict each other.
+    """
+    found = {name: os.environ.get(name) for name in ("RANK", "WORLD_SIZE")}
+    try:
+        rank, ranks = int(found["RANK"] or 0), int(found["WORLD_SIZE"] or 1)
+    except ValueError:
+        rank, ranks = -1, 0
+    if not 0 <= rank < ranks:
+        raise ConfigError(
+            expected="RANK from 0 to WORLD_SIZE - 1, as torchrun sets them",
+            found=f"RANK={found['RANK']} and WORLD_SIZE={found['WORLD_SIZE']}",
+            where="environment",
+            fix="start with torchrun, or unset both",
+        )
+    return rank, ranks
+
+
+@contextmanager
+def world(device: torch.device) -> Iterator[World]:
+    """The processes that torchrun started, or this one alone."""
+    rank, ranks = ranks_asked()
+    if ranks == 1:
+        yield World()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(rank, ranks)
+    finally:
+        dist.destroy_process_group()
+
+
+def own_device(wanted: str) -> str:
+    """Of several processes on one machine each takes a GPU of its own."""
+    local = os.environ.get("LOCAL_RANK")
+    several = ranks_asked()[1] > 1
+    if several and local is not None and wanted in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{local}"
+    return wanted
