@@ -14,6 +14,7 @@ HEAVY = ["torch", "transformers", "datasets", "peft", "safetensors", "tokenizers
 LIGHT = [
     "mishran.affinity",
     "mishran.energy",
+    "mishran.evaluate.compare",
     "mishran.mixture",
     "mishran.config",
     "mishran.pipeline.mix",

@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "mishran"
 
-ROW_ONE = {"errors", "explanation", "types", "mixture", "run", "places"}
+ROW_ONE = {"comparison", "errors", "explanation", "types", "mixture", "run", "places"}
 ROW_ONE |= {"config", "config_errors", "config_fields", "config_mixture", "config_recipe"}
 ROW_ONE |= {"config_train"}
 
