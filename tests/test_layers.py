@@ -39,8 +39,20 @@ MAY_IMPORT["cli"] = EVERY_ROOM | {"pipeline"}
 TORCH = {"torch", "peft", "safetensors", "transformers", "accelerate"}
 TORCH_ROOMS = {"train", "specialists"}
 # Modules of the pipeline that measure; the others must work where torch is not installed.
-TORCH_PIPELINE = {"build", "demo", "export", "extras", "fit", "ingredients", "inspect", "plan"}
+TORCH_PIPELINE = {
+    "build",
+    "demo",
+    "evaluate",
+    "export",
+    "extras",
+    "fit",
+    "ingredients",
+    "inspect",
+    "plan",
+}
 TORCH_PIPELINE |= {"prepare", "specialists"}
+# Modules of evaluate that run a model; the statistics of a comparison need NumPy only.
+TORCH_EVALUATE = {"choices", "generate", "harness", "intervals", "losses", "run"}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -127,15 +139,16 @@ def test_nobody_imports_the_command_line():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(SOURCE).as_posix())
 def test_torch_stays_in_its_rooms(path):
-    """At module level only in train, specialists and the modules of the pipeline that measure."""
+    """At module level only in train, specialists and the modules that measure."""
     at_import = {name.split(".")[0] for name in imported(path, functions=False)}
     room = room_of(path)
-    if room in TORCH_ROOMS or (room == "pipeline" and path.stem in TORCH_PIPELINE):
+    some = {"pipeline": TORCH_PIPELINE, "evaluate": TORCH_EVALUATE}
+    if room in TORCH_ROOMS or path.stem in some.get(room, ()):
         return
     assert not at_import & TORCH
     assert not {"datasets"} & at_import
     heavy = {f"mishran.{room}" for room in TORCH_ROOMS}
-    heavy |= {f"mishran.pipeline.{name}" for name in TORCH_PIPELINE}
+    heavy |= {f"mishran.{room}.{name}" for room, names in some.items() for name in names}
     ours = {n for n in imported(path, functions=False) if n.startswith("mishran.")}
     touched = {n for n in ours if any(n == h or n.startswith(h + ".") for h in heavy)}
     assert not touched, f"importing {path.name} loads torch through {touched}"

@@ -9,8 +9,9 @@ from tiny_tokenizers import byte_level
 
 from mishran.config import FitConfig, TaskConfig
 from mishran.errors import DataError
-from mishran.pipeline.prepare import PreparedTask, _place, _prepare
+from mishran.pipeline.prepare import PreparedTask, _prepare
 from mishran.tasks.render import renderer
+from mishran.tasks.splits import by_content
 from mishran.tasks.task import Example, Task
 
 CONFIG = FitConfig(model="m", tasks=(TaskConfig(name="a", path="x"),))
@@ -35,7 +36,7 @@ def test_a_rare_example_that_fits_is_found_and_what_was_left_out_is_counted() ->
 
 def test_where_all_fit_they_are_the_first_by_content() -> None:
     found = prepared(200, 1)
-    order = sorted(found.task.valid, key=lambda e: _place(e, CONFIG.seed))
+    order = by_content(found.task.valid, CONFIG.seed)
     assert found.held_out.ids == tuple(e.id for e in order[:64])
     assert found.probes.ids == found.held_out.ids[:32]
     assert found.task.counts["too_long_held_out"] == 0
