@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from mishran.config import TaskConfig, check_names
 from mishran.config_errors import FieldProblem
 from mishran.config_fields import Number, Settings, Whole
+from mishran.config_train import TrainConfig
 from mishran.places import check_name
 
 Amount = Annotated[Whole, Field(ge=1, le=10**15)]
@@ -76,11 +77,13 @@ class RecipeConfig(Settings):
     tokenizer: folder of a tokenizer, or of a model; a hub name with --online. tasks or sources: one of
     them. weights with rows, tokens or epochs: one phase; phases: several. shares: what weights are shares
     of. max_epochs: nothing is repeated more often. redistribute: where that binds, others take the rest.
+    model, train: for `mishran train`.
     max_tokens: longest example of a task; bos, eos: as in mix.yaml, of documents too. seed: of the order.
     """
 
     tokenizer: str
     revision: str | None = None
+    model: str | None = None
     tasks: str | tuple[TaskConfig, ...] | None = None
     sources: tuple[SourceConfig, ...] | None = None
     weights: dict[str, Weight] | Literal["uniform", "proportional"] | None = None
@@ -91,6 +94,7 @@ class RecipeConfig(Settings):
     shares: Literal["rows", "tokens"] = "rows"
     max_epochs: Epochs = 4.0
     redistribute: bool = False
+    train: TrainConfig = TrainConfig()
     max_tokens: Annotated[Whole, Field(ge=8)] | None = None
     bos: bool = True
     eos: bool = True

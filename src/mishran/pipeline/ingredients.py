@@ -69,8 +69,8 @@ class Settings:
 class Ingredients:
     """Rows of every task, as text and as tokens, in one numbering.
 
-    bos, eos: what begins a prompt and ends an answer as text, "" where nothing does. template: whether the
-    tokenizer has a chat template. notes: what was done on the way. too_long: task -> rows left out.
+    bos, eos: what begins a prompt and ends an answer as text, "" where nothing does. notes: what was done
+    on the way. too_long: task -> rows left out. tasks: with what is held out; none for sources.
     """
 
     settings: Settings
@@ -83,6 +83,8 @@ class Ingredients:
     eos_id: int | None
     notes: tuple[str, ...]
     too_long: Mapping[str, int]
+    tasks: tuple[Task, ...]
+    render: Renderer
 
 
 def settings_of(place: Path) -> Settings:
@@ -189,7 +191,7 @@ def gather(settings: Settings, progress: Progress, online: bool = False) -> Ingr
     render = renderer(tokenizer, settings.bos, settings.eos, longest or 10**12)
     record = TokenizerRecord(
         name=_name(settings.tokenizer, settings.base),
-        sha256=_tokenizer_sha256(tokenizer),
+        sha256=tokenizer_sha256(tokenizer),
         bos=render.bos_id is not None,
         eos=render.eos_id is not None,
         max_tokens=longest,
@@ -236,6 +238,8 @@ def gather(settings: Settings, progress: Progress, online: bool = False) -> Ingr
         eos_id=tokenizer.eos_token_id,
         notes=tuple(notes),
         too_long={one.name: one.too_long for one in made if one.too_long},
+        tasks=tuple(one.task for one in made if one.task is not None),
+        render=render,
     )
 
 
@@ -253,6 +257,7 @@ class _Made:
     license: str | None
     origin: str | None
     too_long: int
+    task: Task | None = None
 
     @property
     def content(self) -> str:
@@ -291,6 +296,7 @@ def _tasks(settings: Settings, render: Renderer, progress: Progress, online: boo
                     license=config.license,
                     origin=config.origin,
                     too_long=too_long,
+                    task=task,
                 )
             )
             advance(1)
@@ -347,7 +353,7 @@ def _name(tokenizer: str, base: Path) -> str:
     return folder.resolve().name if folder.is_dir() else tokenizer
 
 
-def _tokenizer_sha256(tokenizer: Any) -> str:
+def tokenizer_sha256(tokenizer: Any) -> str:
     """Of vocabulary and rules."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:

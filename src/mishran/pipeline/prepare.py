@@ -13,14 +13,13 @@ from mishran.config import FitConfig
 from mishran.errors import DataError
 from mishran.pipeline.check import check_settings
 from mishran.pipeline.facts import TaskFacts
+from mishran.pipeline.held_out import Rows, held_out_rows
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import KINDS, matrix_over, matrix_path
-from mishran.run import sha256_value
 from mishran.specialists.adapters import check_adapter
 from mishran.tasks.duplicates import Overlap, overlaps
 from mishran.tasks.load import load_tasks
-from mishran.tasks.render import Rendered, Renderer, render_all, renderer
-from mishran.tasks.splits import by_content
+from mishran.tasks.render import Renderer, render_all, renderer
 from mishran.tasks.task import Example, Task
 from mishran.train.models import (
     Shape,
@@ -29,26 +28,6 @@ from mishran.train.models import (
     model_content,
     model_shape,
 )
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rendered rows with the ids of their examples and a hash of their tokens."""
-
-    rows: tuple[Rendered, ...]
-    ids: tuple[str, ...]
-    too_long: int
-
-    @property
-    def tokens(self) -> int:
-        return sum(len(row.input_ids) for row in self.rows)
-
-    @property
-    def sha256(self) -> str:
-        return sha256_value([[list(r.input_ids), r.num_prompt_tokens] for r in self.rows])
-
-    def first(self, count: int) -> Rows:
-        return Rows(self.rows[:count], self.ids[:count], 0)
 
 
 @dataclass(frozen=True)
@@ -169,13 +148,8 @@ def _adapters(config: FitConfig, base: Path) -> dict[str, Path]:
 
 
 def _prepare(task: Task, render: Renderer, config: FitConfig, adapter: Path | None) -> PreparedTask:
-    held = [
-        example
-        for split in config.probes.splits
-        for example in by_content(getattr(task, split), config.seed)
-    ] or by_content(task.held_out, config.seed)
     wanted = max(config.specialists.validation, config.probes.per_task)
-    held_out = _first_that_fit(held, wanted, render, task.name)
+    held_out = held_out_rows(task, config.probes.splits, config.seed, wanted, render)
     return PreparedTask(
         task=replace(task, counts={**task.counts, "too_long_held_out": held_out.too_long}),
         train=_rows(task.train, render, task.name) if task.train else Rows((), (), 0),
@@ -183,28 +157,6 @@ def _prepare(task: Task, render: Renderer, config: FitConfig, adapter: Path | No
         probes=held_out.first(config.probes.per_task),
         adapter=adapter,
     )
-
-
-def _first_that_fit(examples: list[Example], wanted: int, render: Renderer, name: str) -> Rows:
-    """Up to `wanted` rows in the order given; no more are rendered than it takes to find them."""
-    rows: list[Rendered] = []
-    ids: list[str] = []
-    too_long = 0
-    for start in range(0, len(examples), wanted):
-        part = examples[start : start + wanted]
-        for example, row in zip(part, render.render_many(part), strict=True):
-            if len(rows) == wanted:
-                break
-            if len(row.input_ids) > render.max_tokens:
-                too_long += 1
-            else:
-                rows.append(row)
-                ids.append(example.id)
-        if len(rows) == wanted:
-            break
-    if not rows:
-        render_all(examples, render, name)  # says how long they are
-    return Rows(tuple(rows), tuple(ids), too_long)
 
 
 def _rows(examples: list[Example] | tuple[Example, ...], render: Renderer, name: str) -> Rows:

@@ -24,7 +24,9 @@ from mishran.errors import ModelError
 
 
 @contextmanager
-def checkpointed(model: Any, wanted: bool = True) -> Iterator[None]:
+def checkpointed(
+    model: Any, wanted: bool = True, where: str = "specialists.checkpointing"
+) -> Iterator[None]:
     """Within it, layers of the model are computed again where gradients are taken.
 
     Raises:
@@ -38,8 +40,8 @@ def checkpointed(model: Any, wanted: bool = True) -> Iterator[None]:
         raise ModelError(
             expected="a model whose layers can be checkpointed",
             found=f"model type {model.config.model_type!r}, without GradientCheckpointingLayer",
-            where="specialists.checkpointing",
-            fix="remove checkpointing, or lower specialists.batch_size or max_tokens",
+            where=where,
+            fix="remove checkpointing, or lower the batch size or max_tokens",
         )
     for layer in layers:
         layer.forward = partial(_twice, layer.forward)

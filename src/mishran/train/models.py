@@ -267,6 +267,49 @@ def load_model(
     return Loaded(model, tokenizer, where, kind, pad_id, notes, packs)
 
 
+def new_model(
+    name: str,
+    base: Path,
+    seed: int,
+    tokenizer: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Loaded:
+    """A model with new weights, of the shape that a folder's config.json says.
+
+    Args:
+        seed: of the weights; global random state is untouched.
+        tokenizer: folder of it.
+
+    Raises:
+        ModelError: no such folder, a configuration that is no causal LM's, or too few rows for the tokens.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    made = load_tokenizer(tokenizer, base)
+    place = _locate(name, base, online=False)
+    where = resolve_device(device)
+    kind = resolve_dtype(dtype, where)
+    try:
+        config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(config)
+    except Exception as error:
+        raise ModelError(
+            expected="the config.json of a causal language model",
+            found=first_line(error),
+            where=place,
+            fix="give a folder with a config.json that transformers knows",
+        ) from error
+    model = model.to(kind).to(where).eval().requires_grad_(False)
+    check_vocabulary(made, model.get_input_embeddings().weight.shape[0], place)
+    pad_id, notes = _pad(made)
+    packs = can_pack(model, pad_id, len(made))
+    return Loaded(model, made, where, kind, pad_id, notes, packs)
+
+
 def check_vocabulary(tokenizer: Any, rows: int, where: str) -> None:
     """Every token has a row of the embedding.
 

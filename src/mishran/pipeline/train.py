@@ -1,0 +1,433 @@
+"""A run or a recipe, and a plan of its rows -> a trained model in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mishran.config import FitConfig, read_config
+from mishran.config_recipe import RecipeConfig
+from mishran.config_train import TrainConfig
+from mishran.errors import ArtifactError, ConfigError, ModelError
+from mishran.pipeline.build import Planned
+from mishran.pipeline.facts import read_run
+from mishran.pipeline.held_out import Rows, held_out_rows
+from mishran.pipeline.ingredients import Ingredients, tokenizer_sha256
+from mishran.pipeline.mixture_file import versions
+from mishran.pipeline.progress import Progress, Silent
+from mishran.run import Run, Stage, atomic_write, sha256_value
+from mishran.specialists.checkpointing import checkpointed
+from mishran.specialists.validate import nats_per_row
+from mishran.stream.plan import Plan
+from mishran.tasks.load import load_task, task_configs
+from mishran.train.feed import feed
+from mishran.train.metrics import sinks_for
+from mishran.train.models import (
+    Loaded,
+    Quantize,
+    load_model,
+    model_commit,
+    model_content,
+    model_shape,
+    new_model,
+    resolve_device,
+    resolve_dtype,
+)
+from mishran.train.trainable import Trainable
+from mishran.train.trainer import Trained, run_training
+from mishran.train.world import World, own_device, world
+
+VERSION = 1
+STAGE = "train"
+BATCH_TOKENS = 4096  # held-out tokens that go through a model at a time
+
+
+@dataclass(frozen=True)
+class Start:
+    """The model that training starts from.
+
+    name: folder or hub name, relative to `base`. scratch: its config.json only, with new weights.
+    """
+
+    name: str
+    base: Path
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    quantize: Quantize | None = None
+    online: bool = False
+    scratch: bool = False
+
+    def load(self, seed: int, tokenizer: str | None = None) -> Loaded:
+        """Ready to use; with `scratch`, new weights drawn from the seed."""
+        device = own_device(self.device)
+        if self.scratch:
+            return new_model(
+                self.name,
+                self.base,
+                seed,
+                tokenizer or self.name,
+                device=device,
+                dtype=self.dtype,
+            )
+        return load_model(
+            self.name,
+            self.base,
+            device=device,
+            dtype=self.dtype,
+            online=self.online,
+            revision=model_commit(self.name, self.base, self.revision),
+            quantize=self.quantize,
+        )
+
+    def content(self, seed: int) -> str:
+        """sha256 that names it."""
+        if self.scratch:
+            config = (self.base / self.name / "config.json").read_bytes()
+            return sha256_value(["scratch", config.decode(), seed])
+        return model_content(self.name, self.base, self.revision, self.quantize)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """(m,) nats of the answers of a task's held-out examples, their tokens, and their ids."""
+
+    nats: np.ndarray
+    tokens: np.ndarray
+    ids: tuple[str, ...]
+
+
+def start_of(place: Path, model: str | None = None, scratch: bool = False) -> Start:
+    """The model of a run directory or a recipe file, or another one that was asked for.
+
+    Args:
+        model: folder (relative to where we are) or hub name instead.
+
+    Raises:
+        ConfigError: a recipe without a model.
+    """
+    more: dict[str, Any] = {}
+    if place.is_dir():
+        config: FitConfig = read_run(Run(place))
+        from mishran.pipeline.ingredients import settings_of
+
+        base, name = settings_of(place).base, config.model
+        more = {
+            "revision": config.revision,
+            "device": config.device,
+            "dtype": config.dtype,
+            "quantize": config.quantize,
+        }
+    else:
+        recipe: RecipeConfig = read_config(place, RecipeConfig)
+        base, name = place.parent, recipe.model or ""
+    if model is not None:
+        local = Path(model)
+        name = str(local.resolve()) if local.is_dir() else model
+        more = {k: v for k, v in more.items() if k in ("device", "dtype", "quantize")}
+    if not name:
+        raise ConfigError(
+            expected="a model to train",
+            found="none",
+            where=str(place),
+            fix="give --model, or write model: into the recipe",
+        )
+    return Start(name=name, base=base, scratch=scratch, **more)
+
+
+def settings_for(place: Path) -> TrainConfig:
+    """`train:` of a run's configuration or of a recipe."""
+    if place.is_dir():
+        run: FitConfig = read_run(Run(place))
+        return run.train
+    recipe: RecipeConfig = read_config(place, RecipeConfig)
+    return recipe.train
+
+
+def held_out(place: Path, found: Ingredients, count: int, online: bool = False) -> dict[str, Rows]:
+    """Up to `count` held-out rows of every task, those that are only evaluated included."""
+    if not found.tasks:
+        return {}
+    splits: Any = ("valid",)
+    tasks = list(found.tasks)
+    if place.is_dir():
+        config: FitConfig = read_run(Run(place))
+        splits = config.probes.splits
+        known = {task.name for task in tasks}
+        base = found.settings.base
+        tasks += [
+            load_task(one, base, config.seed, online)
+            for one in task_configs(config, base)
+            if one.name not in known
+        ]
+    else:
+        recipe: RecipeConfig = read_config(place, RecipeConfig)
+        tasks += [
+            load_task(one, place.parent, recipe.seed, online)
+            for one in task_configs(recipe, place.parent)
+            if one.eval_only
+        ]
+    seed = found.settings.data_seed
+    return {t.name: held_out_rows(t, splits, seed, count, found.render) for t in tasks}
+
+
+def answers_to(model: Any, loaded: Loaded, rows: Mapping[str, Rows]) -> dict[str, Answers]:
+    """Every task's held-out examples under a model."""
+    out = {}
+    for name, held in rows.items():
+        nats, tokens = nats_per_row(model, held.rows, loaded, tokens=BATCH_TOKENS)
+        out[name] = Answers(nats, tokens, held.ids)
+    return out
+
+
+def mean_losses(answers: Mapping[str, Answers]) -> dict[str, float]:
+    """Task -> mean over its examples of nats per answer token."""
+    return {name: float((a.nats / a.tokens).mean()) for name, a in answers.items()}
+
+
+def train_key(start: Start, plan: Plan, recipe: TrainConfig, kind: Sequence[str], seed: int) -> str:
+    """Names everything that decides the weights that training ends with."""
+    return sha256_value(
+        [VERSION, start.content(seed), plan.fingerprint, recipe.decides, list(kind), seed]
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trained model: its folder, what its training did, and its answers at the end (None where this
+    process did not train it, since it was there)."""
+
+    folder: Path
+    facts: dict[str, Any]
+    answers: dict[str, Answers] | None
+
+
+def train_model(
+    planned: Planned,
+    start: Start,
+    recipe: TrainConfig,
+    held: Mapping[str, Rows],
+    out: Path,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+    keep_model: bool = True,
+) -> Finished:
+    """Train on the rows of a plan; the same call goes on where it was, or finds it done.
+
+    The folder gets `model/`, `training.json` (what was done), `plan.json`, `metrics.jsonl` and, while it
+    is not finished, `checkpoints/`.
+
+    Args:
+        held: rows that are validated on.
+        seed: of new weights, of the adapter and of dropout; the order is the plan's.
+        keep_model: False leaves the weights away, for those who want the answers alone.
+
+    Raises:
+        MishranError: bad input, another training's folder, or a loss that is not finite.
+    """
+    progress = progress or Silent()
+    device = resolve_device(own_device(start.device))
+    dtype = resolve_dtype(start.dtype, device)
+    kind = (device.type, str(dtype).removeprefix("torch."))
+    _check_tokenizer(planned, start)
+    if recipe.threads is not None:
+        torch.set_num_threads(recipe.threads)
+    run, key = Run(out), train_key(start, planned.plan, recipe, kind, seed)
+    outputs = ("training.json", "plan.json") + (("model/",) if keep_model else ())
+    rows = sha256_value({name: r.sha256 for name, r in held.items()})
+    stage = Stage(STAGE, VERSION, {"key": key, "held_out": rows}, {}, outputs)
+    _check_folder(run, stage)
+    found: dict[str, Answers] = {}
+    with world(device) as ranks:
+        if run.state(stage) == "done":
+            return Finished(out, _facts(out), None)
+        ranks.wait()
+
+        def make(folder: Path | None) -> None:
+            loaded = start.load(seed, str(_tokenizer(planned)))
+            for note in loaded.notes:
+                progress.say(note)
+            trained, model = _train(
+                planned, start, loaded, recipe, held, out, key, seed, ranks, progress
+            )
+            if folder is None:
+                return
+            found.update(answers_to(model, loaded, held))
+            if keep_model:
+                model.save(folder / "model", loaded.tokenizer)
+            facts = _described(planned.plan, start, recipe, kind, seed, trained, found)
+            atomic_write(folder / "training.json", json.dumps(facts, indent=1) + "\n")
+            atomic_write(folder / "plan.json", planned.plan.to_json())
+
+        if not ranks.leads:
+            make(None)
+            ranks.wait()
+            return Finished(out, {}, None)
+        with run.locked():
+            run.sweep()
+            run.complete(stage, make, progress.say)
+        import shutil
+
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        ranks.wait()
+    return Finished(out, _facts(out), found)
+
+
+def _train(
+    planned: Planned,
+    start: Start,
+    loaded: Loaded,
+    recipe: TrainConfig,
+    held: Mapping[str, Rows],
+    out: Path,
+    key: str,
+    seed: int,
+    ranks: World,
+    progress: Progress,
+) -> tuple[Trained, Trainable]:
+    plan = planned.plan
+    shape = model_shape(start.name, start.base, start.online, start.revision)
+    context = checkpointed(loaded.model, recipe.checkpointing, "train.checkpointing")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(context)
+        model = Trainable(loaded, recipe, seed, start.name)
+        if recipe.compile:
+            model.compile(dynamic=True)
+        steps = feed(
+            plan,
+            planned.ingredients.tokens,
+            recipe,
+            pad_id=loaded.pad_id,
+            packs=loaded.packs,
+            world=ranks,
+            context=shape.context,
+        )
+        sinks = sinks_for(out, recipe.metrics) if ranks.leads else []
+        for sink in sinks:
+            stack.callback(sink.close)
+
+        def validate(now: Trainable) -> dict[str, float]:
+            return mean_losses(answers_to(now, loaded, held))
+
+        advance: Callable[[int], None] = lambda tokens: None  # noqa: E731
+        if ranks.leads:
+            bar = progress.bar(f"training {out.name}", plan.tokens, "tokens")
+            advance = stack.enter_context(bar)
+        trained = run_training(
+            model,
+            plan,
+            steps,
+            recipe,
+            key=key,
+            seed=seed,
+            hidden_size=shape.hidden_size,
+            device=loaded.device,
+            checkpoints=out / "checkpoints",
+            sinks=sinks,
+            validate=validate if held and recipe.validations else None,
+            world=ranks,
+            on_tokens=advance,
+            say=progress.say,
+        )
+        return trained, model
+
+
+def _described(
+    plan: Plan,
+    start: Start,
+    recipe: TrainConfig,
+    kind: tuple[str, str],
+    seed: int,
+    trained: Trained,
+    answers: Mapping[str, Answers],
+) -> dict[str, Any]:
+    losses = mean_losses(answers)
+    return {
+        "model": Path(start.name).name,
+        "plan": plan.fingerprint,
+        "recipe": recipe.model_dump(mode="json"),
+        "device": kind[0],
+        "dtype": kind[1],
+        "threads": torch.get_num_threads(),
+        "seed": seed,
+        "steps": trained.steps,
+        "tokens": sum(trained.tokens),
+        "tasks": {
+            task.name: {"rows": task.rows, "tokens": tokens}
+            for task, tokens in zip(plan.tasks, trained.tokens, strict=True)
+        },
+        "validation": [
+            {"step": p.step, "tokens": p.tokens, "loss": p.loss, "tasks": dict(p.tasks)}
+            for p in trained.points
+        ],
+        "loss": sum(losses.values()) / len(losses) if losses else None,
+        "losses": losses,
+        "versions": versions(),
+    }
+
+
+def _facts(out: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    return data
+
+
+def _check_folder(run: Run, stage: Stage) -> None:
+    """Nothing if the folder is new, or this training's own.
+
+    Raises:
+        ArtifactError: it holds something else.
+    """
+    if run.root.is_file():
+        found = "a file"
+    elif run.state(stage) == "stale":
+        found = "a model of another training: its plan, its model or its settings differ"
+    elif run.root.is_dir():
+        own = {"checkpoints", "manifests", "metrics.jsonl", "tensorboard", "model"}
+        own |= {"training.json", "plan.json", ".lock"}
+        strange = sorted(p.name for p in run.root.iterdir() if p.name not in own)
+        strange = [name for name in strange if not name.startswith(".tmp-")]
+        if not strange:
+            return
+        found = f"a folder with other things in it ({', '.join(strange[:3])})"
+    else:
+        return
+    raise ArtifactError(
+        expected="a new folder, or the one of this training",
+        found=found,
+        where=str(run.root),
+        fix="give another folder with --out, or delete this one",
+    )
+
+
+def _tokenizer(planned: Planned) -> Path:
+    settings = planned.ingredients.settings
+    return settings.base / settings.tokenizer
+
+
+def _check_tokenizer(planned: Planned, start: Start) -> None:
+    """Nothing if the rows were cut by the model's own tokenizer.
+
+    Raises:
+        ModelError: it is another one.
+    """
+    if start.scratch:
+        return
+    from mishran.train.models import load_tokenizer
+
+    own = load_tokenizer(start.name, start.base, start.online, start.revision)
+    record = planned.plan.tokenizer
+    if record is not None and tokenizer_sha256(own) != record.sha256:
+        raise ModelError(
+            expected=f"the tokenizer that the rows were cut with ({record.name})",
+            found="another one: model and tokenizer disagree",
+            where=start.name,
+            fix="plan with the model's own: --tokenizer MODEL",
+        )
