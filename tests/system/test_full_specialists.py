@@ -46,7 +46,7 @@ def test_a_specialist_is_a_model_of_its_own(run, mix):
     base = load_file(mix.parent / "model" / FILE)
     for task in TASKS:
         folder = run / "specialists" / task
-        assert {p.name for p in folder.iterdir()} == {FILE, "evidence.json"}
+        assert {p.name for p in folder.iterdir()} == {FILE, "evidence.json", "curve.npz"}
         own = load_file(folder / FILE)
         assert own.keys() == base.keys()
         assert not any(own[name].equal(base[name]) for name in own), "every parameter was trained"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 
@@ -20,7 +21,8 @@ from mishran.config import SpecialistConfig
 from mishran.errors import MishranError, TrainingError, first_line
 from mishran.pipeline.prepare import Prepared, PreparedTask
 from mishran.pipeline.progress import Progress
-from mishran.pipeline.stages import ADAPTER, specialist_stage
+from mishran.pipeline.stages import ADAPTER, CURVE, specialist_stage
+from mishran.pipeline.tables import write_npz
 from mishran.pipeline.waves import (
     Wave,
     kept,
@@ -228,6 +230,11 @@ def _train_wave(
                 except SafetensorError as error:  # what a full disk is called there
                     raise OSError(str(error)) from error
                 _write_evidence(target, result.evidence)
+                write_npz(
+                    target / CURVE,
+                    tokens=np.array([p.tokens for p in result.evidence.curve], dtype=np.int64),
+                    nats=result.examples,
+                )
 
             run.complete(plan.stages[name], make, progress.say)
     return failed

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the real import would load torch
     from mishran.pipeline.prepare import Prepared, PreparedTask
 
 # Raised whenever the code of a stage changes what it writes.
-SPECIALIST = 3
+SPECIALIST = 4
 POOL_PART = 4
 POOL = 2
 EXTRA = 2
@@ -40,6 +40,7 @@ TABLES = {
 }
 # Table -> the stage that writes it.
 STAGES = {"divergence.npz": "pool", "scores.parquet": "pool", "gradients.npz": "gradients"}
+CURVE = "curve.npz"  # of a specialist: every held-out example at every point of its curve
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 # Kind of specialists -> the files that answer.
 WEIGHTS = {"lora": ADAPTER, "full": ("model.safetensors",)}

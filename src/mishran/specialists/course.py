@@ -32,10 +32,14 @@ from mishran.train.order import training_batches
 
 @dataclass(frozen=True)
 class Trained:
-    """A specialist: what its training showed, and its (size,) parameters, laid out as its kind does."""
+    """A specialist: what its training showed, and its (size,) parameters, laid out as its kind does.
+
+    examples: (R, K) nats per answer token of each held-out example at each point of the curve.
+    """
 
     evidence: Evidence
     vector: torch.Tensor
+    examples: NDArray[np.float64]
 
 
 class Students(Protocol):
@@ -49,7 +53,7 @@ class Course:
     """The training of the specialist in one slot.
 
     plan: the rows of each step. base, nats: (R,) nats per answer token of each held-out example, before
-    training and at the last point. best: the loss that decides when to stop, and the weights there.
+    training and at the last point. measured: the same at every point of the curve. best: the loss that decides when to stop, and the weights there.
     error: why it takes no more steps, or none at all, and what it ends with.
     """
 
@@ -60,6 +64,7 @@ class Course:
     base: NDArray[np.float64]
     nats: NDArray[np.float64]
     curve: list[CurvePoint]
+    measured: list[NDArray[np.float64]]
     tokens: int = 0
     steps: int = 0
     kept: int = 0
@@ -95,8 +100,8 @@ class Course:
             base = finite_base(held)
         except ModelError as error:
             none = np.empty(0)
-            return cls(held, slot, plan, points, none, none, [], error=error)
-        return cls(held, slot, plan, points, base, base, [curve_point(0, 0, base)])
+            return cls(held, slot, plan, points, none, none, [], [], error=error)
+        return cls(held, slot, plan, points, base, base, [curve_point(0, 0, base)], [base])
 
     @property
     def active(self) -> bool:
@@ -109,6 +114,7 @@ class Course:
         if step.index in self.points:
             self.nats = self.held.per_token(model, self.slot)
             self.curve.append(curve_point(step.index, step.tokens, self.nats))
+            self.measured.append(self.nats)
             self.kept = step.index
             if not np.isfinite(self.nats).all():
                 self.error = self._not_finite()
@@ -156,7 +162,8 @@ class Course:
             prompt=self.held.prompt(model, self.nats, self.slot),
             curve=tuple(self.curve),
         )
-        return Trained(evidence, model.weights[self.slot].clone())
+        examples = np.stack(self.measured, axis=1)
+        return Trained(evidence, model.weights[self.slot].clone(), examples)
 
     def _not_finite(self) -> TrainingError:
         return TrainingError(
