@@ -178,6 +178,15 @@ class Setting:
     bootstrap_seed: int = 0
     curve: Literal["runs", "checkpoints"] = "runs"
 
+    def __post_init__(self) -> None:
+        wrong = {
+            "a budget of at least 1 token": (self.budget_tokens, 1),
+            "0 replicas or more": (self.replicas, 0),
+        }
+        for expected, (found, least) in wrong.items():
+            if found < least:
+                raise ConfigError(expected=expected, found=str(found), fix=f"give {expected}")
+
     def task_groups(self, tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Group -> its tasks, in the order of `tasks`; all tasks first.
 

@@ -61,7 +61,7 @@ def _says(found: DifferenceFile | None, outcome: Outcome, seeds: int, family: in
     if found.low is None or found.high is None:
         return f"no difference at this budget; its runs equal those of uniform ({hint})."
     interval = f"95 % interval {signed(found.low)} to {signed(found.high)}, {hint}"
-    holm = f"p = {chance(found.p_holm)}" + (f" after Holm over {family}" if family > 1 else "")
+    holm = f"p {chance(found.p_holm)}" + (f" after Holm over {family}" if family > 1 else "")
     if outcome in ("better", "worse"):
         return f"{outcome} than uniform by {amount(found.mean)} {UNIT} ({interval}, {holm})."
     text = f"no difference at this budget; {beside} ({interval}, {holm})."
@@ -180,4 +180,4 @@ def signed(value: float) -> str:
 
 def chance(p: float | None) -> str:
     value = 1.0 if p is None else p
-    return f"{value:.3f}" if value >= 0.001 else "less than 0.001"
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
