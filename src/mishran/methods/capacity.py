@@ -1,12 +1,14 @@
 """Capacity: the mixture under which an answer says most about the task that it came from.
 
 max over p of I(task; answer token | what stands before it) = the mean over positions of
-sum_i p_i KL(p_i || sum_j p_j p_j), the generalised Jensen-Shannon divergence of the specialists and the capacity
-of the channel from tasks to answers: the "mutual information" objective that pairs alone do not determine.
-Concave; solved to its certificate. At the optimum every task with a share is equally far from the mixture.
+sum_i p_i KL(p_i || sum_j p_j p_j), the generalised Jensen-Shannon divergence of the specialists and the
+capacity of the channel from tasks to answers: the "mutual information" objective that pairs alone do
+not determine. Concave; solved to its certificate. At the optimum every task with a share is equally far
+from the mixture.
 
-Read from a sample of answer positions, with the most likely tokens of everybody and one bucket for the rest:
-merging tokens can only lower the information, so what is reported is a lower bound for those positions.
+Read from a sample of answer positions, with the most likely tokens of everybody and one bucket for the
+rest: merging tokens can only lower the information, so what is reported is a lower bound for those
+positions.
 
 When: tasks should be told apart, none explained by the others. Like minimum redundancy it knows nothing of
 what a task has left to gain. No intervals: a replica costs as much as the whole.

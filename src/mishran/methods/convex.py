@@ -2,13 +2,14 @@
 
 Newton's method on the simplex: every step minimises the quadratic model with the exact solver of
 `mishran.energy` (same bounds, same rows), then backtracks until the function falls. Near the optimum the
-model is exact, so the last steps double the digits. What is flat is left at least norm by that solver, so that
-exact twins get equal weights. The multipliers of the last model are certified for the function itself.
+model is exact, so the last steps double the digits. What is flat is left at least norm by that solver,
+so that exact twins get equal weights. The multipliers of the last model are certified for the function
+itself.
 
 Values are in nats, so the gap is too: it bounds how much any other mixture could be better.
 
-Source: proximal Newton / sequential quadratic programming, Nocedal and Wright, Numerical Optimization, 2006,
-ch. 18; gap: weak duality (`mishran.energy.certificate`).
+Source: proximal Newton / sequential quadratic programming, Nocedal and Wright, Numerical Optimization,
+2006, ch. 18; gap: weak duality (`mishran.energy.certificate`).
 """
 
 from __future__ import annotations

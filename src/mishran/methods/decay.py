@@ -2,13 +2,14 @@
 
 f(x) = c + sum_k a_k exp(-x / tau_k) with c, a_k >= 0 for time constants from a thousandth of the measured
 training to all of it. Mixtures of exponentials are all completely monotone functions, power laws among them
-(Bernstein), so nothing but falling ever more slowly is assumed; with the grid fixed the fit is a least squares
-problem with signs, which has one answer. No time constant is longer than the training that was seen: what lies
-beyond is extrapolated as nearly flat.
+(Bernstein), so nothing but falling ever more slowly is assumed; with the grid fixed the fit is a least
+squares problem with signs, which has one answer. No time constant is longer than the training that was
+seen: what lies beyond is extrapolated as nearly flat.
 
-Points count in proportion to their tokens: during warm-up a curve is not convex yet, and what a mixture decides
-lies far behind it. Both choices were measured against leaving out the last one, two and three points
-(docs/log.md): mean errors of 0.18, 0.28 and 0.50 nats where the last value kept gives 0.21, 0.45 and 0.86.
+Points count in proportion to their tokens: during warm-up a curve is not convex yet, and what a mixture
+decides lies far behind it. Both choices were measured against leaving out the last one, two and three
+points (docs/log.md): mean errors of 0.18, 0.28 and 0.50 nats where the last value kept gives 0.21, 0.45
+and 0.86.
 
 Source: Bernstein, Acta Math. 52 (1929); Lawson and Hanson, Solving Least Squares Problems, 1974, ch. 23.
 """
@@ -25,6 +26,7 @@ from mishran.types import Array
 
 SHORTEST = 1e-3  # of the measured training
 CONSTANTS = 41
+BISECTIONS = 30
 
 
 @final
@@ -38,11 +40,11 @@ class Decay:
 
     def value(self, tokens: Array) -> Array:
         """(n,) nats per answer token, each after its own (n,) tokens."""
-        return self.constant + self._terms(tokens).sum(axis=1)
+        return np.asarray(self.constant + self._terms(tokens).sum(axis=1))
 
     def slope(self, tokens: Array) -> Array:
         """(n,) nats per token, <= 0."""
-        return -(self._terms(tokens) / self.times).sum(axis=1)
+        return np.asarray(-(self._terms(tokens) / self.times).sum(axis=1))
 
     def curvature(self, tokens: Array) -> Array:
         """(n,) >= 0."""
@@ -52,13 +54,15 @@ class Decay:
         return np.asarray(self.amounts * np.exp(-np.asarray(tokens)[:, None] / self.times))
 
     def tokens_for(self, nats: Array) -> Array:
-        """(n,) tokens after which each curve is at its nats, at most its longest time constant."""
-        low, high = np.zeros(len(nats)), self.times.max(axis=1)
-        for _ in range(60):
+        """(n, k) tokens after which curve i is at nats_ik, at most its longest time constant."""
+        longest = np.broadcast_to(self.times.max(axis=1)[:, None], nats.shape)
+        low, high = np.zeros(nats.shape), longest
+        for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            above = self.value(middle) > nats
+            fallen = np.exp(-middle[:, :, None] / self.times[:, None])
+            above = self.constant[:, None] + np.einsum("nkq,nq->nk", fallen, self.amounts) > nats
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return np.where(self.value(np.zeros(len(nats))) <= nats, 0.0, high)
+        return np.where(self.value(np.zeros(len(nats)))[:, None] <= nats, 0.0, high)
 
 
 def fit_decay(tokens: Array, nats: Array) -> tuple[float, Array, Array]:

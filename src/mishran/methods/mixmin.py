@@ -1,15 +1,16 @@
 """MixMin: the mixture of specialists that would predict the target answers best.
 
 min over p of - sum_j q_j E over answers of task j of log sum_i p_i p_i(answer): a model that answers as
-specialist i with probability p_i, which is what training on the mixture would give if data decided and capacity
-did not. Convex; solved to its certificate.
+specialist i with probability p_i, which is what training on the mixture would give if data decided and
+capacity did not. Convex; solved to its certificate.
 
-When: one cares for certain tasks (`targets`, also ones that are only evaluated), and specialists answer better
-or worse, not only differently. With all tasks as targets every specialist is best at its own, and the result is
-near uniform.
+When: one cares for certain tasks (`targets`, also ones that are only evaluated), and specialists answer
+better or worse, not only differently. With all tasks as targets every specialist is best at its own,
+and the result is near uniform.
 
-`per`: the paper mixes probabilities of whole examples, where one specialist usually takes all of an answer of
-many tokens. `token` mixes geometric means per answer token instead, and counts every example once; ours.
+`per`: the paper mixes probabilities of whole examples, where one specialist usually takes all of an
+answer of many tokens. `token` mixes geometric means per answer token instead, and counts every example
+once; ours.
 
 Source: MixMin, arXiv 2502.10510, equation 3, with weights q of the targets.
 """
@@ -21,6 +22,7 @@ from functools import cached_property
 from typing import ClassVar, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mishran.affinity.bootstrap import probes_by_task, resampled_means, task_generator
 from mishran.energy import simplex
@@ -141,7 +143,9 @@ class Likelihood:
     floor: float
 
     @classmethod
-    def of(cls, nats: Array, weights: Array, allowed: Array, begin: Array) -> Likelihood:
+    def of(
+        cls, nats: Array, weights: Array, allowed: NDArray[np.bool_], begin: Array
+    ) -> Likelihood:
         """Of (n, m) nats; a task that may have no share counts as impossible. Examples of weight 0 go."""
         used = weights > 0
         nats, weights = nats[:, used], weights[used]

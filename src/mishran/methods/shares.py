@@ -1,7 +1,8 @@
-"""Shares of tokens and shares of rows: the same mixture in two units, and bounds carried from one to the other.
+"""Shares of tokens and shares of rows: one mixture in two units, and bounds carried over.
 
-With m tokens per row, z_i = m_i p_i / m'p. What depends on tokens is convex in z; people write bounds on p. A
-bound low <= a'p <= high is sum_k (a_k - low) z_k / m_k >= 0 and the like, a row in z, so nothing is lost.
+With m tokens per row, z_i = m_i p_i / m'p. What depends on tokens is convex in z; people write bounds
+on p. A bound low <= a'p <= high is sum_k (a_k - low) z_k / m_k >= 0 and the like, a row in z, so
+nothing is lost.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """SMART: tasks in the order of what each adds to a set function, budgets from those gains.
 
-Greedy maximisation of a submodular function over a task similarity s; a task whose gain is g gets a share in
-proportion to 1 + g + g^2 / 2 (second-order Taylor softmax). Three functions of a set X of the tasks V:
+Greedy maximisation of a submodular function over a task similarity s; a task whose gain is g gets a
+share in proportion to 1 + g + g^2 / 2 (second-order Taylor softmax). Three functions of a set X of the
+tasks V:
 
 - graph-cut: sum over i in V, j in X of s_ij - cut * sum over i, j in X of s_ij, cut 0.4 as published.
 - facility-location: sum over i in V of the largest s_ij, j in X.
 - log-det: log det(I + s_X), the I so that gains are never negative (the rule grows again below g = -1).
 
-Similarity: the affinity (1 - JSD), or, as its paper, cosines of mean embeddings of prompts, here states of the
-base over prompt and answer. Gains depend on the size of s, so an affinity of other units gives other shares.
+Similarity: the affinity (1 - JSD), or, as its paper, cosines of mean embeddings of prompts, here states
+of the base over prompt and answer. Gains depend on the size of s, so an affinity of other units gives
+other shares.
 
 When: as the main rival of TaskPGM. It is no optimum of anything: a task that comes second to its twin gets
 less, and shares go with rank. With graph-cut they are near uniform once gains are much alike.
@@ -35,7 +37,7 @@ Kind = Literal["graph-cut", "facility-location", "log-det"]
 @final
 @dataclass(frozen=True)
 class Smart:
-    """over: "affinity", of the kind `affinity`, or "embeddings". tasks: how many get a share, all by default."""
+    """over: "affinity", of the kind `affinity`, or "embeddings". tasks: how many get a share."""
 
     kind: Kind = "graph-cut"
     over: Literal["affinity", "embeddings"] = "affinity"
@@ -84,11 +86,11 @@ class Smart:
         order, gains = greedy(similar, self.kind, self.cut, self.tasks or len(similar))
         shares = np.zeros(len(similar))
         shares[order] = 1.0 + gains + np.square(gains) / 2.0
-        return shares / shares.sum()
+        return np.asarray(shares / shares.sum())
 
 
 def greedy(similar: Array, kind: Kind, cut: float, num: int) -> tuple[list[int], Array]:
-    """The first `num` tasks, each with the largest gain to those before, ties to the earlier; and the gains.
+    """The first `num` tasks, each of largest gain to those before, ties to the earlier; and gains.
 
     Raises:
         EnergyError: a log-det of a similarity that is not positive definite with 1 on top.

@@ -1,18 +1,18 @@
 """Transfer: how many tokens of task i a token of task j is worth, A_ij >= 0 with A_ii = 1.
 
-- From an affinity: A_ij = scale * (S_ij - least) / (own - least), least the smallest entry off the diagonal, own
-  the mean of the diagonal. All tasks share a background (the base, a language), which S counts as similarity and
-  which is no reason to prefer one task to another; the least similar pair is taken to share nothing else. S and
-  aS + b give the same.
-- From the scores, measured instead of assumed: specialist j lowers the loss on probes of task i by a part of what
-  specialist i does; A_ij is the part of i's own training that would have done the same, by i's curve. Not
-  symmetric. What makes a task worse counts as 0.
-- Fitted: the scale of the first from short runs on mixtures, whose losses less their mean over runs are compared
-  with what the curves say, least squares over 0 <= scale <= 1 (docs: the level of a run with another schedule is
-  another). The interval is that of a bootstrap over tasks.
+- From an affinity: A_ij = scale * (S_ij - least) / (own - least), least the smallest entry off the
+  diagonal, own the mean of the diagonal. All tasks share a background (the base, a language), which S
+  counts as similarity and which is no reason to prefer one task to another; the least similar pair is
+  taken to share nothing else. S and aS + b give the same.
+- From the scores, measured instead of assumed: specialist j lowers the loss on probes of task i by a
+  part of what specialist i does; A_ij is the part of i's own training that would have done the same, by
+  i's curve. Not symmetric. What makes a task worse counts as 0.
+- Fitted: the scale of the first from short runs on mixtures, whose losses less their mean over runs are
+  compared with what the curves say, least squares over 0 <= scale <= 1: the level of a run with another
+  schedule is another. The interval is that of a bootstrap over tasks.
 
-Source: ours; data transferred between tasks as effective tokens: Hernandez et al., "Scaling laws for transfer",
-arXiv 2102.01293.
+Source: ours; data transferred between tasks as effective tokens: Hernandez et al., "Scaling laws for
+transfer", arXiv 2102.01293.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ def from_scores(scores: ScoreTable, curves: Decay, trained: Array, weights: Arra
     n = len(scores.specialists)
     gain = (scores.base_nats - scores.nats) / scores.tokens
     task = np.array(scores.probe_task)
-    out = np.eye(n)
     begin = curves.value(np.zeros(n))
     learned = begin - curves.value(trained)
+    part = np.zeros((n, n))
     for i, name in enumerate(scores.specialists):
         rows = task == name
-        gains = gain[:, rows] @ weights[rows] / weights[rows].sum()
-        if gains[i] <= 0.0 or learned[i] <= 0.0:
-            continue  # its own training taught it nothing, so nobody's is worth any of it
-        part = np.clip(gains / gains[i], 0.0, 1.0)
-        for j in np.flatnonzero((part > 0.0) & (np.arange(n) != i)):
-            reached = begin.copy()
-            reached[i] = begin[i] - part[j] * learned[i]
-            out[i, j] = float(curves.tokens_for(reached)[i]) / trained[j]
+        gains = gain[:, rows] @ weights[rows]
+        if (
+            gains[i] > 0.0
+        ):  # else its own training taught it nothing, and nobody's is worth any of it
+            part[i] = np.clip(gains / gains[i], 0.0, 1.0)
+    reached = begin[:, None] - part * np.maximum(learned, 0.0)[:, None]
+    out = np.asarray(curves.tokens_for(reached) / trained)
+    np.fill_diagonal(out, 1.0)
     return out
 
 

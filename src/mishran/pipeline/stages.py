@@ -39,7 +39,14 @@ TABLES = {
     "gradient-centred": "gradients.npz",
 }
 # Table -> the stage that writes it.
-STAGES = {"divergence.npz": "pool", "scores.parquet": "pool", "gradients.npz": "gradients"}
+STAGES = {
+    "divergence.npz": "pool",
+    "scores.parquet": "pool",
+    "curves.parquet": "pool",
+    "gradients.npz": "gradients",
+    "embeddings.npz": "embeddings",
+    "distributions.npz": "distributions",
+}
 CURVE = "curve.npz"  # of a specialist: every held-out example at every point of its curve
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 # Kind of specialists -> the files that answer.
@@ -202,7 +209,8 @@ def measured(run: Run, table: str) -> str:
             expected=f"a run that measured {table}",
             found="measurements from before a task changed" if manifest else f"no {stage} in it",
             where=str(run.root),
-            fix=f"set probes: {{{stage}: true}} in the configuration and run `mishran fit` again",
+            fix=f"set probes: {{{stage}: {2048 if stage == 'distributions' else 'true'}}} in the "
+            "configuration and run `mishran fit` again",
         )
     return manifest["outputs"][table]
 

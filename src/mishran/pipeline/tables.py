@@ -184,3 +184,18 @@ def write_curves(path: Path, curves: Sequence[Any]) -> None:
             "high": pa.array([p.high for _, p in points], pa.float64()),
         },
     )
+
+
+def read_curves(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Task -> tokens, nats, low and high of its points; NaN where there is no interval."""
+    data = read_table(path)
+    with _whole(path):
+        who = np.array(data["specialist"], dtype=np.str_)
+        columns = {
+            name: np.array(data[name], dtype=np.float64)
+            for name in ("tokens", "nats", "low", "high")
+        }
+        return {
+            task: {name: column[who == task] for name, column in columns.items()}
+            for task in dict.fromkeys(data["specialist"])
+        }
