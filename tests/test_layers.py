@@ -50,9 +50,18 @@ TORCH_PIPELINE = {
     "inspect",
     "plan",
 }
-TORCH_PIPELINE |= {"prepare", "specialists", "train", "worker"}
+TORCH_PIPELINE |= {"prepare", "specialists", "train", "worker", "measured"}
 # Modules of evaluate that run a model; the statistics of a comparison need NumPy only.
-TORCH_EVALUATE = {"choices", "generate", "harness", "intervals", "losses", "run"}
+TORCH_EVALUATE = {
+    "choices",
+    "generate",
+    "harness",
+    "harness_tasks",
+    "intervals",
+    "load",
+    "losses",
+    "run",
+}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 

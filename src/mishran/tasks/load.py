@@ -106,10 +106,18 @@ def task_configs(config: HasTasks, base: Path) -> tuple[TaskConfig, ...]:
     return tuple(tasks.values())
 
 
-def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False) -> Task:
+def load_task(
+    task: TaskConfig,
+    base: Path,
+    seed: int = 0,
+    online: bool = False,
+    *,
+    trained: bool = True,
+) -> Task:
     """One task, read, written out, split.
 
-    seed chooses which training examples `limit` keeps; nothing else depends on it.
+    seed chooses which training examples `limit` keeps; nothing else depends on it. trained: whoever
+    trains on the task needs examples for it.
 
     Raises:
         DataError: a file, record or split that is not what the task needs; nothing to train on, or
@@ -164,7 +172,7 @@ def load_task(task: TaskConfig, base: Path, seed: int = 0, online: bool = False)
         splits += [part.split] * len(part.records) if part.split else _own_splits(part)
     if None in splits:
         splits = list(hash_splits(examples)) if not task.eval_only else ["valid"] * len(examples)
-    return _assemble(task, examples, splits, counts, fields.rendering, seed)
+    return _assemble(task, examples, splits, counts, fields.rendering, seed, trained)
 
 
 def _own_splits(part: Part) -> list[Split | None]:
@@ -191,6 +199,7 @@ def _assemble(
     counts: Counter[str],
     rendering: str,
     seed: int,
+    trained: bool,
 ) -> Task:
     numbers = ", ".join(f"{splits.count(s)} in {s}" for s in ("train", "valid", "test"))
     parts = separate(examples, splits)
@@ -214,7 +223,7 @@ def _assemble(
             fix="put some records into split valid, or name no splits: then a hash of the "
             "text decides (needs two different records)",
         )
-    if not train and not task.eval_only:
+    if trained and not train and not task.eval_only:
         leaked = parts.num_leaked_train
         raise DataError(
             expected="examples to train on",
