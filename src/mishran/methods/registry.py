@@ -1,8 +1,8 @@
 """Methods by name, and how one is written: `name[:key=value]*`, "taskpgm:t=1.5:affinity=pmi-mean".
 
 Keys are the fields of the method; `floor` goes with every method that takes bounds. `canonical` writes the
-fields that differ from their defaults in the order of the class, so that equal methods have equal names on
-disk. Lists are joined by "+". Other packages add methods by the entry point group "mishran.methods".
+fields that differ from their defaults in the order of the class, so that equal methods have equal names
+on disk. A list is a key repeated. Other packages add methods by the entry point group "mishran.methods".
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def parse(text: str) -> StaticMethod:
                 where=where,
                 fix=f"write {key or 'key'}=..., for example taskpgm:t=0.6",
             )
-        if key in given or (key == FLOOR and floor is not None):
+        listed = get_origin(hints.get(key)) is tuple
+        if (key in given and not listed) or (key == FLOOR and floor is not None):
             raise ConfigError(
                 expected="every key once",
                 found=f"{key} twice",
@@ -89,6 +90,8 @@ def parse(text: str) -> StaticMethod:
             floor = _value(value, float, f"{where}: {key}")
         elif key not in known:
             raise unknown(key, [*known, FLOOR], where, kind="parameter")
+        elif listed:
+            given[key] = (*given.get(key, ()), value)
         else:
             given[key] = _value(value, hints[key], f"{where}: {key}")
     needed = [f.name for f in known.values() if _default(f) is MISSING and f.name not in given]
@@ -124,7 +127,8 @@ def canonical(method: StaticMethod) -> str:
     for field in fields(method):  # type: ignore[arg-type]  # StaticMethods are dataclasses
         value = getattr(method, field.name)
         if value != _default(field):
-            parts.append(f"{field.name}={_text(value)}")
+            every = value if isinstance(value, tuple) else (value,)
+            parts += [f"{field.name}={_text(one)}" for one in every]
     return ":".join(parts)
 
 
@@ -133,8 +137,6 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "+".join(_text(one) for one in value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -143,7 +145,7 @@ def _text(value: Any) -> str:
 
 
 def _value(text: str, kind: Any, where: str) -> Any:
-    """A value of the type that a field has: a number, a word, a choice or a list of words."""
+    """A value of the type that a field has: a number, a word or a choice."""
     origin = get_origin(kind)
     if origin is Literal:
         choices = [str(choice) for choice in get_args(kind)]
@@ -153,8 +155,6 @@ def _value(text: str, kind: Any, where: str) -> Any:
     if origin in (Union, UnionType):
         (inner,) = [one for one in get_args(kind) if one is not type(None)]
         return _value(text, inner, where)
-    if origin is tuple:
-        return tuple(text.split("+"))
     if kind is bool and text in ("true", "false"):
         return text == "true"
     if kind in (int, float):

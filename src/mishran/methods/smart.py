@@ -31,6 +31,7 @@ from mishran.methods.evidence import Embeddings, Evidence
 from mishran.methods.method import Invariance, Proposal, Source, fixed
 from mishran.types import Array
 
+TIE = 1e-12  # of a gain: rounding
 Kind = Literal["graph-cut", "facility-location", "log-det"]
 
 
@@ -90,7 +91,9 @@ class Smart:
 
 
 def greedy(similar: Array, kind: Kind, cut: float, num: int) -> tuple[list[int], Array]:
-    """The first `num` tasks, each of largest gain to those before, ties to the earlier; and gains.
+    """The first `num` tasks, each of largest gain to those before, and the gains.
+
+    Ties go to the task that is most like all: with log-det and a diagonal of 1 the first is one.
 
     Raises:
         EnergyError: a log-det of a similarity that is not positive definite with 1 on top.
@@ -101,14 +104,16 @@ def greedy(similar: Array, kind: Kind, cut: float, num: int) -> tuple[list[int],
     for step in range(len(gains)):
         new = marginal_gains(similar, kind, cut, order)
         new[order] = -np.inf
-        best = int(new.argmax())
-        if not np.isfinite(new[best]):
+        most = float(new.max())
+        if not np.isfinite(most):
             raise EnergyError(
                 expected="a positive semi-definite similarity for log-det",
                 found="one that is not",
                 where="method smart",
                 fix="use the affinity jsd, over=embeddings or another kind",
             )
+        tied = new >= most - TIE * max(1.0, abs(most))
+        best = int(np.where(tied, similar.sum(axis=1), -np.inf).argmax())
         gains[step] = new[best]
         order.append(best)
     return order, gains
