@@ -113,7 +113,7 @@ def _of_run(run: Run) -> Settings:
     if mixture.budget is not None:
         tokens = mixture.budget.tokens
         size = {"tokens": tokens} if tokens is not None else {"rows": mixture.budget.rows}
-    base = _base_of(run)
+    base = base_of(run)
     tasks = {task.name: task for task in task_configs(config, base)}
     cap = None if mixture.budget is None else mixture.budget.max_epochs
     trained = {}
@@ -141,7 +141,7 @@ def _of_run(run: Run) -> Settings:
     )
 
 
-def _base_of(run: Run) -> Path:
+def base_of(run: Run) -> Path:
     """Folder that the paths of a run's configuration are relative to."""
     path = run.path(BASE)
     try:
