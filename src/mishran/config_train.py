@@ -35,7 +35,7 @@ class TrainConfig(Settings):
     step that is larger is accumulated. weight_decay (of matrices), betas, epsilon, clip: of AdamW and
     the norm of the gradient. compile: torch.compile. checkpointing: compute layers again for their
     gradients instead of keeping what is in them. checkpoint_every: steps between checkpoints, by default
-    a tenth of all; keep: so many of them. validations: points, log-spaced, at which held-out examples are
+    ten minutes; keep: so many of them. validations: points, log-spaced, at which held-out examples are
     measured; validation: of each task so many. log_every: steps between lines of metrics.jsonl. metrics:
     further sinks, tensorboard or names of the entry points mishran.metrics. threads: of the processor,
     None for all that there are; a number makes results independent of the machine's.

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from mishran.cli import build, demo, evaluate, export, fit, inspect, runs, solve, train
+from mishran.cli import build, compare, demo, evaluate, export, fit, inspect, runs, solve, train
 from mishran.errors import ArtifactError, ConfigError, MishranError, missing_package
 
 _NO_MEMORY = "out of memory|can't allocate memory|not enough memory"
@@ -53,6 +53,7 @@ solve.register(app)
 build.register(app)
 export.register(app)
 train.register(app)
+compare.register(app)
 evaluate.register(app)
 inspect.register(app)
 runs.register(app)

@@ -74,7 +74,8 @@ def train(
     if kind is not None:
         set_ = [*set_, f"kind={kind}"]
     folder = _folder(place, out_)
-    from mishran.pipeline.train import held_out, settings_for, start_of, train_model
+    from mishran.pipeline.measured import validation_sets
+    from mishran.pipeline.train import settings_for, start_of, train_model
     from mishran.train.world import ranks_asked
 
     leads = ranks_asked()[0] == 0
@@ -97,7 +98,7 @@ def train(
                 )
             )
         return
-    held = held_out(place, made.ingredients, recipe.validation, online)
+    held = validation_sets(place, made.ingredients, recipe.validation, start.context, online)
     done = train_model(made, start, recipe, held, folder, seed=made.plan.seed, progress=progress)
     if not leads:
         return

@@ -5,28 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from mishran.config import FitConfig, read_config
 from mishran.config_recipe import RecipeConfig
 from mishran.config_train import TrainConfig
 from mishran.errors import ArtifactError, ConfigError, ModelError
+from mishran.evaluate.held_out import HeldOut
+from mishran.evaluate.losses import Losses, losses
 from mishran.pipeline.build import Planned
 from mishran.pipeline.facts import read_run
-from mishran.pipeline.held_out import Rows, held_out_rows
-from mishran.pipeline.ingredients import Ingredients, tokenizer_sha256
+from mishran.pipeline.ingredients import tokenizer_sha256
 from mishran.pipeline.mixture_file import versions
 from mishran.pipeline.progress import Progress, Silent
 from mishran.run import Run, Stage, atomic_write, sha256_value
 from mishran.specialists.checkpointing import checkpointed
-from mishran.specialists.validate import nats_per_row
 from mishran.stream.plan import Plan
-from mishran.tasks.load import load_task, task_configs
 from mishran.train.feed import feed
 from mishran.train.metrics import sinks_for
 from mishran.train.models import (
@@ -44,9 +42,9 @@ from mishran.train.trainable import Trainable
 from mishran.train.trainer import Trained, run_training
 from mishran.train.world import World, own_device, world
 
+Measure = Callable[[Trainable, Loaded, dict[str, Losses], Path], None]
 VERSION = 1
 STAGE = "train"
-BATCH_TOKENS = 4096  # held-out tokens that go through a model at a time
 
 
 @dataclass(frozen=True)
@@ -87,21 +85,17 @@ class Start:
             quantize=self.quantize,
         )
 
+    @property
+    def context(self) -> int:
+        """Tokens that it reads at a time."""
+        return model_shape(self.name, self.base, self.online, self.revision).context
+
     def content(self, seed: int) -> str:
         """sha256 that names it."""
         if self.scratch:
             config = (self.base / self.name / "config.json").read_bytes()
             return sha256_value(["scratch", config.decode(), seed])
         return model_content(self.name, self.base, self.revision, self.quantize)
-
-
-@dataclass(frozen=True)
-class Answers:
-    """(m,) nats of the answers of a task's held-out examples, their tokens, and their ids."""
-
-    nats: np.ndarray
-    tokens: np.ndarray
-    ids: tuple[str, ...]
 
 
 def start_of(place: Path, model: str | None = None, scratch: bool = False) -> Start:
@@ -151,43 +145,12 @@ def settings_for(place: Path) -> TrainConfig:
     return recipe.train
 
 
-def held_out(place: Path, found: Ingredients, count: int, online: bool = False) -> dict[str, Rows]:
-    """Up to `count` held-out rows of every task, those that are only evaluated included."""
-    if not found.tasks:
-        return {}
-    splits: Any = ("valid",)
-    tasks = list(found.tasks)
-    if place.is_dir():
-        config: FitConfig = read_run(Run(place))
-        splits = config.probes.splits
-        known = {task.name for task in tasks}
-        base = found.settings.base
-        tasks += [
-            load_task(one, base, config.seed, online)
-            for one in task_configs(config, base)
-            if one.name not in known
-        ]
-    else:
-        recipe: RecipeConfig = read_config(place, RecipeConfig)
-        tasks += [
-            load_task(one, place.parent, recipe.seed, online)
-            for one in task_configs(recipe, place.parent)
-            if one.eval_only
-        ]
-    seed = found.settings.data_seed
-    return {t.name: held_out_rows(t, splits, seed, count, found.render) for t in tasks}
-
-
-def answers_to(model: Any, loaded: Loaded, rows: Mapping[str, Rows]) -> dict[str, Answers]:
+def answers_to(model: Any, loaded: Loaded, held: Mapping[str, HeldOut]) -> dict[str, Losses]:
     """Every task's held-out examples under a model."""
-    out = {}
-    for name, held in rows.items():
-        nats, tokens = nats_per_row(model, held.rows, loaded, tokens=BATCH_TOKENS)
-        out[name] = Answers(nats, tokens, held.ids)
-    return out
+    return {name: losses(replace(loaded, model=model), one) for name, one in held.items()}
 
 
-def mean_losses(answers: Mapping[str, Answers]) -> dict[str, float]:
+def mean_losses(answers: Mapping[str, Losses]) -> dict[str, float]:
     """Task -> mean over its examples of nats per answer token."""
     return {name: float((a.nats / a.tokens).mean()) for name, a in answers.items()}
 
@@ -206,19 +169,21 @@ class Finished:
 
     folder: Path
     facts: dict[str, Any]
-    answers: dict[str, Answers] | None
+    answers: dict[str, Losses] | None
 
 
 def train_model(
     planned: Planned,
     start: Start,
     recipe: TrainConfig,
-    held: Mapping[str, Rows],
+    held: Mapping[str, HeldOut],
     out: Path,
     *,
     seed: int,
     progress: Progress | None = None,
     keep_model: bool = True,
+    measure: Measure | None = None,
+    measure_key: Mapping[str, Any] | None = None,
 ) -> Finished:
     """Train on the rows of a plan; the same call goes on where it was, or finds it done.
 
@@ -229,6 +194,8 @@ def train_model(
         held: rows that are validated on.
         seed: of new weights, of the adapter and of dropout; the order is the plan's.
         keep_model: False leaves the weights away, for those who want the answers alone.
+        measure: writes more about the trained model into the folder, as `answers.npz`; measure_key: what
+            decides it beside the model and `held`.
 
     Raises:
         MishranError: bad input, another training's folder, or a loss that is not finite.
@@ -241,11 +208,18 @@ def train_model(
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     run, key = Run(out), train_key(start, planned.plan, recipe, kind, seed)
-    outputs = ("training.json", "plan.json") + (("model/",) if keep_model else ())
-    rows = sha256_value({name: r.sha256 for name, r in held.items()})
-    stage = Stage(STAGE, VERSION, {"key": key, "held_out": rows}, {}, outputs)
+    outputs = ("training.json", "plan.json")
+    outputs += (("model/",) if keep_model else ()) + (("answers.npz",) if measure else ())
+    rows = sha256_value(
+        {
+            name: [[list(r.input_ids), r.num_prompt_tokens] for r in one.rows]
+            for name, one in held.items()
+        }
+    )
+    params = {"key": key, "held_out": rows, "measure": dict(measure_key or {})}
+    stage = Stage(STAGE, VERSION, params, {}, outputs)
     _check_folder(run, stage)
-    found: dict[str, Answers] = {}
+    found: dict[str, Losses] = {}
     with world(device) as ranks:
         if run.state(stage) == "done":
             return Finished(out, _facts(out), None)
@@ -261,6 +235,8 @@ def train_model(
             if folder is None:
                 return
             found.update(answers_to(model, loaded, held))
+            if measure is not None:
+                measure(model, loaded, found, folder)
             if keep_model:
                 model.save(folder / "model", loaded.tokenizer)
             facts = _described(planned.plan, start, recipe, kind, seed, trained, found)
@@ -286,7 +262,7 @@ def _train(
     start: Start,
     loaded: Loaded,
     recipe: TrainConfig,
-    held: Mapping[str, Rows],
+    held: Mapping[str, HeldOut],
     out: Path,
     key: str,
     seed: int,
@@ -347,7 +323,7 @@ def _described(
     kind: tuple[str, str],
     seed: int,
     trained: Trained,
-    answers: Mapping[str, Answers],
+    answers: Mapping[str, Losses],
 ) -> dict[str, Any]:
     losses = mean_losses(answers)
     return {
@@ -391,7 +367,7 @@ def _check_folder(run: Run, stage: Stage) -> None:
         found = "a model of another training: its plan, its model or its settings differ"
     elif run.root.is_dir():
         own = {"checkpoints", "manifests", "metrics.jsonl", "tensorboard", "model"}
-        own |= {"training.json", "plan.json", ".lock"}
+        own |= {"training.json", "plan.json", "answers.npz", ".lock"}
         strange = sorted(p.name for p in run.root.iterdir() if p.name not in own)
         strange = [name for name in strange if not name.startswith(".tmp-")]
         if not strange:

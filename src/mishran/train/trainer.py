@@ -30,6 +30,8 @@ from mishran.train.schedule import schedule
 from mishran.train.trainable import Trainable, optimizer_of
 from mishran.train.world import World
 
+CHECKPOINT_S = 600.0  # between two checkpoints, unless steps are asked for
+
 Validate = Callable[[Trainable], Mapping[str, float]]
 
 
@@ -205,7 +207,7 @@ class _Course:
         self._nats = np.zeros((2, len(names)))
         self._clock = (time.monotonic(), int(at.tokens.sum()))
         self._points = _points(self._total, recipe.validations)
-        self._saved = int(at.tokens.sum())
+        self._saved = time.monotonic()
         self._next = at
 
     def batches(
@@ -284,18 +286,15 @@ class _Course:
         self._clock = (time.monotonic(), point.tokens)  # not training time
 
     def due_checkpoint(self) -> bool:
-        """After `checkpoint_every` steps, or a tenth of the tokens; and at the end."""
-        tokens = int(self._at.tokens.sum())
+        """After `checkpoint_every` steps; without it, after so many minutes, which changes no result."""
         every = self._recipe.checkpoint_every
-        due = (
-            self._at.step % every == 0
-            if every is not None
-            else tokens - self._saved >= self._total / 10
-        )
-        if due or tokens >= self._total:
-            self._saved = tokens
-            return True
-        return False
+        if every is not None:
+            return self._at.step % every == 0
+        now = time.monotonic()
+        due = now - self._saved >= CHECKPOINT_S
+        if due:
+            self._saved = now
+        return due
 
 
 def _points(total: int, validations: int) -> list[int]:

@@ -1,0 +1,201 @@
+"""`mishran compare`: does a mixture help?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mishran.cli import plans
+from mishran.cli.ui import Bars, out
+from mishran.errors import ConfigError
+
+_EXAMPLES = """
+Examples:
+
+  mishran compare runs/mix --tokens 50K                     the run's mixture and uniform, five seeds
+
+  mishran compare runs/mix --tokens 50K --methods run,proportional,curves,taskpgm:t=1.5:floor=0.3
+
+  mishran compare runs/mix --tokens 50K --seeds 3 --set kind=full --set learning_rate=1e-3
+
+A method is name[:key=value]*; `run` is the mixture that the run found. Uniform comes by itself. Stop it at
+any time: the same command goes on.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=_EXAMPLES)(compare)
+
+
+def compare(
+    run: Path = typer.Argument(help="Run directory that fit made."),
+    methods: str = typer.Option(
+        "run,proportional", "--methods", help="Mixtures to compare with uniform, by commas."
+    ),
+    seeds: int = typer.Option(5, "--seeds", min=1, help="Trainings of each mixture."),
+    first_seed: int = typer.Option(0, "--first-seed", min=0, help="Number of the first seed."),
+    tokens: str | None = typer.Option(
+        None, "--tokens", "--budget", help="Training tokens of each, for example 50K."
+    ),
+    shares: str = typer.Option(
+        "rows", "--shares", help="What weights are shares of: rows or tokens."
+    ),
+    examples: int = typer.Option(
+        64, "--examples", min=2, help="Held-out examples of each task that fit did not read."
+    ),
+    curve: str = typer.Option(
+        "0.5,2",
+        "--curve",
+        help="Train uniform with these multiples of the tokens too, for the steps to equal loss; "
+        "none: leave it out.",
+    ),
+    groups: list[str] = typer.Option(
+        [], "--group", help="Also tell apart: NAME=task,task,... or a group of mix.yaml."
+    ),
+    primary: str | None = typer.Option(
+        None, "--primary", help="Group that the verdict is about; by default all tasks."
+    ),
+    max_epochs: float | None = typer.Option(
+        None, "--max-epochs", help="No task is repeated more often; the others take the rest."
+    ),
+    model: str | None = typer.Option(
+        None,
+        "--model",
+        help="Train this model instead of the run's; its tokenizer must be the same.",
+    ),
+    config: Path | None = typer.Option(
+        None, "--config", help="YAML file with the settings of training, instead of the run's."
+    ),
+    set_: list[str] = typer.Option(
+        [], "--set", help="One setting of training: --set kind=full; may be repeated."
+    ),
+    workers: int | None = typer.Option(
+        None, "--workers", min=1, help="Processes; one for each processor or GPU."
+    ),
+    keep_models: bool = typer.Option(False, "--keep-models", help="Keep the trained models."),
+    out_: Path | None = typer.Option(
+        None, "--out", help="Folder; by default `compare` in the run directory."
+    ),
+    json_: bool = plans.JSON,
+    quiet: bool = plans.QUIET,
+) -> None:
+    """Train on several mixtures with the same tokens and seeds, and say whether any beats uniform."""
+    from mishran.cli.train import changed
+    from mishran.config import TrainConfig, read_config
+    from mishran.pipeline.compare import Asked
+    from mishran.pipeline.compare import compare as run_comparison
+    from mishran.pipeline.facts import groups_of, read_facts, read_run
+    from mishran.run import Run
+
+    plans.check_options(shares, max_epochs)
+    settings = read_run(Run(run))
+    if tokens is None:
+        budget = settings.mixture.budget
+        if budget is None or budget.tokens is None:
+            raise ConfigError(
+                expected="the training tokens of each mixture",
+                found="none",
+                where="--tokens",
+                fix="add --tokens 50K, say",
+            )
+        size = budget.tokens
+    else:
+        size = plans.amount(tokens, "--tokens")
+    train = changed(settings.train if config is None else read_config(config, TrainConfig), set_)
+    asked = Asked(
+        methods=tuple(m for m in methods.split(",") if m.strip()),
+        seeds=tuple(range(first_seed, first_seed + seeds)),
+        tokens=size,
+        shares=shares,
+        examples=examples,
+        curve=() if curve == "none" else multiples(curve),
+        max_epochs=max_epochs,
+        groups=named_groups(groups, groups_of(read_facts(Run(run)))),
+        primary=primary,
+        workers=workers,
+        model=model,
+        keep_models=keep_models,
+    )
+    found = run_comparison(run, asked, out=out_, train=train, progress=Bars(quiet))
+    if json_:
+        typer.echo(found.to_json())
+        return
+    folder = out_ or run / "compare"
+    out.print(_table(found))
+    for one in found.missing:
+        out.print(f"missing: {one.method}, seed {one.seed}: {one.reason}", markup=False)
+    out.print(found.overall, markup=False)
+    out.print(f"{folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def multiples(text: str) -> tuple[float, ...]:
+    """Numbers above 0, by commas; 1 is the comparison itself.
+
+    Raises:
+        ConfigError: something else.
+    """
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = (0.0,)
+    if not all(0 < value < 1e6 and value != 1.0 for value in values) or len(set(values)) < len(
+        values
+    ):
+        raise ConfigError(
+            expected="different multiples of the tokens, above 0 and other than 1, by commas",
+            found=repr(text),
+            where="--curve",
+            fix="write --curve 0.5,2, or --curve none",
+        )
+    return values
+
+
+def named_groups(texts: list[str], known: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Group -> its tasks.
+
+    Raises:
+        ConfigError: a group that mix.yaml does not name.
+    """
+    out = {}
+    for text in texts:
+        name, sign, tasks = text.partition("=")
+        if sign:
+            out[name] = tuple(t.strip() for t in tasks.split(",") if t.strip())
+        elif name in known:
+            out[name] = known[name]
+        else:
+            raise ConfigError(
+                expected=f"NAME=task,task or one of the groups {', '.join(known) or '(none)'}",
+                found=repr(text),
+                where="--group",
+                fix="write --group bbh=task,task, say",
+            )
+    return out
+
+
+def _table(found: object) -> Table:
+    """Loss of every method on the primary group, and its difference to uniform."""
+    from mishran.comparison import Comparison
+
+    assert isinstance(found, Comparison)
+    primary = found.setting.primary
+    verdicts = {v.method: v for v in found.verdicts if v.group == primary}
+    table = Table(box=None)
+    plans.name_columns(table, ("method", "loss", "less uniform", "95 %", "Holm p", "verdict"))
+    for e in found.effects:
+        if e.group != primary or e.measure != "loss":
+            continue
+        d = e.difference
+        known = d is not None and d.low is not None and d.high is not None
+        table.add_row(
+            Text(e.method),
+            "-" if e.mean is None else f"{e.mean:.4f}",
+            "-" if d is None else f"{d.mean:+.4f}",
+            f"{d.low:+.4f} to {d.high:+.4f}" if known and d is not None else "-",
+            f"{d.p_holm:.3f}" if d is not None and d.p_holm is not None else "-",
+            verdicts[e.method].outcome if e.method in verdicts else "",
+        )
+    return table

@@ -1,0 +1,1 @@
+"""Where work runs: in local processes. Knows nothing about mixtures."""

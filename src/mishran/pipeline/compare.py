@@ -1,0 +1,336 @@
+"""`mishran compare`: does a mixture help? Train on each, with the same tokens and seeds, and measure.
+
+Mixtures are solved from what a run measured; every training is a folder of its own that is done or goes on;
+statistics and page are made anew each time. What chose a mixture does not measure it: models are evaluated
+on held-out examples that `fit` did not read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mishran.comparison import Comparison
+from mishran.config import FitConfig, MixtureConfig, TrainConfig
+from mishran.engine.local import run_jobs
+from mishran.errors import ConfigError, DataError, MishranError
+from mishran.evaluate.compare import compare as compared
+from mishran.evaluate.results import UNIFORM, Candidate, RunResult, Setting, TaskResult
+from mishran.methods import Proposal, Trials, canonical, parse
+from mishran.mixture import Mixture
+from mishran.pipeline.cost import Cost, cost_of
+from mishran.pipeline.evidence import evidence_of
+from mishran.pipeline.facts import read_facts, read_run
+from mishran.pipeline.progress import Progress, Silent
+from mishran.pipeline.tables import read_npz
+from mishran.run import Run, atomic_write, sha256_bytes
+
+OWN = "run"  # the mixture of the run as it is, bounds and all
+CURVE = (0.5, 2.0)  # budgets at which uniform is trained too, for the steps to equal loss
+WORKER = "mishran.pipeline.worker"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared.
+
+    methods: specs (see `mishran.methods.registry`), or "run"; uniform comes by itself. tokens: of each
+    training. curve: multiples of the budget that uniform is trained at as well. examples: held-out ones
+    of each task. groups: further groups of tasks that are told apart. workers: processes, None for one
+    per processor or GPU. redistribute is always on: a task at max_epochs gives the rest away, and says so.
+    """
+
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    tokens: int
+    shares: str = "rows"
+    examples: int = 64
+    curve: tuple[float, ...] = CURVE
+    max_epochs: float | None = None
+    accuracy: bool = True
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    primary: str | None = None
+    workers: int | None = None
+    model: str | None = None
+    keep_models: bool = False
+    trials: Trials | None = None
+    trial_tokens: float = 0.0
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A method's mixture and what it cost; failed: why there is none."""
+
+    method: str
+    weights: Mapping[str, float]
+    cost: Cost
+    notes: tuple[str, ...] = ()
+    failed: str = ""
+
+
+def compare(
+    run_dir: str | Path,
+    asked: Asked,
+    *,
+    out: Path | None = None,
+    train: TrainConfig | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare mixtures on a run's tasks; the same call goes on where it was.
+
+    Args:
+        run_dir: a run that `fit` made.
+        out: folder of the trainings; by default `compare` in the run directory.
+        train: how to train; by default as the run's configuration says.
+
+    Raises:
+        MishranError: bad input; or no run of uniform, or of any other method, finished.
+    """
+    progress = progress or Silent()
+    run = Run(Path(run_dir))
+    config: FitConfig = read_run(run)
+    run.need("mixture")
+    folder = Run(out or run.path("compare"))
+    recipe = watched(train or config.train)
+    solved = solve_all(run, config, asked)
+    for one in solved:
+        if one.failed:
+            progress.say(f"{one.method}: {one.failed}")
+    jobs = _jobs(folder, solved, asked)
+    setup = {
+        "place": str(run.root.resolve()),
+        "model": asked.model,
+        "train": recipe.model_dump(mode="json"),
+        "examples": asked.examples,
+        "max_epochs": asked.max_epochs,
+        "accuracy": asked.accuracy,
+    }
+    with folder.locked():
+        results = _run(jobs, setup, asked, progress)
+        comparison = _compared(run, solved, jobs, results, asked, setup)
+        _write(folder, comparison, asked, setup, solved)
+    return comparison
+
+
+def watched(recipe: TrainConfig) -> TrainConfig:
+    """The settings of a training that is measured at its end only, on one thread: the same on any
+    number of processes."""
+    more: dict[str, Any] = {"validations": 0}
+    if recipe.threads is None:
+        more["threads"] = 1
+    return recipe.model_copy(update=more)
+
+
+def solve_all(run: Run, config: FitConfig, asked: Asked) -> list[Solved]:
+    """Every method's mixture, uniform first; one that cannot be solved says why."""
+    specs = [UNIFORM, *(m.strip() for m in asked.methods)]
+    names = list(dict.fromkeys(m if m == OWN else canonical(parse(m)) for m in specs))
+    budget: dict[str, Any] = {"budget": {"tokens": asked.tokens}, "max_epochs": asked.max_epochs}
+    settings = MixtureConfig.model_validate(
+        config.mixture.model_dump(exclude_unset=True) | budget | {"floors": {}, "caps": {}}
+    )
+    facts = read_facts(run)
+    out = []
+    for name in names:
+        if name == OWN:
+            mixture = Mixture.read(run.path("mixture.json"))
+            needs = ("scores",)
+            out.append(
+                Solved(name, mixture.weights, cost_of(run, facts, needs, asked.trial_tokens))
+            )
+            continue
+        method = parse(name)
+        cost = cost_of(run, facts, method.needs, asked.trial_tokens)
+        try:
+            evidence = evidence_of(run, method.needs, settings, asked.trials, bounds=False)
+            found: Proposal = method.solve(evidence)
+        except MishranError as error:
+            out.append(Solved(name, {}, cost, failed=str(error)))
+            continue
+        weights = dict(zip(found.names, found.weights.tolist(), strict=True))
+        out.append(Solved(name, weights, cost, found.notes))
+    if not any(not one.failed for one in out[1:]):
+        raise ConfigError(
+            expected="a method to compare with uniform",
+            found=out[1].failed if len(out) > 1 else "none",
+            where="--methods",
+            fix="name one that the run has measured enough for, taskpgm say",
+        )
+    return out
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training. scale: multiple of the budget; 1 is the comparison's own."""
+
+    method: str
+    seed: int
+    scale: float
+    order: dict[str, Any]
+
+    @property
+    def out(self) -> Path:
+        return Path(self.order["out"])
+
+
+def _jobs(folder: Run, solved: Sequence[Solved], asked: Asked) -> list[_Job]:
+    """Seed by seed, so that an interrupted comparison has whole seeds."""
+    out = []
+    for seed in asked.seeds:
+        for one in solved:
+            scales = (1.0, *asked.curve) if one.method == UNIFORM else (1.0,)
+            for scale in scales if not one.failed else ():
+                name = slug(one.method) + ("" if scale == 1.0 else f"-x{scale:g}")
+                order = {
+                    "weights": dict(one.weights),
+                    "tokens": round(asked.tokens * scale),
+                    "shares": asked.shares,
+                    "seed": seed,
+                    "out": str((folder.root / "runs" / name / f"seed-{seed}").resolve()),
+                    "keep_model": asked.keep_models,
+                }
+                out.append(_Job(one.method, seed, scale, order))
+    return out
+
+
+def slug(method: str) -> str:
+    """A method as the name of a folder; different ones have different names."""
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", method).strip("-")
+    return plain if plain == method else f"{plain[:60]}-{sha256_bytes(method.encode())[:6]}"
+
+
+def workers_for(asked: int | None) -> tuple[int, list[dict[str, str]]]:
+    """How many processes, and the variables of each: a GPU each where there are some, else a thread."""
+    gpus = _gpus()
+    if gpus:
+        num = asked or len(gpus)
+        return num, [{"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(num)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    num = asked or cores or 1
+    return num, [{"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}] * num
+
+
+def _gpus() -> list[str]:
+    """Names of the visible GPUs, without loading torch where there is no driver."""
+    if not Path("/proc/driver/nvidia").exists():
+        return []
+    import torch
+
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return shown.split(",") if shown else [str(i) for i in range(torch.cuda.device_count())]
+
+
+def _run(
+    jobs: Sequence[_Job], setup: dict[str, Any], asked: Asked, progress: Progress
+) -> list[RunResult]:
+    """Train what is not done; one result per job, in their order."""
+    num, environments = workers_for(asked.workers)
+    failed: dict[int, str] = {}
+    done: dict[int, dict[str, Any]] = {}
+    total = sum(job.order["tokens"] for job in jobs)
+    with progress.bar(f"training {len(jobs)} models", total, "tokens") as advance:
+        orders = [job.order for job in jobs]
+        for one in run_jobs(WORKER, setup, orders, num, environments, advance):
+            job = jobs[one.index]
+            if one.failed:
+                failed[one.index] = one.failed
+                progress.say(f"{job.method}, seed {job.seed}: {one.failed}")
+            else:
+                done[one.index] = one.answer
+    out = []
+    for index, job in enumerate(jobs):
+        if index in failed:
+            out.append(RunResult(job.method, job.seed, failed=failed[index]))
+            continue
+        facts = done[index]
+        tasks = read_answers(job.out / "answers.npz")
+        out.append(RunResult(job.method, job.seed, tasks, facts["tokens"], facts["steps"]))
+    if all(r.failed for r in out):
+        raise DataError(
+            expected="at least one training that ends",
+            found=out[0].failed,
+            where="compare",
+            fix="mend that, then run the same command: what is done is kept",
+        )
+    return out
+
+
+def read_answers(path: Path) -> dict[str, TaskResult]:
+    """What a worker wrote of a trained model."""
+    data = read_npz(path)
+    out = {}
+    for number in range(sum(key.endswith("/name") for key in data)):
+        part = {k.split("/")[1]: v for k, v in data.items() if k.split("/")[0] == str(number)}
+        out[str(part["name"][0])] = TaskResult(
+            tuple(part["ids"].tolist()),
+            part["nats"],
+            part["tokens"],
+            np.maximum(part["bytes"], 1),
+            part.get("correct"),
+        )
+    return out
+
+
+def _compared(
+    run: Run,
+    solved: Sequence[Solved],
+    jobs: Sequence[_Job],
+    results: Sequence[RunResult],
+    asked: Asked,
+    setup: dict[str, Any],
+) -> Comparison:
+    facts = read_facts(run)
+    config: FitConfig = read_run(run)
+    notes = {one.method: list(one.notes) for one in solved}
+    candidates = [
+        Candidate(
+            one.method,
+            one.method,
+            one.weights,
+            one.cost.trained,
+            one.cost.forward,
+            (*one.cost.notes, *notes[one.method]),
+        )
+        for one in solved
+        if not one.failed
+    ]
+    curve: dict[int, list[RunResult]] = {}
+    for job, result in zip(jobs, results, strict=True):
+        if job.scale != 1.0:
+            curve.setdefault(job.order["tokens"], []).append(result)
+    eval_only = tuple(f.name for f in facts if f.eval_only)
+    setting = Setting(
+        budget_tokens=asked.tokens,
+        model=Path(asked.model or config.model).name,
+        seeds=asked.seeds,
+        eval_only=eval_only,
+        groups=dict(asked.groups),
+        **({"primary": asked.primary} if asked.primary else {}),
+    )
+    own = [r for job, r in zip(jobs, results, strict=True) if job.scale == 1.0]
+    return compared(candidates, own, setting, curve)
+
+
+def _write(
+    folder: Run,
+    comparison: Comparison,
+    asked: Asked,
+    setup: dict[str, Any],
+    solved: Sequence[Solved],
+) -> None:
+    from mishran.report.comparison import to_html, to_markdown
+
+    how = {k: v for k, v in setup.items() if k != "place"}
+    how |= {"methods": [one.method for one in solved], "seeds": list(asked.seeds)}
+    how |= {"tokens": asked.tokens, "shares": asked.shares}
+    atomic_write(folder.path("settings.json"), json.dumps(how, indent=1) + "\n")
+    atomic_write(folder.path("comparison.json"), comparison.to_json())
+    atomic_write(folder.path("report.html"), to_html(comparison))
+    atomic_write(folder.path("report.md"), to_markdown(comparison))

@@ -1,0 +1,131 @@
+"""One of the processes of a comparison: data and tokenizer once, then one training after another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mishran.config import TrainConfig, parse_config
+from mishran.engine.local import serve
+from mishran.evaluate.choices import has_choices, rank
+from mishran.evaluate.held_out import HeldOut
+from mishran.evaluate.losses import Losses
+from mishran.pipeline.build import Planned
+from mishran.pipeline.ingredients import Ingredients, gather, settings_of
+from mishran.pipeline.measured import fresh_sets
+from mishran.pipeline.progress import Silent
+from mishran.pipeline.tables import write_npz
+from mishran.pipeline.train import Start, start_of, train_model
+from mishran.run import Run
+from mishran.stream.apportion import Wish
+from mishran.stream.plan import make_plan
+from mishran.train.models import Loaded
+from mishran.train.trainable import Trainable
+
+ANSWERS = "answers.npz"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What every job of a worker needs. read: tasks that have no held-out examples of their own."""
+
+    found: Ingredients
+    start: Start
+    recipe: TrainConfig
+    held: dict[str, HeldOut]
+    max_epochs: float | None
+    accuracy: bool
+
+
+def begin(setup: dict[str, Any]) -> Ready:
+    """Load what the setup names: place, model, train, examples, max_epochs, accuracy."""
+    place = Path(setup["place"])
+    recipe: TrainConfig = parse_config(setup["train"], "train", TrainConfig)
+    found = gather(settings_of(place), Silent())
+    held, _ = fresh_sets(place, found, setup["examples"])
+    return Ready(
+        found,
+        start_of(place, setup["model"]),
+        recipe,
+        held,
+        setup["max_epochs"],
+        setup["accuracy"],
+    )
+
+
+def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> dict[str, Any]:
+    """Train on a mixture and measure: weights, tokens, shares, seed, out -> what was done.
+
+    The weights of the trained model are not kept; its answers are, in answers.npz.
+    """
+    names = [supply.name for supply in ready.found.supplies]
+    weights = np.array([job["weights"][name] for name in names])
+    plan = make_plan(
+        ready.found.supplies,
+        [Wish(weights / weights.sum(), job["tokens"], "tokens", job["shares"])],
+        max_epochs=ready.max_epochs,
+        redistribute=True,
+        seed=job["seed"],
+        tokenizer=ready.found.tokenizer,
+    )
+    out = Path(job["out"])
+
+    def measure(model: Trainable, loaded: Loaded, answers: dict[str, Losses], folder: Path) -> None:
+        arrays: dict[str, Any] = {}
+        for number, (name, held) in enumerate(ready.held.items()):
+            own = answers[name]
+            arrays[f"{number}/name"] = np.array([name])
+            arrays[f"{number}/ids"] = np.array(own.ids, dtype=np.str_)
+            arrays[f"{number}/nats"] = own.nats
+            arrays[f"{number}/tokens"] = own.tokens
+            arrays[f"{number}/bytes"] = own.bytes
+            if ready.accuracy and has_choices(held.examples):
+                from dataclasses import replace
+
+                ranked = rank(replace(loaded, model=model), held, ready.found.render)
+                if ranked.ids == own.ids:
+                    arrays[f"{number}/correct"] = ranked.right().astype(np.float64)
+        write_npz(folder / ANSWERS, **arrays)
+
+    done = train_model(
+        Planned(ready.found, plan),
+        ready.start,
+        ready.recipe,
+        ready.held,
+        out,
+        seed=job["seed"],
+        progress=_Reports(report),
+        keep_model=job.get("keep_model", False),
+        measure=measure,
+        measure_key={"accuracy": ready.accuracy},
+    )
+    return {
+        "tokens": done.facts["tokens"],
+        "steps": done.facts["steps"],
+        "notes": list(plan.notes),
+        "digest": Run(out).outputs("train")[ANSWERS],
+    }
+
+
+class _Reports(Silent):
+    """Progress bars as numbers on the way to whoever waits."""
+
+    def __init__(self, report: Callable[[float], None]) -> None:
+        self._report = report
+
+    @contextmanager
+    def bar(self, title: str, total: float, unit: str = "") -> Iterator[Callable[[float], None]]:
+        yield self._report
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    serve(begin, work)
