@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from mishran.evaluate.held_out import HeldOut
 from mishran.evaluate.losses import Losses
 from mishran.pipeline.build import Planned
 from mishran.pipeline.ingredients import Ingredients, gather, settings_of
-from mishran.pipeline.measured import fresh_sets
+from mishran.pipeline.measured import fresh_sets, validation_sets
 from mishran.pipeline.progress import Silent
 from mishran.pipeline.tables import write_npz
 from mishran.pipeline.train import Start, start_of, train_model
@@ -33,12 +33,13 @@ ANSWERS = "answers.npz"
 
 @dataclass(frozen=True)
 class Ready:
-    """What every job of a worker needs. read: tasks that have no held-out examples of their own."""
+    """What every job of a worker needs. held: examples that measure; chooses: those that choose."""
 
     found: Ingredients
     start: Start
     recipe: TrainConfig
     held: dict[str, HeldOut]
+    chooses: dict[str, HeldOut]
     max_epochs: float | None
     accuracy: bool
 
@@ -48,12 +49,14 @@ def begin(setup: dict[str, Any]) -> Ready:
     place = Path(setup["place"])
     recipe: TrainConfig = parse_config(setup["train"], "train", TrainConfig)
     found = gather(settings_of(place), Silent())
+    start = start_of(place, setup["model"])
     held, _ = fresh_sets(place, found, setup["examples"])
     return Ready(
         found,
-        start_of(place, setup["model"]),
+        start,
         recipe,
         held,
+        validation_sets(place, found, setup["examples"], start.context),
         setup["max_epochs"],
         setup["accuracy"],
     )
@@ -62,7 +65,9 @@ def begin(setup: dict[str, Any]) -> Ready:
 def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> dict[str, Any]:
     """Train on a mixture and measure: weights, tokens, shares, seed, out -> what was done.
 
-    The weights of the trained model are not kept; its answers are, in answers.npz.
+    Unless keep_model says so, weights of the trained model are not kept; its answers are, in answers.npz:
+    to the fresh held-out examples of all tasks, or of those in `tasks`; with `chooses`, to the examples
+    that `fit` validates on, since these runs help to choose a mixture.
     """
     names = [supply.name for supply in ready.found.supplies]
     weights = np.array([job["weights"][name] for name in names])
@@ -75,10 +80,12 @@ def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> 
         tokenizer=ready.found.tokenizer,
     )
     out = Path(job["out"])
+    among = ready.chooses if job.get("chooses") else ready.held
+    asked = {name: among[name] for name in job.get("tasks") or among}
 
     def measure(model: Trainable, loaded: Loaded, answers: dict[str, Losses], folder: Path) -> None:
         arrays: dict[str, Any] = {}
-        for number, (name, held) in enumerate(ready.held.items()):
+        for number, (name, held) in enumerate(asked.items()):
             own = answers[name]
             arrays[f"{number}/name"] = np.array([name])
             arrays[f"{number}/ids"] = np.array(own.ids, dtype=np.str_)
@@ -86,8 +93,6 @@ def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> 
             arrays[f"{number}/tokens"] = own.tokens
             arrays[f"{number}/bytes"] = own.bytes
             if ready.accuracy and has_choices(held.examples):
-                from dataclasses import replace
-
                 ranked = rank(replace(loaded, model=model), held, ready.found.render)
                 if ranked.ids == own.ids:
                     arrays[f"{number}/correct"] = ranked.right().astype(np.float64)
@@ -97,7 +102,7 @@ def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> 
         Planned(ready.found, plan),
         ready.start,
         ready.recipe,
-        ready.held,
+        asked,
         out,
         seed=job["seed"],
         progress=_Reports(report),
