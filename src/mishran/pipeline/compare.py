@@ -33,6 +33,7 @@ from mishran.pipeline.tables import read_npz
 from mishran.run import Run, atomic_write, sha256_bytes
 
 OWN = "run"  # the mixture of the run as it is, bounds and all
+TRIALS, TRIAL = 6, 0.25  # short runs for transfer=fitted, and their part of the budget
 CURVE = (0.5, 2.0)  # budgets at which uniform is trained too, for the steps to equal loss
 WORKER = "mishran.pipeline.worker"
 
@@ -60,8 +61,6 @@ class Asked:
     workers: int | None = None
     model: str | None = None
     keep_models: bool = False
-    trials: Trials | None = None
-    trial_tokens: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,11 +98,6 @@ def compare(
     run.need("mixture")
     folder = Run(out or run.path("compare"))
     recipe = watched(train or config.train)
-    solved = solve_all(run, config, asked)
-    for one in solved:
-        if one.failed:
-            progress.say(f"{one.method}: {one.failed}")
-    jobs = _jobs(folder, solved, asked)
     setup = {
         "place": str(run.root.resolve()),
         "model": asked.model,
@@ -112,7 +106,14 @@ def compare(
         "max_epochs": asked.max_epochs,
         "accuracy": asked.accuracy,
     }
+    solve_all(run, config, asked, None)  # before anything dear: what is asked for is there
     with folder.locked():
+        trials = run_trials(run, folder, asked, setup, progress)
+        solved = solve_all(run, config, asked, trials)
+        for one in solved:
+            if one.failed:
+                progress.say(f"{one.method}: {one.failed}")
+        jobs = _jobs(folder, solved, asked)
         results = _run(jobs, setup, asked, progress)
         comparison = _compared(run, solved, jobs, results, asked, setup)
         _write(folder, comparison, asked, setup, solved)
@@ -128,10 +129,69 @@ def watched(recipe: TrainConfig) -> TrainConfig:
     return recipe.model_copy(update=more)
 
 
-def solve_all(run: Run, config: FitConfig, asked: Asked) -> list[Solved]:
-    """Every method's mixture, uniform first; one that cannot be solved says why."""
+def named(asked: Asked) -> list[str]:
+    """Every method once, by its canonical name, uniform first.
+
+    Raises:
+        ConfigError: one that does not exist.
+    """
     specs = [UNIFORM, *(m.strip() for m in asked.methods)]
-    names = list(dict.fromkeys(m if m == OWN else canonical(parse(m)) for m in specs))
+    return list(dict.fromkeys(m if m == OWN else canonical(parse(m)) for m in specs))
+
+
+def run_trials(
+    run: Run, folder: Run, asked: Asked, setup: dict[str, Any], progress: Progress
+) -> Trials | None:
+    """Short runs on random mixtures, where a method reads them; measured on what `fit` validates on.
+
+    Raises:
+        DataError: one of them failed.
+    """
+    if not any("trials" in parse(name).needs for name in named(asked) if name != OWN):
+        return None
+    tokens = max(1, round(TRIAL * asked.tokens))
+    evidence = evidence_of(run, (), bounds=False)
+    orders = []
+    for number in range(TRIALS):
+        drawn = parse(f"random:seed={number}").solve(evidence)
+        orders.append(
+            {
+                "weights": dict(zip(drawn.names, drawn.weights.tolist(), strict=True)),
+                "tokens": tokens,
+                "shares": "rows",
+                "seed": number,
+                "out": str(folder.path(f"trials/{number}").resolve()),
+                "tasks": list(evidence.names),
+                "chooses": True,
+            }
+        )
+    num, environments = workers_for(asked.workers)
+    with progress.bar("short mixed runs", tokens * TRIALS, "tokens") as advance:
+        for one in run_jobs(WORKER, setup, orders, num, environments, advance):
+            if one.failed:
+                raise DataError(
+                    expected=f"{TRIALS} short mixed runs for transfer=fitted",
+                    found=one.failed,
+                    where=orders[one.index]["out"],
+                    fix="mend that and run the same command, or use transfer=affinity",
+                )
+    weights, seen, nats = [], [], []
+    for order in orders:
+        facts = json.loads((Path(order["out"]) / "training.json").read_text(encoding="utf-8"))
+        rows = np.array([facts["tasks"][name]["rows"] for name in evidence.names], dtype=float)
+        answers = read_answers(Path(order["out"]) / "answers.npz")
+        weights.append(rows / rows.sum())
+        seen.append(facts["tokens"])
+        nats.append(
+            [float((a.nats / a.tokens).mean()) for a in map(answers.get, evidence.names) if a]
+        )
+    return Trials(np.array(weights), np.array(seen, dtype=float), np.array(nats))
+
+
+def solve_all(run: Run, config: FitConfig, asked: Asked, trials: Trials | None) -> list[Solved]:
+    """Every method's mixture, uniform first; one that cannot be solved says why."""
+    names = named(asked)
+    spent = 0.0 if trials is None else float(trials.tokens.sum())
     budget: dict[str, Any] = {"budget": {"tokens": asked.tokens}, "max_epochs": asked.max_epochs}
     settings = MixtureConfig.model_validate(
         config.mixture.model_dump(exclude_unset=True) | budget | {"floors": {}, "caps": {}}
@@ -142,21 +202,20 @@ def solve_all(run: Run, config: FitConfig, asked: Asked) -> list[Solved]:
         if name == OWN:
             mixture = Mixture.read(run.path("mixture.json"))
             needs = ("scores",)
-            out.append(
-                Solved(name, mixture.weights, cost_of(run, facts, needs, asked.trial_tokens))
-            )
+            out.append(Solved(name, mixture.weights, cost_of(run, facts, needs, spent)))
             continue
         method = parse(name)
-        cost = cost_of(run, facts, method.needs, asked.trial_tokens)
+        cost = cost_of(run, facts, method.needs, spent)
         try:
-            evidence = evidence_of(run, method.needs, settings, asked.trials, bounds=False)
+            evidence = evidence_of(run, method.needs, settings, trials, bounds=False)
             found: Proposal = method.solve(evidence)
         except MishranError as error:
             out.append(Solved(name, {}, cost, failed=str(error)))
             continue
         weights = dict(zip(found.names, found.weights.tolist(), strict=True))
         out.append(Solved(name, weights, cost, found.notes))
-    if not any(not one.failed for one in out[1:]):
+    waits = trials is None and any("trials" in parse(n).needs for n in names if n != OWN)
+    if not any(not one.failed for one in out[1:]) and not waits:
         raise ConfigError(
             expected="a method to compare with uniform",
             found=out[1].failed if len(out) > 1 else "none",
