@@ -1,0 +1,141 @@
+"""Does the mixture help? Every method against uniform, on real tasks, with seeds; and why.
+
+    python examples/does-it-help/run.py [--quick] [--only fit,compare,pairs,merged,page]
+
+Fits examples/does-it-help/mix.yaml, trains on the mixture of every method with the same tokens and seeds,
+measures pairwise transfer, and writes docs/results/does-it-help.md with what `remarks.md` beside this file
+says about it. Everything is kept in the run directory; the same command goes on where it was.
+`--quick`: two seeds, few methods and pairs, for a look; its page stays in the run directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pairs
+import summary
+
+from mishran.cli.ui import Bars
+from mishran.pipeline.compare import Asked, compare
+from mishran.pipeline.fit import fit
+from mishran.run import atomic_write
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "results" / "does-it-help.md"
+
+METHODS = (
+    "proportional",
+    "temperature",
+    "unimax",
+    "random:seed=1",
+    "minimum-redundancy",
+    "taskpgm:t=0.5",
+    "taskpgm:t=0.8",
+    "taskpgm:t=1.5",
+    "taskpgm:t=0.5:floor=0.3",
+    "taskpgm:t=0.8:floor=0.3",
+    "taskpgm:t=1.5:floor=0.3",
+    "taskpgm:affinity=pmi-mean:t=0.5",
+    "taskpgm:affinity=pmi-mean:t=0.8",
+    "taskpgm:affinity=pmi-mean:t=1.5",
+    "taskpgm:affinity=pmi-mean:t=0.5:floor=0.3",
+    "taskpgm:affinity=pmi-mean:t=0.8:floor=0.3",
+    "taskpgm:affinity=pmi-mean:t=1.5:floor=0.3",
+    "taskpgm:unary=utility",
+    "taskpgm:unary=utility:floor=0.3",
+    "curves",
+    "curves:floor=0.3",
+    "curves:transfer=affinity",
+    "curves:transfer=scores",
+    "curves:transfer=fitted",
+    "mixmin",
+    "capacity",
+    "smart",
+    "smart:kind=facility-location",
+    "smart:kind=log-det",
+    "smart:over=embeddings",
+)
+QUICK = ("proportional", "taskpgm:t=0.5", "taskpgm:t=1.5:floor=0.3", "curves", "mixmin")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured. tokens: of a training. examples: held out, of each task."""
+
+    methods: tuple[str, ...]
+    seeds: int
+    tokens: int
+    examples: int
+    curve: tuple[float, ...]
+    pairs: int
+    pair_seeds: int
+
+
+FULL = Size(METHODS, 5, 40_000, 24, (0.5, 1.5, 2.0), 80, 2)
+SMALL = Size(QUICK, 2, 20_000, 12, (0.5, 2.0), 10, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="fit,compare,pairs,page")
+    parser.add_argument("--run", type=Path, default=HERE / "runs" / "mix")
+    parser.add_argument("--workers", type=int)
+    args = parser.parse_args()
+    size, only = (SMALL if args.quick else FULL), args.only.split(",")
+    progress, run = Bars(), args.run
+    name = "quick" if args.quick else "compare"
+    clock: dict[str, float] = {}
+
+    def timed(what: str, work) -> None:
+        if what in only:
+            start = time.perf_counter()
+            work()
+            clock[what] = time.perf_counter() - start
+            atomic_write(
+                run / name / f"minutes-{what}.json",
+                json.dumps({"minutes": clock[what] / 60, "machine": machine()}) + "\n",
+            )
+
+    timed("fit", lambda: fit(HERE / "mix.yaml", run_dir=run, progress=progress))
+    bbh = tuple(summary.tasks_in(run, "bbh"))
+    kindred = tuple(summary.tasks_in(run, "kindred"))
+    asked = Asked(
+        methods=size.methods,
+        seeds=tuple(range(size.seeds)),
+        tokens=size.tokens,
+        examples=size.examples,
+        curve=size.curve,
+        accuracy=False,
+        groups={"kindred": kindred, "BIG-Bench Hard": bbh},
+        primary="tasks trained on",
+        workers=args.workers,
+    )
+    timed("compare", lambda: compare(run, asked, out=run / name, progress=progress))
+    timed(
+        "pairs",
+        lambda: pairs.measure(
+            run, run / name / "pairs", size.pairs, size.pair_seeds, args.workers, progress
+        ),
+    )
+    if "page" in only:
+        text = summary.page(run, run / name, asdict(size), (HERE / "remarks.md").read_text())
+        atomic_write(run / name / "page.md" if args.quick else PAGE, text)
+
+
+def machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
+    return f"{model or platform.machine()}, {os.cpu_count()} threads"
+
+
+if __name__ == "__main__":
+    np.seterr(all="raise", under="ignore")
+    main()
