@@ -19,7 +19,7 @@ GROUPS = {"odd": 1, "even": 0}
 
 
 def evidence_of_tasks(n: int = 5, seed: int = 0, replicas: int = 4) -> Evidence:
-    """All that can be measured, of n tasks. Every second is like its neighbour; one more is only watched."""
+    """All that can be measured, of n tasks; one more is only watched."""
     rng = np.random.default_rng([n, seed])
     names = tuple(f"task{i}" for i in range(n))
     features = np.abs(rng.normal(size=(replicas + 1, n, 9)) * 0.05 + rng.random((n, 9)))

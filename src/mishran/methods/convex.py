@@ -75,7 +75,7 @@ def minimise(
         except EnergyError:
             break
         proof = _proof(names, gradient, box, p, model, f"Newton, {number} steps")
-        if best is None or proof.gap < best[1].gap:
+        if np.isfinite(value) and (best is None or proof.gap < best[1].gap):
             best, idle = (p, proof), 0
         elif proof.gap < NEAR:
             idle += 1
@@ -85,7 +85,7 @@ def minimise(
         for length in 0.5 ** np.arange(40):
             there = q if length == 1.0 else (1.0 - length) * p + length * q
             new = function.value(there)
-            if new <= value + ARMIJO * length * slope + ROUNDING * abs(value):
+            if np.isfinite(new) and new <= value + ARMIJO * length * slope + ROUNDING * abs(value):
                 break
         else:
             break

@@ -67,15 +67,14 @@ class Proposal:
 
     def __post_init__(self) -> None:
         n = len(self.names)
-        replicas = np.array(self.replicas, dtype=np.float64)
-        for name, array in {
-            "weights": np.array(self.weights, dtype=np.float64),
-            "replicas": replicas if replicas.size else np.empty((0, n)),
-        }.items():
-            rows = np.atleast_2d(array)
-            fine = array.shape[-1:] == (n,) and bool(
-                (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1.0) <= SUM).all()
-            )
+        drawn = np.array(self.replicas, dtype=np.float64)
+        drawn = drawn if len(drawn) else np.empty((0, n))
+        for name, array, shape in (
+            ("weights", np.array(self.weights, dtype=np.float64), (n,)),
+            ("replicas", drawn, (len(drawn), n)),
+        ):
+            sums = array.sum(axis=-1)
+            fine = array.shape == shape and (array >= 0).all() and (np.abs(sums - 1.0) <= SUM).all()
             if not fine:
                 raise ValueError(f"{name} must be mixtures of {n} tasks, got {array}")
             array.setflags(write=False)

@@ -150,7 +150,7 @@ class Likelihood:
         used = weights > 0
         nats, weights = nats[:, used], weights[used]
         least = nats[allowed].min(axis=0)
-        likelihood = np.where(allowed[:, None], np.exp(least - nats), 0.0)
+        likelihood = np.where(allowed[:, None], np.exp(np.minimum(least - nats, 0.0)), 0.0)
         floor = min(UNLIKELY, float((begin @ likelihood).min()) / 10.0)
         return cls(likelihood, least, weights, floor)
 
