@@ -15,6 +15,7 @@ from mishran.errors import DataError, ModelError
 from mishran.evaluate.held_out import held_out
 from mishran.evaluate.intervals import bootstrap, wilson
 from mishran.evaluate.losses import Losses, losses, num_bytes
+from mishran.specialists.validate import Interval
 from mishran.tasks.task import Example, Task
 
 
@@ -115,6 +116,7 @@ def test_bootstrap() -> None:
     shifted = bootstrap(values + 1, seed=0)
     assert shifted.low == pytest.approx(found.low + 1)
     assert bootstrap(np.array([2.0]), seed=0).low is None
+    assert bootstrap(np.zeros(9), seed=0) == Interval(0.0, None, None, 9)
 
 
 def task(**splits: tuple[Example, ...]) -> Task:

@@ -101,9 +101,8 @@ def run_harness(
         with _quietly():
             manager = TaskManager(include_path=str(work / "tasks"), include_defaults=False)
             tasks = manager.load(list(names))
-            for task in tasks[
-                "tasks"
-            ].values():  # as its `simple_evaluate`, which also asks git and pip
+            # As its `simple_evaluate` does, which also asks git and pip who we are.
+            for task in tasks["tasks"].values():
                 if task.get_config("num_fewshot") is None:
                     task.set_config(key="num_fewshot", value=0)
                 task.set_fewshot_seed(seed=SEED)

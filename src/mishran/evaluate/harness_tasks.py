@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,10 @@ def write_task(work: Path, held: HeldOut, render: Renderer) -> str:
 
 
 def ready_tasks(folder: Path, work: Path) -> tuple[str, ...]:
-    """Every task and group of a folder of YAML files made ready in `work`; returns their names, sorted.
+    """Every task and group of a folder of YAML files made ready in `work`.
+
+    Returns:
+        The names to run, sorted: groups, and tasks that are in none.
 
     Raises:
         DataError: no YAML, one that is broken, names code, or data that is not in local files.
@@ -91,6 +94,7 @@ def ready_tasks(folder: Path, work: Path) -> tuple[str, ...]:
             fix="see docs/guide/evaluate.md for how such a folder looks",
         )
     names: dict[str, Path] = {}
+    configs: dict[str, dict[str, Any]] = {}
     for file in files:
         config = _whole(file, ())
         name = config.get("group", config.get("task"))
@@ -112,7 +116,36 @@ def ready_tasks(folder: Path, work: Path) -> tuple[str, ...]:
         if "group" not in config:
             config |= _local(config, file)
         _ready(work, name, config)
-    return tuple(sorted(names))
+        configs[name] = config
+    inside = _members(configs, names)
+    return tuple(sorted(n for n, c in configs.items() if not inside & {n, *_tags(c)}))
+
+
+def _members(configs: Mapping[str, dict[str, Any]], files: Mapping[str, Path]) -> set[str]:
+    """What groups are made of: names of tasks, groups and tags.
+
+    Raises:
+        DataError: a member that is written out in the group, or unknown.
+    """
+    known = {*configs, *(tag for config in configs.values() for tag in _tags(config))}
+    found: set[str] = set()
+    for name, config in configs.items():
+        members = config.get("task") if "group" in config else []
+        for member in members if isinstance(members, list) else [members]:
+            if not isinstance(member, str) or member not in known or member == name:
+                raise DataError(
+                    expected="names of tasks, groups or tags of the folder in a group",
+                    found=repr(member),
+                    where=str(files[name]),
+                    fix="write the task as a file of its own, or correct the name",
+                )
+            found.add(member)
+    return found
+
+
+def _tags(config: Mapping[str, Any]) -> list[str]:
+    tags = config.get("tag") or []
+    return [str(tag) for tag in (tags if isinstance(tags, list) else [tags])]
 
 
 def _ready(work: Path, name: str, config: dict[str, Any]) -> None:

@@ -31,10 +31,13 @@ def wilson(right: NDArray[np.bool_]) -> Interval:
 
 
 def bootstrap(values: NDArray[np.float64], seed: int) -> Interval:
-    """Mean with the percentile interval over examples that were drawn again; none for a single value."""
+    """Mean with the percentile interval over examples that were drawn again.
+
+    There is none for a single value, nor for equal ones, which say nothing of how others would spread.
+    """
     n = len(values)
     mean = float(np.mean(values))
-    if n < 2:
+    if n < 2 or np.ptp(values) == 0.0:
         return Interval(mean, None, None, n)
     rng = np.random.default_rng(seed)
     means = [float(values[rng.integers(0, n, n)].mean()) for _ in range(REPLICAS)]
