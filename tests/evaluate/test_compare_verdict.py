@@ -101,7 +101,8 @@ def test_one_seed():
         "one seed has no interval."
     )
     assert found.overall == (
-        "Nothing was tested on all tasks: an interval takes two seeds, and more than an indication 5."
+        "Nothing was tested on all tasks: an interval takes two seeds that differ, and more than an "
+        "indication takes 5."
     )
 
 

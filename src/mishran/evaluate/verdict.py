@@ -95,8 +95,8 @@ def overall(
     tested = [v for v in verdicts if v.outcome in ("better", "worse", "no difference")]
     if not tested:
         return (
-            f"Nothing was tested on {group}: an interval takes two seeds, and more than an "
-            f"indication {ENOUGH}."
+            f"Nothing was tested on {group}: an interval takes two seeds that differ, and more "
+            f"than an indication takes {ENOUGH}."
         )
 
     def named(items: Sequence[VerdictFile]) -> str:
@@ -119,13 +119,15 @@ def overall(
         parts.append(f"{_count(worse, tested)} worse: {named(worse)}.")
     if even:
         widths = [d.detectable for v in even if (d := differences[v.method]) and d.detectable]
-        parts.append(f"{_count(even, tested)} not told apart from uniform{_missed(widths)}.")
+        parts.append(f"{_apart(len(even), len(tested))} apart from uniform{_missed(widths)}.")
     if len(better) > 1:
         parts.append("Which of the better ones is best was not tested.")
     if not better:
         parts.append("Uniform costs nothing to find.")
-    if any(item.indicative for item in tested):
-        parts.append(f"Indicative: fewer than {ENOUGH} seeds.")
+    few = sum(item.indicative for item in tested)
+    if few:
+        which = "" if few == len(tested) else f", for {few} of them"
+        parts.append(f"Indicative{which}: fewer than {ENOUGH} seeds.")
     absent = len(by.get("missing", ())) + len(by.get("not tested", ()))
     if absent:
         parts.append(f"{absent} could not be tested.")
@@ -144,6 +146,14 @@ def _count(items: Sequence[VerdictFile], of: Sequence[VerdictFile]) -> str:
     if len(items) == len(of):
         return f"All {len(of)} tested methods are"
     return f"{len(items)} of {len(of)} tested methods {verb}"
+
+
+def _apart(even: int, tested: int) -> str:
+    if tested == 1:
+        return "The one method that was tested is not told"
+    if even == tested:
+        return f"None of the {tested} tested methods is told"
+    return f"{even} of {tested} tested methods {'is' if even == 1 else 'are'} not told"
 
 
 def _missed(widths: Sequence[float]) -> str:

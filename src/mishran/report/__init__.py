@@ -1,8 +1,10 @@
 """What a person reads: the HTML page, the Markdown and terminal tables, a dict for `--json`.
 
-`ReportData` is the whole input. Reads artefacts that others made and measures nothing.
+`ReportData` is the whole input, or a `Comparison`. Reads artefacts that others made and measures nothing.
 """
 
+from mishran.report.comparison import render_comparison
+from mishran.report.comparison_text import comparison_markdown
 from mishran.report.data import (
     BaseFacts,
     Curve,
@@ -23,8 +25,10 @@ __all__ = [
     "ReportData",
     "SpecialistRow",
     "as_dict",
+    "comparison_markdown",
     "find",
     "markdown",
+    "render_comparison",
     "render_html",
     "terminal",
 ]

@@ -204,7 +204,7 @@ def summary(data: ReportData) -> tuple[tuple[str, str], ...]:
     return (*why.summary(data), *choice.summary(data.mixture))
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Text inside a Markdown table or list: no cell ends early, no tag begins, one line."""
     return re.sub(r"\s+", " ", re.sub(r"([\\|<>*_`\[\]])", r"\\\1", text))
 
@@ -212,7 +212,7 @@ def _markdown_text(text: str) -> str:
 def _markdown_prose(text: str) -> str:
     """The same for sentences with `code` in them."""
     return "".join(
-        "`" + part.replace("|", "\\|") + "`" if code else _markdown_text(part)
+        "`" + part.replace("|", "\\|") + "`" if code else markdown_text(part)
         for part, code in say.code_parts(text)
     )
 
@@ -221,20 +221,20 @@ def markdown(data: ReportData) -> str:
     """The mixture as a Markdown table, then the findings as a list."""
     columns = _columns(data)
     lines = [
-        f"## {_markdown_text(data.title)}",
+        f"## {markdown_text(data.title)}",
         "",
         "| " + " | ".join(head for head, _ in columns) + " |",
         "|---|" + "---:|" * (len(columns) - 1),
     ]
     for row in task_rows(data):
         name, *cells = (cell(row) for _, cell in columns)
-        lines.append("| " + " | ".join([_markdown_text(name), *cells]) + " |")
+        lines.append("| " + " | ".join([markdown_text(name), *cells]) + " |")
     lines += ["", f"Effective tasks: {say.number(data.mixture.effective_tasks, 1)}.", ""]
     for label, text in summary(data):
-        lines.append(f"- {label}: {_markdown_text(text)}")
+        lines.append(f"- {label}: {markdown_text(text)}")
     for finding in data.findings:
         text = " ".join(filter(None, [finding.text, finding.what_to_do]))
-        title = _markdown_text(finding.title)
+        title = markdown_text(finding.title)
         lines.append(f"- **{finding.level}: {title}.** {_markdown_prose(text)}")
     return "\n".join(lines).rstrip() + "\n"
 

@@ -1,0 +1,137 @@
+"""The page of a comparison in Chromium: opens from disk, loads nothing, fits, and can be read."""
+
+from __future__ import annotations
+
+import pytest
+from comparison_pages import HOSTILE, page_case
+from test_report_browser import chromium, luminance
+
+from mishran.report import render_comparison
+
+__all__ = ["chromium"]
+
+pytestmark = pytest.mark.browser
+
+SHAPES = {
+    "usual": {},
+    "small": {"methods": 1, "seeds": 1, "tasks": 3},
+    "large": {"methods": 30, "seeds": 5, "tasks": 30},
+    "hostile": {"methods": 8, "seeds": 2, "tasks": 20, "hostile": True},
+    "long": {"long": True},
+}
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory):
+    folder, made = tmp_path_factory.mktemp("comparisons"), {}
+
+    def address(shape: str) -> str:
+        if shape not in made:
+            path = folder / f"{shape}.html"
+            text = render_comparison(page_case(**SHAPES[shape]), HOSTILE)
+            path.write_text(text, encoding="utf-8")
+            made[shape] = path.as_uri()
+        return made[shape]
+
+    return address
+
+
+@pytest.fixture
+def open_page(chromium, addresses):
+    opened = []
+
+    def open_(shape: str, width: int = 1400, **options):
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
+        page.set_default_timeout(180_000)
+        troubles, requests = [], []
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("dialog", lambda dialog: troubles.append(dialog.message))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(addresses(shape))
+        page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
+        opened.append((page, addresses(shape), troubles, requests))
+        return page
+
+    yield open_
+    for page, address, troubles, requests in opened:
+        assert troubles == []
+        assert [url for url in requests if url != address and not url.startswith("data:")] == []
+        page.close()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("width", [390, 840, 1400])
+def test_nothing_sticks_out_or_overlaps(open_page, shape, width):
+    page = open_page(shape, width)
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('main *, header *')].filter(node => {
+            if (node.closest('.scroll, svg, .hidden')) return false;
+            const box = node.getBoundingClientRect();
+            return box.width && (box.right > innerWidth + 1 || box.left < -1);
+        }).map(node => node.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+    overlaps = page.evaluate(
+        """() => [...document.querySelectorAll('.forest-table tbody tr')].filter(row => {
+            const boxes = [...row.cells].map(cell => cell.getBoundingClientRect());
+            return boxes.some((a, i) => boxes.some((b, j) => i < j
+                && a.left < b.right - 1 && b.left < a.right - 1
+                && a.top < b.bottom - 1 && b.top < a.bottom - 1));
+        }).length"""
+    )
+    assert overlaps == 0
+
+
+def test_dots_stand_on_the_side_of_the_line_that_their_sign_says(open_page):
+    page = open_page("large")
+    rows = page.evaluate(
+        """() => [...document.querySelectorAll('.forest-table tbody tr')].map(row => {
+            const middle = query => {
+                const one = row.querySelector(query);
+                if (!one) return null;
+                const box = one.getBoundingClientRect();
+                return box.left + box.width / 2;
+            };
+            return [middle('.dot'), middle('.zero'), row.querySelector('.strong').textContent];
+        })"""
+    )
+    assert len(rows) == 30
+    drawn = [(dot - zero, text) for dot, zero, text in rows if dot is not None]
+    assert len(drawn) == 29
+    for distance, text in drawn:
+        assert distance == 0 or (distance < 0) == text.startswith("−") or abs(distance) < 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_and_numbers_stand_out_from_their_ground(open_page, scheme):
+    """WCAG AA, for squares and for verdicts."""
+    page = open_page("usual", color_scheme=scheme)
+    pairs = page.evaluate(
+        """() => {
+            const ground = node => {
+                while (getComputedStyle(node).backgroundColor === 'rgba(0, 0, 0, 0)')
+                    node = node.parentElement;
+                return getComputedStyle(node).backgroundColor;
+            };
+            return [...document.querySelectorAll('.heat td span, .told, .lead, .indicative')]
+                .filter(one => one.textContent.trim())
+                .map(one => [getComputedStyle(one).color, ground(one), one.textContent]);
+        }"""
+    )
+    assert len(pairs) > 100
+    for *colours, text in pairs:
+        dark, light = sorted(map(luminance, colours))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (scheme, colours, text)
+
+
+def test_dark_mode_changes_squares_and_paper(open_page):
+    seen = [
+        open_page("usual", color_scheme=scheme).evaluate(
+            """() => ['body', '.heat .b1', '.heat .w2', '.band'].map(
+                query => getComputedStyle(document.querySelector(query)).backgroundColor)"""
+        )
+        for scheme in ("light", "dark")
+    ]
+    assert all(light != dark for light, dark in zip(*seen, strict=True))
