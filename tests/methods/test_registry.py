@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -123,3 +124,11 @@ def test_proposals_are_mixtures():
     with pytest.raises(ValueError, match="replicas must be mixtures of 2 tasks"):
         Proposal(("a", "b"), np.array([0.5, 0.5]), replicas=np.array([[0.5, 0.4]]))
     assert Proposal(("a", "b"), np.array([0.5, 0.5])).effective_tasks == 2.0
+
+
+def test_every_method_has_its_section_and_its_row():
+    page = (Path(__file__).resolve().parents[2] / "docs/guide/methods.md").read_text()
+    for name in METHODS:
+        assert f"\n## {name}\n" in page and f"| [{name}](#{name}) |" in page
+        said = page.split(f"| [{name}](#{name}) |")[1].split("\n")[0]
+        assert (" yes |" in said) == (parse(name).bounded or name == "smart")
