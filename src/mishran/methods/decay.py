@@ -9,7 +9,7 @@ seen: what lies beyond is extrapolated as nearly flat.
 Points count in proportion to their tokens: during warm-up a curve is not convex yet, and what a mixture
 decides lies far behind it. Both choices were measured against leaving out the last one, two and three
 points (docs/log.md): mean errors of 0.18, 0.28 and 0.50 nats where the last value kept gives 0.21, 0.45
-and 0.86.
+and 0.84.
 
 Source: Bernstein, Acta Math. 52 (1929); Lawson and Hanson, Solving Least Squares Problems, 1974, ch. 23.
 """
