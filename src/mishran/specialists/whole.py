@@ -123,8 +123,13 @@ def save_whole(model: torch.nn.Module, vector: torch.Tensor, folder: Path) -> No
     save_file(tensors, folder / FILE, metadata={"format": "pt"})
 
 
-def read_whole(model: torch.nn.Module, folder: Path, where: str) -> list[torch.Tensor]:
+def read_whole(
+    model: torch.nn.Module, folder: Path, where: str, shorter: bool = False
+) -> list[torch.Tensor]:
     """The parameters that `save_whole` wrote, in the model's order; mapped from the file, not read.
+
+    Args:
+        shorter: they may be in a shorter type than the model's; they are given back in that.
 
     Raises:
         ModelError: they are not those of the model.
@@ -142,9 +147,16 @@ def read_whole(model: torch.nn.Module, folder: Path, where: str) -> list[torch.T
             "none" if t is None else f"{tuple(t.shape)} {t.dtype}".replace("torch.", "")
             for t in (named.get(name), found.get(name))
         )
-        if ours != theirs:
+        if ours != theirs and not (shorter and _widens(found.get(name), named.get(name))):
             raise _unfit(f"for {name} {theirs}, where the model has {ours}", folder, where)
     return [found[name] for name in named]
+
+
+def _widens(read: torch.Tensor | None, own: torch.Tensor | None) -> bool:
+    """Whether numbers that were read go into the model's own type without loss."""
+    if read is None or own is None or read.shape != own.shape or not read.is_floating_point():
+        return False
+    return torch.promote_types(read.dtype, own.dtype) == own.dtype
 
 
 def split(vector: torch.Tensor, shapes: Sequence[torch.Size]) -> list[torch.Tensor]:
