@@ -49,7 +49,7 @@ class GroupFile(_File):
 
 
 class MethodFile(_File):
-    """A mixture that was trained on, and what it cost; all costs in training tokens.
+    """A mixture and what it cost, in training tokens. weights: none where no mixture was found.
 
     train_tokens, steps: mean over its finished runs. find_trained, find_forward: tokens that were
     trained on, and only read, to find the weights; find_tokens: both, a token that is only read

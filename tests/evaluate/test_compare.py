@@ -209,6 +209,18 @@ def test_a_method_without_any_run_stays_in_view():
     )  # two methods were tested, not three
 
 
+def test_a_method_without_a_mixture_is_missing_with_its_reason():
+    place, runs = several()
+    none = candidate("clever", weights={}, failed="no curves were measured")
+    candidates = [none if c.method == "clever" else c for c in place.candidates()]
+    rest = [r for r in runs if r.method != "clever"]
+    found = compare(candidates, rest, place.setting())
+    assert {m.reason for m in found.missing} == {"no curves were measured"}
+    assert len(found.missing) == 3
+    assert found.verdict("clever").outcome == "missing"
+    assert next(m for m in found.methods if m.method == "clever").weights == {}
+
+
 def test_without_uniform_nothing_is_compared():
     place, runs = several()
     found = place.compare([r for r in runs if r.method != "uniform"])

@@ -69,6 +69,8 @@ def test_runs(more, words):
         ({"a": 0.5}, {}, "found a sum of 0.5"),
         ({"a": 1.5, "b": -0.5}, {}, "expected weights >= 0 that sum to 1, found a sum of 1"),
         ({"a": float("nan")}, {}, "found a sum of nan"),
+        ({"a": 1.0}, {"failed": "no"}, "expected weights, or why there are none, found both"),
+        ({}, {"failed": "no", "find_forward": -2.0}, "expected costs of 0 tokens or more"),
         (
             {"a": 1.0},
             {"find_trained": -1.0},

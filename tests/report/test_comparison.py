@@ -112,6 +112,16 @@ def test_what_is_missing_is_a_dash_and_is_listed(made):
     assert (mark.mean, mark.seeds, mark.interval, mark.examples) == (None, (), None, None)
 
 
+def test_a_method_without_a_mixture_has_dashes_for_weights(made):
+    methods = list(made["usual"].methods)
+    methods[1] = methods[1].model_copy(update={"weights": {}})
+    found = comparison_rows.weight_grid(
+        made["usual"].model_copy(update={"methods": tuple(methods)})
+    )
+    assert {cells[1] for _, cells in found.rows} == {(0, say.DASH)}
+    assert len(found.rows) == 14
+
+
 def test_a_comparison_without_gaps_groups_or_curve_leaves_those_parts_out():
     comparison = world().compare()
     html = render_comparison(comparison, "t")

@@ -108,7 +108,7 @@ def compare(
         ),
         curves=curves,
         equal_loss=equal,
-        missing=_missing(names, results, setting),
+        missing=_missing(candidates, results, setting),
         warnings=_warnings(table, losses, labels, setting),
     )
 
@@ -138,15 +138,16 @@ def _method_file(candidate: Candidate, table: RunTable) -> MethodFile:
 
 
 def _missing(
-    names: Sequence[str], results: Sequence[RunResult], setting: Setting
+    candidates: Sequence[Candidate], results: Sequence[RunResult], setting: Setting
 ) -> tuple[MissingFile, ...]:
     found = {(r.method, r.seed): r.failed for r in results}
-    return tuple(
-        MissingFile(method=name, seed=seed, reason=found.get((name, seed), "there is no result"))
-        for name in names
-        for seed in setting.seeds
-        if found.get((name, seed), "none")
-    )
+    out = []
+    for one in candidates:
+        for seed in setting.seeds:
+            reason = found.get((one.method, seed), one.failed or "there is no result")
+            if reason:
+                out.append(MissingFile(method=one.method, seed=seed, reason=reason))
+    return tuple(out)
 
 
 def _warnings(

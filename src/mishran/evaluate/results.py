@@ -127,7 +127,8 @@ class RunResult:
 class Candidate:
     """A mixture to compare. method: its id in the results; label: its name for people.
 
-    weights: by task. find_trained, find_forward: tokens that were trained on, and only read, to find
+    weights: by task; none where `failed` says why no mixture was found, and then it has no runs
+    either. find_trained, find_forward: tokens that were trained on, and only read, to find
     the weights, of the model that is compared (tokens of a smaller one: fewer, by its size). notes:
     what they were spent on.
     """
@@ -138,10 +139,19 @@ class Candidate:
     find_trained: float = 0.0
     find_forward: float = 0.0
     notes: tuple[str, ...] = ()
+    failed: str = ""
 
     def __post_init__(self) -> None:
         shares = list(self.weights.values())
-        if not shares or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-6:
+        if self.failed and shares:
+            raise ConfigError(
+                expected="weights, or why there are none",
+                found="both",
+                where=f"the mixture of {self.method}",
+                fix="give one of them",
+            )
+        sums = bool(shares) and min(shares) >= 0 and abs(sum(shares) - 1) <= 1e-6
+        if not self.failed and not sums:
             raise ConfigError(
                 expected="weights >= 0 that sum to 1",
                 found=f"a sum of {sum(shares):.6g}" if shares else "none",

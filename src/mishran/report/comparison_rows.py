@@ -199,12 +199,14 @@ class WeightGrid:
 
 
 def weight_grid(comparison: Comparison) -> WeightGrid:
-    """Weights that were trained on; tasks that nobody trained on are left out."""
+    """Weights that were trained on, a dash where no mixture was found; tasks of no mixture are left out."""
     methods = comparison.methods
     tasks = list(dict.fromkeys(name for m in methods for name in m.weights))
-    top = max(max(m.weights.values()) for m in methods)
+    top = max(max(m.weights.values(), default=0.0) for m in methods)
 
-    def cell(weight: float) -> tuple[int, str]:
+    def cell(weight: float | None) -> tuple[int, str]:
+        if weight is None:
+            return 0, say.DASH
         # A square root tells small weights apart; they are most of them.
         return (
             (0, "0")
@@ -217,7 +219,10 @@ def weight_grid(comparison: Comparison) -> WeightGrid:
 
     return WeightGrid(
         methods=tuple(m.label for m in methods),
-        rows=tuple((t, tuple(cell(m.weights.get(t, 0.0)) for m in methods)) for t in tasks),
+        rows=tuple(
+            (t, tuple(cell(m.weights.get(t, 0.0) if m.weights else None) for m in methods))
+            for t in tasks
+        ),
     )
 
 
