@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mishran.cli import plans
 from mishran.cli.ui import Bars, out
+from mishran.comparison import Comparison
 from mishran.errors import ConfigError
 
 _EXAMPLES = """
@@ -176,26 +177,20 @@ def named_groups(texts: list[str], known: dict[str, tuple[str, ...]]) -> dict[st
     return out
 
 
-def _table(found: object) -> Table:
+def _table(found: Comparison) -> Table:
     """Loss of every method on the primary group, and its difference to uniform."""
-    from mishran.comparison import Comparison
-
-    assert isinstance(found, Comparison)
-    primary = found.setting.primary
-    verdicts = {v.method: v for v in found.verdicts if v.group == primary}
     table = Table(box=None)
-    plans.name_columns(table, ("method", "loss", "less uniform", "95 %", "Holm p", "verdict"))
+    plans.name_columns(table, ("method", "loss", "less uniform", "± 95 %", "p"))
     for e in found.effects:
-        if e.group != primary or e.measure != "loss":
+        if e.group != found.setting.primary or e.measure != "loss":
             continue
         d = e.difference
-        known = d is not None and d.low is not None and d.high is not None
+        half = None if d is None or d.low is None or d.high is None else (d.high - d.low) / 2
         table.add_row(
             Text(e.method),
-            "-" if e.mean is None else f"{e.mean:.4f}",
+            "missing" if e.mean is None else f"{e.mean:.4f}",
             "-" if d is None else f"{d.mean:+.4f}",
-            f"{d.low:+.4f} to {d.high:+.4f}" if known and d is not None else "-",
-            f"{d.p_holm:.3f}" if d is not None and d.p_holm is not None else "-",
-            verdicts[e.method].outcome if e.method in verdicts else "",
+            "-" if half is None else f"{half:.4f}",
+            "-" if d is None or d.p_holm is None else f"{d.p_holm:.3f}",
         )
     return table

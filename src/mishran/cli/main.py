@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import re
 import sys
-import warnings
 from typing import Any, NoReturn
 
 import typer
 
 from mishran.cli import build, compare, demo, evaluate, export, fit, inspect, runs, solve, train
 from mishran.errors import ArtifactError, ConfigError, MishranError, missing_package
+from mishran.quiet import quiet_libraries
 
 _NO_MEMORY = "out of memory|can't allocate memory|not enough memory"
 _UsageError = typer.BadParameter.__mro__[1]  # typer brings a copy of click, older ones import it
@@ -61,15 +60,7 @@ runs.register(app)
 
 def main() -> None:
     """Run the command line; the only place where errors become text."""
-    if "--online" not in sys.argv:  # read by the hub client when it is imported
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        os.environ["HF_DATASETS_OFFLINE"] = "1"
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    warnings.filterwarnings("ignore", module=r"(peft|transformers|torch)\b")
-    # On some CPUs it says at import which of its kernels it has not; peft imports it.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    quiet_libraries(online="--online" in sys.argv)
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="mishran", standalone_mode=False)
     except MishranError as error:

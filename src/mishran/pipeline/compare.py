@@ -384,12 +384,14 @@ def _write(
     setup: dict[str, Any],
     solved: Sequence[Solved],
 ) -> None:
-    from mishran.report.comparison import to_html, to_markdown
+    from mishran.report.comparison import render_comparison
+    from mishran.report.comparison_text import comparison_markdown
 
     how = {k: v for k, v in setup.items() if k != "place"}
     how |= {"methods": [one.method for one in solved], "seeds": list(asked.seeds)}
     how |= {"tokens": asked.tokens, "shares": asked.shares}
+    title = f"Does the mixture help? {folder.root.resolve().name}"
     atomic_write(folder.path("settings.json"), json.dumps(how, indent=1) + "\n")
     atomic_write(folder.path("comparison.json"), comparison.to_json())
-    atomic_write(folder.path("report.html"), to_html(comparison))
-    atomic_write(folder.path("report.md"), to_markdown(comparison))
+    atomic_write(folder.path("report.html"), render_comparison(comparison, title))
+    atomic_write(folder.path("report.md"), comparison_markdown(comparison, title))

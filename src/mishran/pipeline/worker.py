@@ -22,6 +22,7 @@ from mishran.pipeline.measured import fresh_sets, validation_sets
 from mishran.pipeline.progress import Silent
 from mishran.pipeline.tables import write_npz
 from mishran.pipeline.train import Start, start_of, train_model
+from mishran.quiet import quiet_libraries
 from mishran.run import Run
 from mishran.stream.apportion import Wish
 from mishran.stream.plan import make_plan
@@ -133,4 +134,5 @@ class _Reports(Silent):
 
 
 if __name__ == "__main__":
+    quiet_libraries()
     serve(begin, work)
