@@ -26,8 +26,9 @@ class SourceConfig(Settings):
     """A named body of raw text: a file or data set of documents.
 
     path: as of a task. valid: another file of it that is not trained on, for its validation loss. text:
-    template over a record's fields. groups: names for people. subset, revision: of a hub data set. limit: use at most so many documents, drawn by hash. license, origin: of
-    the text, for the card of what is built from it.
+    template over a record's fields. groups: names for people. subset, revision: of a hub data set.
+    limit: use at most so many documents, drawn by hash. license, origin: of the text, for the card of
+    what is built from it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What libraries say that is not for the people who use us: asked not to, before any of them is imported."""
+"""What libraries say that is not for people: turned off before any of them is imported."""
 
 from __future__ import annotations
 
