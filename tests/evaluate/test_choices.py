@@ -11,15 +11,27 @@ from tiny_tokenizers import CHATML
 
 from mishran.errors import DataError
 from mishran.evaluate.choices import Ranked, gold, has_choices, rank, with_answer
+from mishran.specialists.validate import nats_per_row
+from mishran.tasks.task import Example
 
 
 def ids(ready, text: str) -> list[int]:
     return ready.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+def labelled() -> tuple[Example, ...]:
+    """Some examples whose choices are one token each, in lists of several lengths, among others."""
+    letters = ("A", "B", "C", "D", "E")
+    return tuple(
+        replace(e, answer="B", choices=letters[: 2 + i % 4]) if i % 3 else e
+        for i, e in enumerate(examples(14))
+    )
+
+
 @pytest.mark.parametrize("packs", [True, False])
-def test_against_one_choice_at_a_time(packs: bool) -> None:
-    ready, some = loaded(packs), examples()
+@pytest.mark.parametrize("some", [examples(), labelled()], ids=["texts", "labels"])
+def test_against_one_choice_at_a_time(packs: bool, some: tuple[Example, ...]) -> None:
+    ready = loaded(packs)
     found = rank(ready, held(render_for(ready), some), render_for(ready))
     for k, example in enumerate(some):
         prompt = [1, *ids(ready, example.prompt)]
@@ -36,7 +48,35 @@ def test_against_one_choice_at_a_time(packs: bool) -> None:
             assert found.chosen(by)[k] == np.argmin(costs)
             assert found.right(by)[k] == (example.choices[np.argmin(costs)] == example.answer)
     assert found.accuracy("byte").mean == found.right("byte").mean()
-    assert found.chance == pytest.approx(1 / 3)
+    assert found.chance == pytest.approx(np.mean([1 / len(e.choices) for e in some]))
+
+
+def test_one_pass_for_all_labels_of_a_prompt() -> None:
+    ready, some = loaded(), tuple(e for e in labelled() if e.answer == "B")
+    passes: list[int] = []
+    ready.model.register_forward_pre_hook(
+        lambda m, args, kwargs: passes.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    found = rank(ready, held(render_for(ready), some), render_for(ready))
+    assert {n for t in found.tokens for n in t.tolist()} == {1}
+    together = sum(passes)
+    passes.clear()
+    flat = [r for e in some for r in render_for(ready, eos=False).render_many([e])]
+    nats_per_row(ready.model, flat, ready)
+    assert together == sum(passes), "as much as the true answers alone"
+
+
+def test_a_model_in_training_is_measured_without_dropout_and_goes_on() -> None:
+    ready = loaded()
+    render, some = render_for(ready), labelled()
+    want = rank(ready, held(render, some), render)
+    ready.model.config.attention_dropout = 0.9
+    for layer in ready.model.model.layers:
+        layer.self_attn.attention_dropout = 0.9
+    ready.model.train()
+    found = rank(ready, held(render, some), render)
+    np.testing.assert_allclose(np.concatenate(found.nats), np.concatenate(want.nats))
+    assert ready.model.training
 
 
 def test_the_end_of_an_answer_is_not_scored() -> None:

@@ -16,8 +16,9 @@ from tiny_tokenizers import CHATML
 
 from mishran.errors import DataError, DependencyError, ModelError
 from mishran.evaluate.choices import rank
-from mishran.evaluate.harness import check_harness, run_harness
-from mishran.evaluate.harness_tasks import ready_tasks, write_task
+from mishran.evaluate.harness import run_harness
+from mishran.evaluate.harness_files import check_harness, ready_tasks
+from mishran.evaluate.harness_tasks import write_task
 
 DOCS = [
     {"question": f"why {i}?", "options": ["yes", "no", "so"], "answer": i % 3, "words": "yes"}
@@ -153,6 +154,12 @@ def test_data_must_be_in_local_files(folder: Path, tmp_path: Path) -> None:
     assert "found dataset_path: json;" in refused(folder, tmp_path)
     put(folder, "why.yaml", task(dataset_kwargs={"data_files": {"test": "https://x.y/z.json"}}))
     assert "expected the data file of split test, found no such file" in refused(folder, tmp_path)
+    kwargs = {"data_files": {"test": "why/test.jsonl"}, "trust_remote_code": True}
+    put(folder, "why.yaml", task(dataset_kwargs=kwargs))
+    said = refused(folder, tmp_path)
+    assert (
+        "expected data_files, delimiter, field in dataset_kwargs, found 'trust_remote_code'" in said
+    )
     put(folder, "why.yaml", task(dataset_kwargs={"data_files": {"test": ["why/test.jsonl", "b"]}}))
     said = refused(folder, tmp_path)
     assert said.startswith(f"{folder / 'b'}: expected the data file of split test")
@@ -174,6 +181,67 @@ def test_nobodys_code_runs(folder: Path, tmp_path: Path) -> None:
     put(folder, "_shared", "process_docs: !function utils.process\n")
     put(folder, "why.yaml", {**task(), "include": "_shared"})
     assert str(folder / "_shared") in refused(folder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "found"),
+    [
+        ([{"metric": "../evil.py"}], "'../evil.py'"),
+        ([{"metric": "acc"}, {"metric": "rouge"}], "'rouge'"),
+        ([{"metric": "exact_match", "hf_evaluate": True}], "'exact_match'"),
+        (["acc"], "'acc'"),
+        ("acc", "'acc'"),
+    ],
+)
+def test_metrics_are_the_harnesss_own(folder: Path, tmp_path: Path, metrics, found) -> None:
+    put(folder, "why.yaml", task(metric_list=metrics))
+    said = refused(folder, tmp_path)
+    assert "why.yaml: expected metrics of the harness itself: acc, " in said
+    assert f"found {found}; use one of these" in said
+
+
+def test_the_layout_of_mmlu(tmp_path: Path) -> None:
+    """As docs/guide/evaluate.md shows it: the harness's own settings, and data in local files."""
+    root = tmp_path / "mmlu"
+    put_all = {
+        "_default_template_yaml": {
+            "dataset_path": "json",
+            "test_split": "test",
+            "fewshot_split": "dev",
+            "fewshot_config": {"sampler": "first_n"},
+            "output_type": "multiple_choice",
+            "doc_to_text": "{{question}}\nA. {{choices[0]}}\nB. {{choices[1]}}\nAnswer:",
+            "doc_to_choice": ["A", "B"],
+            "doc_to_target": "answer",
+            "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+        },
+        "_mmlu.yaml": {
+            "group": "mmlu",
+            "task": ["mmlu_stem_tasks"],
+            "aggregate_metric_list": [{"metric": "acc", "weight_by_size": True}],
+        },
+    }
+    for subject in ("anatomy", "botany"):
+        (root / subject).mkdir(parents=True)
+        put_all[f"mmlu_{subject}.yaml"] = {
+            "include": "_default_template_yaml",
+            "task": f"mmlu_{subject}",
+            "tag": "mmlu_stem_tasks",
+            "dataset_name": subject,
+            "dataset_kwargs": {"data_files": {s: f"{subject}/{s}.jsonl" for s in ("test", "dev")}},
+        }
+        for split, num in (("test", 5), ("dev", 2)):
+            docs = [
+                {"question": f"{i}?", "choices": ["x", "y"], "answer": i % 2} for i in range(num)
+            ]
+            write_rows(root / subject / f"{split}.jsonl", docs)
+    for name, config in put_all.items():
+        put(root, name, config)
+    names = ready_tasks(root, tmp_path / "work")
+    assert names == ("mmlu",)
+    found = {t.task: t for t in run(loaded(), root, tmp_path / "again")}
+    assert set(found) == {"mmlu", "mmlu_anatomy", "mmlu_botany"}
+    assert found["mmlu_anatomy"].num == 5 and found["mmlu"].num == 10
 
 
 def test_files_that_do_not_do(folder: Path, tmp_path: Path) -> None:

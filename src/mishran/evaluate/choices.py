@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mishran.errors import DataError
@@ -26,8 +27,16 @@ from mishran.evaluate.held_out import HeldOut
 from mishran.evaluate.intervals import wilson
 from mishran.evaluate.losses import at_a_time, check_finite, num_bytes
 from mishran.specialists.validate import Interval, nats_per_row
-from mishran.tasks.render import Renderer
+from mishran.tasks.render import Rendered, Renderer
 from mishran.tasks.task import Example
+from mishran.train.answers import (
+    AnswerLogits,
+    answer_logits,
+    answer_nats,
+    logits_bytes,
+    num_answers,
+)
+from mishran.train.batch import Part, chunks, lay_out
 from mishran.train.models import Loaded
 
 By = Literal["sum", "token", "byte"]
@@ -121,19 +130,54 @@ def rank(loaded: Loaded, held: HeldOut, render: Renderer) -> Ranked:
             fix="raise max_tokens (up to the model's context), or shorten the examples",
         )
     kept = [i for i, fit in enumerate(fits) if fit]
-    rows = [flat[j] for i in kept for j in spans[i]]
-    nats, tokens = nats_per_row(loaded.model, rows, loaded, tokens=at_a_time(loaded.device))
-    check_finite(nats, f"task {held.task!r}")
-    bytes_ = np.array([num_bytes(one) for i in kept for one in asked[i]])
-    ends = np.cumsum([len(asked[i]) for i in kept])[:-1]
+    rows = [[flat[j] for j in spans[i]] for i in kept]
+    nats = nats_of_choices(loaded, rows)
+    check_finite(np.concatenate(nats), f"task {held.task!r}")
     return Ranked(
         ids=tuple(held.ids[i] for i in kept),
         gold=np.array([gold(held.examples[i]) for i in kept]),
-        nats=tuple(np.split(nats, ends)),
-        tokens=tuple(np.split(tokens, ends)),
-        bytes=tuple(np.split(bytes_, ends)),
+        nats=nats,
+        tokens=tuple(np.array([num_answers(row) for row in some]) for some in rows),
+        bytes=tuple(np.array([num_bytes(one) for one in asked[i]]) for i in kept),
         too_long=len(fits) - len(kept),
     )
+
+
+def nats_of_choices(
+    loaded: Loaded, rows: Sequence[Sequence[Rendered]]
+) -> tuple[NDArray[np.float64], ...]:
+    """Nats of every choice of every example; rows: of one example, they differ in the answer only.
+
+    Where all choices are one token, as labels are, the prompt goes through the model once for all.
+    """
+    labels = [i for i, some in enumerate(rows) if all(num_answers(row) == 1 for row in some)]
+    texts = sorted(set(range(len(rows))) - set(labels))
+    found = dict(zip(labels, _label_nats(loaded, [rows[i] for i in labels]), strict=True))
+    flat = [row for i in texts for row in rows[i]]
+    nats = nats_per_row(loaded.model, flat, loaded, tokens=at_a_time(loaded.device))[0]
+    ends = np.cumsum([len(rows[i]) for i in texts])[:-1]
+    found |= zip(texts, np.split(nats, ends), strict=True) if texts else ()
+    return tuple(found[i] for i in range(len(rows)))
+
+
+def _label_nats(loaded: Loaded, rows: Sequence[Sequence[Rendered]]) -> list[NDArray[np.float64]]:
+    """The same for choices of one token: all are read off the logits behind the prompt."""
+    model, device = loaded.model, loaded.device
+    out = [np.zeros(0)] * len(rows)
+    size = max(map(len, rows), default=0) * logits_bytes(model, 1)
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for index in chunks([some[0] for some in rows], at_a_time(device), lambda row: size):
+            part = Part([rows[i][0] for i in index], None)
+            found = answer_logits(model, lay_out([part], loaded.pad_id, loaded.packs).to(device))
+            which = torch.tensor([j for j, i in enumerate(index) for _ in rows[i]], device=device)
+            said = torch.tensor([r.input_ids[-1] for i in index for r in rows[i]], device=device)
+            nats = answer_nats(AnswerLogits(found.logits[which], said, which)).double().cpu()
+            for i, some in zip(index, nats.split([len(rows[i]) for i in index]), strict=True):
+                out[i] = some.numpy()
+    model.train(training)
+    return out
 
 
 def gold(example: Example) -> int:

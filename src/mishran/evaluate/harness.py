@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mishran.errors import DataError, DependencyError, MishranError, ModelError, first_line
+from mishran.errors import DataError, MishranError, ModelError, first_line
+from mishran.evaluate.harness_files import check_harness
 from mishran.evaluate.intervals import wilson
 from mishran.specialists.validate import Interval, interval
 from mishran.train.batch import MEMORY
@@ -58,19 +59,6 @@ class HarnessTask:
         return next(metric for metric in self.metrics if metric.name == name)
 
 
-def check_harness() -> None:
-    """Raises DependencyError where lm-evaluation-harness is not installed."""
-    try:
-        import lm_eval  # noqa: F401
-    except ImportError as error:
-        raise DependencyError(
-            expected="lm-evaluation-harness (the package lm_eval)",
-            found=f"no package {error.name}",
-            where="measure harness",
-            fix='pip install "mishran[harness]"',
-        ) from error
-
-
 def run_harness(
     loaded: Loaded,
     work: Path,
@@ -80,7 +68,7 @@ def run_harness(
     own_bos: bool,
     limit: int | None = None,
 ) -> tuple[HarnessTask, ...]:
-    """Run tasks that `harness_tasks` made ready in a folder.
+    """Run tasks that lie ready in a folder, see `harness_files` and `harness_tasks`.
 
     Args:
         context: longest input in tokens. own_bos: prompts say themselves whether they begin with BOS;

@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from mishran.errors import ConfigError
-from mishran.evaluate.choices import WAYS, By, Ranked, check_choices, has_choices, rank
+from mishran.evaluate.choices import Ranked, check_choices, has_choices, rank
 from mishran.evaluate.generate import MAX_NEW_TOKENS, Written, write
-from mishran.evaluate.harness import HarnessTask, check_harness, run_harness
-from mishran.evaluate.harness_tasks import ready_tasks, write_task
+from mishran.evaluate.harness import HarnessTask, run_harness
+from mishran.evaluate.harness_files import check_harness, ready_tasks
+from mishran.evaluate.harness_tasks import write_task
 from mishran.evaluate.held_out import HeldOut
+from mishran.evaluate.json_values import harness_as_dict, task_as_dict
 from mishran.evaluate.load import Subject
 from mishran.evaluate.losses import Losses, losses
 from mishran.evaluate.texts import check_installed
-from mishran.specialists.validate import Interval
 from mishran.tasks.render import Renderer
 
 Measure = Literal["nats", "accuracy", "generate", "harness"]
@@ -72,8 +71,8 @@ class Evaluation:
                 "dtype": str(loaded.dtype).removeprefix("torch."),
             },
             "settings": self.settings,
-            "tasks": {t.held.task: _task(t, examples) for t in self.tasks},
-            "harness": {t.task: _harness(t, examples) for t in self.own},
+            "tasks": {t.held.task: task_as_dict(t, examples) for t in self.tasks},
+            "harness": {t.task: harness_as_dict(t, examples) for t in self.own},
         }
 
     def to_json(self) -> str:
@@ -186,83 +185,3 @@ def _check(
     if folder is not None:
         with tempfile.TemporaryDirectory(prefix="mishran-harness-") as work:
             ready_tasks(folder, Path(work))
-
-
-def _interval(found: Interval) -> dict[str, float | int | None]:
-    return {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
-
-
-def _task(task: TaskEvaluation, examples: bool) -> dict[str, Any]:
-    held = task.held
-    out: dict[str, Any] = {
-        "split": held.split,
-        "available": held.available,
-        "examples": len(held.ids),
-        "too_long": held.too_long,
-    }
-    if examples:
-        out["ids"] = list(held.ids)
-    if task.losses is not None:
-        found = task.losses
-        out["nats"] = {
-            "per_token": _interval(found.nats_per_token),
-            "bits_per_byte": _interval(found.bits_per_byte),
-            "answer_tokens": int(found.tokens.sum()),
-            "answer_bytes": int(found.bytes.sum()),
-            **_each(examples, nats=found.nats, tokens=found.tokens, bytes=found.bytes),
-        }
-    if task.ranked is not None:
-        out["accuracy"] = _ranked(task.ranked, examples)
-    if task.written is not None:
-        out["generate"] = _written(task.written, examples)
-    if task.harness is not None:
-        out["harness"] = _harness(task.harness, examples)
-    return out
-
-
-def _ranked(ranked: Ranked, examples: bool) -> dict[str, Any]:
-    ways: dict[By, Any] = {by: _interval(ranked.accuracy(by)) for by in WAYS}
-    out = {"by": ways, "chance": ranked.chance, "too_long": ranked.too_long}
-    if not examples:
-        return out
-    return {
-        **out,
-        "ids": list(ranked.ids),
-        "gold": ranked.gold.tolist(),
-        "chosen": {by: ranked.chosen(by).tolist() for by in WAYS},
-        "nats": [nats.tolist() for nats in ranked.nats],
-    }
-
-
-def _written(written: Written, examples: bool) -> dict[str, Any]:
-    like = written.likeness
-    return {
-        "exact": _interval(written.exact),
-        "normalised": _interval(written.normalised),
-        "rouge_l": _interval(written.rouge_l),
-        "chrf": _interval(written.chrf),
-        "ended": float(np.mean(written.ended)),
-        **_each(
-            examples,
-            texts=written.texts,
-            tokens=written.tokens,
-            exact_each=like.exact,
-            normalised_each=like.normalised,
-            rouge_l_each=like.rouge_l,
-            chrf_each=like.chrf,
-        ),
-    }
-
-
-def _harness(task: HarnessTask, examples: bool) -> dict[str, Any]:
-    metrics = {}
-    for metric in task.metrics:
-        one: dict[str, Any] = _interval(metric.value)
-        if examples and metric.values is not None:
-            one["each"] = metric.values.tolist()
-        metrics[f"{metric.name},{metric.filter}"] = one
-    return {"examples": task.num, "metrics": metrics}
-
-
-def _each(examples: bool, **values: Any) -> dict[str, list[Any]]:
-    return {name: np.asarray(v).tolist() for name, v in values.items()} if examples else {}
