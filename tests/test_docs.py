@@ -150,13 +150,18 @@ def test_the_guide_works_as_written(
         assert section in page, f"the guide names {section!r}"
 
 
+def plain_rows(project: Path) -> None:
+    """Every file with the usual field names, for configurations without templates."""
+    for file in (project / "data").glob("*.jsonl"):
+        rows = [{"prompt": f"{file.stem} {i}", "answer": f"answer {i % 7}"} for i in range(120)]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def test_the_guide_to_specialists_works_as_written(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All but the 7B base, whose configuration is only read."""
-    for file in (project / "data").glob("*.jsonl"):
-        rows = [{"prompt": f"{file.stem} {i}", "answer": f"answer {i % 7}"} for i in range(120)]
-        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plain_rows(project)
     page = ROOT / "docs/guide/specialists.md"
     made = [
         text for text in blocks(page, "yaml") if (project / yaml.safe_load(text)["model"]).exists()
@@ -193,6 +198,21 @@ def test_the_guide_to_building_works_as_written(
     for code in blocks(page, "python"):
         exec(compile(code, str(page), "exec"), {})
     assert capsys.readouterr().out.endswith(" True\n")
+
+
+def test_the_guide_to_training_works_as_written(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands in their order, with the configuration of the page; torchrun is tested elsewhere."""
+    page = ROOT / "docs/guide/train.md"
+    plain_rows(project)
+    (project / "mix.yaml").write_text(blocks(page, "yaml")[0].replace("40000", "2000"))
+    assert run("mishran fit mix.yaml --quiet", monkeypatch) == 0, capsys.readouterr().err
+    commands = re.findall(r"^(mishran .*)$", page.read_text(), re.M)
+    assert len(commands) == 5
+    for command in commands:
+        assert run(f"{command} --quiet", monkeypatch) == 0, (command, capsys.readouterr().err)
+    assert (project / "runs/mix/trained/model/config.json").exists()
 
 
 def models() -> list[type[BaseModel]]:
