@@ -18,6 +18,7 @@ from scipy import stats
 
 from mishran.comparison import Comparison
 from mishran.errors import ArtifactError
+from mishran.evaluate import measured
 from mishran.evaluate.compare import compare
 from mishran.evaluate.results import RunResult, Setting
 
@@ -332,6 +333,13 @@ def test_the_bootstrap_agrees_with_its_variance():
     half = 1.96 * math.sqrt(variance)
     assert found.example_low == pytest.approx(found.mean - half, abs=0.08 * half)
     assert found.example_high == pytest.approx(found.mean + half, abs=0.08 * half)
+
+
+def test_tasks_too_large_for_one_table_of_draws_give_the_same_bits(monkeypatch):
+    place, runs = several()
+    whole = place.compare(runs, replicas=50)
+    monkeypatch.setattr(measured, "CELLS", 60)
+    assert place.compare(runs, replicas=50) == whole
 
 
 def test_the_bootstrap_depends_on_its_seed_alone():

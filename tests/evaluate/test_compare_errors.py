@@ -29,6 +29,7 @@ TWO = np.array([1.0, 2.0])
         ((IDS, [float("inf"), 1.0], [1, 1]), "example 'x': expected finite nats, found inf"),
         ((IDS, TWO, [1, 0]), "example 'y': expected at least 1 answer token, found 0"),
         ((IDS, TWO, [1]), "expected answer tokens of each of 2 examples"),
+        ((IDS, TWO, [1, 2.5]), "expected whole numbers for answer tokens, found 2.5; count them"),
         ((IDS, TWO, [1, 1], [0, 3]), "example 'x': expected at least 1 answer byte, found 0"),
         ((IDS, TWO, [1, 1], [1, 3, 3]), "expected answer bytes of each of 2 examples"),
         ((IDS, TWO, [1, 1], None, [1, 0.5]), "example 'y': expected 0 or 1 for correct, found 0.5"),

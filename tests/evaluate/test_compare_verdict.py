@@ -59,8 +59,8 @@ def test_no_difference_says_what_could_not_have_been_seen():
     assert difference.detectable == pytest.approx((difference.high - difference.low) / 2)
     assert found.overall == (
         "No method is better than uniform on all tasks at this budget. The one method that was tested "
-        f"is not told apart from uniform; less than {amount(difference.detectable)} would not have "
-        "been seen. Uniform costs nothing to find."
+        f"is not told apart from uniform; differences below {amount(difference.detectable)} would have "
+        "been missed. Uniform costs nothing to find."
     )
 
 

@@ -122,6 +122,23 @@ def test_a_method_without_a_mixture_has_dashes_for_weights(made):
     assert len(found.rows) == 14
 
 
+@pytest.mark.parametrize("rounding", [0.0, 1e-15])
+def test_runs_that_equal_those_of_uniform_can_be_drawn(rounding):
+    place = world()
+    uniform = [r for r in place.draw()[0] if r.method == "uniform"]
+    copies = [
+        replace(
+            r,
+            method="clever",
+            tasks={n: replace(t, nats=t.nats * (1 + rounding)) for n, t in r.tasks.items()},
+        )
+        for r in uniform
+    ]
+    drawn = page.forest(place.compare([*uniform, *copies]))
+    assert drawn.marks[0].mean == pytest.approx(drawn.zero, abs=1e-6)
+    assert drawn.zero == pytest.approx(50) and len(drawn.ticks) > 2
+
+
 def test_a_comparison_without_gaps_groups_or_curve_leaves_those_parts_out():
     comparison = world().compare()
     html = render_comparison(comparison, "t")

@@ -86,7 +86,7 @@ def example_samples(table: RunTable, measure: Measure, setting: Setting) -> dict
         below = None
         columns = []
         for method in table.methods:
-            seeds = table.pairs_of(method)
+            seeds = sorted(table.pairs_of(method))
             both = [
                 (table.runs[method, s].tasks[name], table.runs[UNIFORM, s].tasks[name])
                 for s in seeds

@@ -84,7 +84,10 @@ def resampled(task: str, above: Array, below: Array, replicas: int, seed: int) -
         rows = min(step, replicas - start)
         drawn = rng.integers(0, m, (rows, m)) + m * np.arange(rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=rows * m).reshape(rows, m).astype(np.float64)
-        out[start : start + rows] = (counts @ above) / (counts @ below)[:, None]
+        total = counts @ below
+        for j, column in enumerate(np.ascontiguousarray(above.T)):
+            # No matrix product: a column's bits must not depend on its neighbours or on threads.
+            out[start : start + rows, j] = np.einsum("rm,m->r", counts, column) / total
     return out
 
 

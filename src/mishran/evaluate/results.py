@@ -21,7 +21,15 @@ ALL, TRAINED, UNTRAINED = "all tasks", "tasks trained on", "tasks not trained on
 
 
 def _vector(values: Any, dtype: type, count: int, what: str) -> NDArray[Any]:
-    out: NDArray[Any] = np.array(values, dtype=dtype)
+    given = np.asarray(values)
+    out: NDArray[Any] = given.astype(dtype)
+    if dtype is np.int64 and not np.array_equal(out, given):
+        i = int((out != given).argmax())
+        raise DataError(
+            expected=f"whole numbers for {what}",
+            found=str(given.ravel()[i]),
+            fix="count them; means of runs are not runs",
+        )
     if out.shape != (count,):
         raise DataError(
             expected=f"{what} of each of {count} examples",

@@ -160,7 +160,9 @@ def _missed(widths: Sequence[float]) -> str:
     if not widths:
         return ""
     low, high = amount(min(widths)), amount(max(widths))
-    return f"; less than {low if low == high else f'{low} to {high}'} would not have been seen"
+    return (
+        f"; differences below {low if low == high else f'{low} to {high}'} would have been missed"
+    )
 
 
 def _price(facts: MethodFile) -> str:

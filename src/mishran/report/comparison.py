@@ -19,6 +19,7 @@ from mishran.report import plot
 HERE = Path(__file__).parent
 FEW = 8  # methods up to which everything is open
 NUMBERED = 12  # methods up to which the weights are written into their squares
+NOTHING = 1e-9  # nats; an axis is never shorter
 REACH = 1.0  # how far intervals may stretch the axis, in widths of all that is no interval
 
 
@@ -152,9 +153,11 @@ def axis(effects: list[EffectFile]) -> tuple[float, float]:
             ends = (found.example_low, found.example_high)
             core += [found.mean, *found.by_seed.values(), *(v for v in ends if v is not None)]
             wide += [v for v in (found.low, found.high) if v is not None]
-    width = (max(core) - min(core)) or 1e-3
+    width = max(core) - min(core)
     low = max(min(core + wide), min(core) - REACH * width)
     high = min(max(core + wide), max(core) + REACH * width)
+    if high - low < NOTHING:  # every run equals uniform's
+        return -1e-3, 1e-3
     return low - 0.03 * (high - low), high + 0.03 * (high - low)
 
 
