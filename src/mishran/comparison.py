@@ -173,11 +173,12 @@ class EqualLossFile(_File):
 
 
 class MissingFile(_File):
-    """A run that is not there, and why."""
+    """A run that is not there, and why. tokens: its budget, for runs of uniform's curve only."""
 
     method: str
     seed: int
     reason: str
+    tokens: int | None = None
 
 
 class Comparison(_File):

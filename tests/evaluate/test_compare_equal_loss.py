@@ -110,7 +110,16 @@ def test_through_compare():
     none = {
         b: [RunResult("uniform", r.seed, failed="NaN") for r in rows] for b, rows in curve.items()
     }
-    assert compare([candidate(m) for m in methods], runs, setting, none).equal_loss == ()
+    found = compare([candidate(m) for m in methods], runs, setting, none)
+    assert (found.curves, found.equal_loss) == ((), ())
+    assert {(m.method, m.tokens, m.reason) for m in found.missing} == {
+        ("uniform", BUDGET // 2, "NaN"),
+        ("uniform", 4 * BUDGET, "NaN"),
+    }
+    half = {BUDGET // 2: none[BUDGET // 2], 4 * BUDGET: curve[4 * BUDGET]}
+    found = compare([candidate(m) for m in methods], runs, setting, half)
+    assert [p.tokens for p in found.curves[0].points] == [BUDGET, 4 * BUDGET]
+    assert len(found.missing) == 3
 
 
 def test_without_a_curve_nothing_is_said():

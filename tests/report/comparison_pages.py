@@ -73,6 +73,8 @@ def page_case(
             uniform = [r for r in runs if r.method == "uniform"]
             fall = -0.06 * np.log2(factor)
             curve[int(BUDGET * factor)] = [_shifted(r, fall + rng.normal(0, 0.01)) for r in uniform]
+        if gaps and len(place.seeds) > 2:
+            curve[2 * BUDGET][0] = RunResult("uniform", 0, failed="no space left on device")
     weights = {
         name: dict(zip(chosen, rng.dirichlet(np.full(tasks, 1.0)), strict=True)) for name in names
     }

@@ -108,7 +108,7 @@ def compare(
         ),
         curves=curves,
         equal_loss=equal,
-        missing=_missing(candidates, results, setting),
+        missing=_missing(candidates, results, setting, curve),
         warnings=_warnings(table, losses, labels, setting),
     )
 
@@ -138,7 +138,10 @@ def _method_file(candidate: Candidate, table: RunTable) -> MethodFile:
 
 
 def _missing(
-    candidates: Sequence[Candidate], results: Sequence[RunResult], setting: Setting
+    candidates: Sequence[Candidate],
+    results: Sequence[RunResult],
+    setting: Setting,
+    curve: Mapping[int, Sequence[RunResult]],
 ) -> tuple[MissingFile, ...]:
     found = {(r.method, r.seed): r.failed for r in results}
     out = []
@@ -147,6 +150,12 @@ def _missing(
             reason = found.get((one.method, seed), one.failed or "there is no result")
             if reason:
                 out.append(MissingFile(method=one.method, seed=seed, reason=reason))
+    out += [
+        MissingFile(method=run.method, seed=run.seed, reason=run.failed, tokens=tokens)
+        for tokens, runs in sorted(curve.items())
+        for run in runs
+        if run.failed
+    ]
     return tuple(out)
 
 

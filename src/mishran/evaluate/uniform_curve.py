@@ -1,7 +1,7 @@
 """Uniform's curve and the tokens it takes to each method's final loss, group by group.
 
 `mishran.evaluate.equal_loss` has the mathematics; here runs become arrays. A seed takes part when uniform
-finished it at every point of the curve.
+finished it at every point of the curve; a point that no run of uniform finished is none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def curve_files(
     groups: Mapping[str, Sequence[str]],
     setting: Setting,
 ) -> tuple[tuple[CurveFile, ...], tuple[EqualLossFile, ...]]:
-    """Curves and steps to equal loss; both empty where no seed has two points.
+    """Curves and steps to equal loss; both empty where no seed has all points, two at least.
 
     Args:
         losses: group -> method -> seed -> final loss, uniform's too.
@@ -41,9 +41,9 @@ def curve_files(
             for budget, runs in curve.items()
         }
         points[setting.budget_tokens] = dict(losses[group][UNIFORM])
-        budgets = sorted(points)
+        budgets = sorted(budget for budget, found in points.items() if found)
         seeds = [s for s in setting.seeds if all(s in points[b] for b in budgets)]
-        if not seeds:
+        if not seeds or len(budgets) < 2:
             continue
         table = np.array([[points[b][s] for b in budgets] for s in seeds])
         means = table.mean(axis=0)

@@ -70,7 +70,14 @@ def comparison_markdown(comparison: Comparison, title: str) -> str:
         lines += ["", "## Missing runs", ""]
         lines += _table(
             ["Method", "Seed", "Why"],
-            ([names[m.method], str(m.seed), m.reason] for m in comparison.missing),
+            (
+                [
+                    names[m.method] + (f", {say.integer(m.tokens)} tokens" if m.tokens else ""),
+                    str(m.seed),
+                    m.reason,
+                ]
+                for m in comparison.missing
+            ),
         )
     lines += ["", "## How it was measured", ""]
     lines += [f"- {term}: {markdown_text(text)}." for term, text in facts.how(comparison)]
