@@ -75,6 +75,14 @@ def copied(adapter: Path, to: Path, **changes: Any) -> Path:
     return to
 
 
+def test_a_base_in_four_bits(base: Path, adapter: Path) -> None:
+    """As the adapter was trained: near the plain base, and not the same."""
+    found, plain = (load_subject(adapter, device="cpu", quantize=q) for q in ("4bit", None))
+    assert found.loaded.model.model.layers[0].mlp.up_proj.weight.dtype == torch.uint8
+    error = (logits(found) - logits(plain)).norm() / logits(plain).norm()
+    assert 0.001 < error < 0.5 and found.sha256 != plain.sha256
+
+
 def test_which_base_wins(base: Path, adapter: Path, tmp_path: Path, monkeypatch) -> None:
     """--base; the path that it names; the model of the tasks; a bare name, here."""
     other = save_model(tmp_path / "other")
@@ -125,6 +133,15 @@ def test_what_cannot_be_measured(base: Path, adapter: Path, tmp_path: Path) -> N
     broken = copied(adapter, tmp_path / "broken")
     (broken / "adapter_config.json").write_text("{")
     assert "expected a readable adapter_config.json" in refused(broken)
+    from safetensors.torch import load_file, save_file
+
+    partly = copied(adapter, tmp_path / "partly")
+    tensors = load_file(partly / "adapter_model.safetensors")
+    gone = sorted(tensors)[0]
+    save_file({k: v for k, v in tensors.items() if k != gone}, partly / "adapter_model.safetensors")
+    assert f"found weights on one side only, {gone} for one; give the base" in refused(partly)
+    (partly / "adapter_model.safetensors").write_bytes(b"no weights")
+    assert "expected an adapter that fits its base" in refused(partly)
     small = save_model(tmp_path / "small", hidden=16)
     said = refused(adapter, base=small)
     assert "expected an adapter that fits its base" in said and "with --base" in said

@@ -48,8 +48,8 @@ def evaluate(
     ),
     task: list[str] = typer.Option([], "--task", help="Only this task; may be repeated."),
     limit: int | None = typer.Option(None, "--limit", help="Examples of each task at most."),
-    max_new_tokens: int = typer.Option(
-        128, "--max-new-tokens", help="Longest text that generate lets the model write."
+    max_new_tokens: int | None = typer.Option(
+        None, "--max-new-tokens", help="Longest text that generate lets the model write; 128."
     ),
     base: Path | None = typer.Option(
         None, "--base", help="Base model of an adapter, if it is not that of the tasks."

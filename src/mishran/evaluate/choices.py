@@ -84,7 +84,7 @@ def check_choices(held: HeldOut) -> None:
         DataError: the first example where that is not so.
     """
     for example in held.examples:
-        answer, choices = _answer(example), example.choices
+        answer, choices = example.answer_text, example.choices
         if not choices:
             raise DataError(
                 expected=f"a list of choices in every held-out example of task {held.task!r}",
@@ -182,7 +182,7 @@ def _label_nats(loaded: Loaded, rows: Sequence[Sequence[Rendered]]) -> list[NDAr
 
 def gold(example: Example) -> int:
     """Place of the right answer in the list."""
-    return example.choices.index(_answer(example))
+    return example.choices.index(example.answer_text)
 
 
 def with_answer(example: Example, answer: str) -> Example:
@@ -195,7 +195,3 @@ def with_answer(example: Example, answer: str) -> Example:
 
 def has_choices(examples: Sequence[Example]) -> bool:
     return any(example.choices for example in examples)
-
-
-def _answer(example: Example) -> str:
-    return str(example.messages[-1]["content"]) if example.messages else example.answer

@@ -81,7 +81,7 @@ def write(
         loaded.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         for ids, _ in found
     ]
-    answers = [str(e.messages[-1]["content"]) if e.messages else e.answer for e in held.examples]
+    answers = [example.answer_text for example in held.examples]
     return Written(
         ids=held.ids,
         texts=tuple(texts),
@@ -166,8 +166,7 @@ def ends(loaded: Loaded, render: Renderer, examples: Sequence[Example]) -> froze
     found |= set(named) if isinstance(named, list | tuple) else {named}
     chat = next((example for example in examples if example.messages), None)
     if chat is not None:
-        said = str(chat.messages[-1]["content"]).rstrip()
-        _, _, after = render.texts(chat)[1].partition(said)
+        _, _, after = render.texts(chat)[1].rpartition(chat.answer_text.rstrip())
         tail = loaded.tokenizer(after, add_special_tokens=False)["input_ids"]
         special = set(loaded.tokenizer.all_special_ids) | set(loaded.tokenizer.added_tokens_decoder)
         found |= {token for token in tail[:1] if token in special}

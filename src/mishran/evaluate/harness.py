@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mishran.errors import DataError, MishranError, ModelError, first_line
+from mishran.errors import DataError, ModelError, first_line
 from mishran.evaluate.harness_files import check_harness
 from mishran.evaluate.intervals import wilson
 from mishran.specialists.validate import Interval, interval
@@ -102,8 +102,6 @@ def run_harness(
                 max_length=context,
             )
             found: Any = evaluate(model, tasks, limit=limit, bootstrap_iters=0, log_samples=True)
-    except MishranError:
-        raise
     except Exception as error:
         # Templates and metrics of a task raise errors of any kind.
         raise DataError(
@@ -121,8 +119,10 @@ def _task(name: str, found: Any) -> HarnessTask:
     metrics = []
     for key, value in result.items():
         metric, comma, kept = str(key).partition(",")
-        if not comma or metric.endswith("_stderr") or not isinstance(value, int | float):
+        if not comma or metric.endswith("_stderr"):
             continue
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            continue  # not measured is absent
         each = [s[metric] for s in samples if s["filter"] == kept and metric in s["metrics"]]
         metrics.append(_metric(metric, kept, float(value), each))
     num = len({s["doc_id"] for s in samples}) or int(result.get("sample_len", 0))

@@ -12,6 +12,7 @@ from mishran.errors import ModelError, first_line
 from mishran.run import sha256_file, sha256_value
 from mishran.train.models import (
     Loaded,
+    Quantize,
     check_vocabulary,
     load_model,
     load_tokenizer,
@@ -45,6 +46,7 @@ def load_subject(
     otherwise: Path | None = None,
     device: str = "auto",
     dtype: str = "auto",
+    quantize: Quantize | None = None,
     online: bool = False,
 ) -> Subject:
     """Load what a path or a hub name (online) means.
@@ -52,6 +54,7 @@ def load_subject(
     Args:
         base: of an adapter; by default the folder that it names itself. otherwise: where it names
             none that exists, or a name without a place.
+        quantize: the base of an adapter, as it was trained; whole models are read as they are.
 
     Raises:
         ModelError: no such folder, damaged files, a base that is missing or does not fit.
@@ -67,9 +70,11 @@ def load_subject(
         shape = model_shape(place, here, online)
         return Subject(loaded, _name(model), model_content(place, here), None, shape.context)
     place = _base(settings, base, otherwise)
-    loaded = load_model(str(place), Path.cwd(), device=device, dtype=dtype, online=online)
-    shape = model_shape(str(place), Path.cwd(), online)
-    content = [model_content(str(place), Path.cwd()), *(sha256_file(folder / f) for f in ADAPTER)]
+    here, where = Path.cwd(), str(place)
+    loaded = load_model(where, here, device=device, dtype=dtype, online=online, quantize=quantize)
+    shape = model_shape(where, here, online)
+    content = [model_content(where, here, None, quantize)]
+    content += [sha256_file(folder / name) for name in ADAPTER]
     return Subject(
         loaded=_adapted(loaded, folder),
         name=_name(model),
@@ -120,18 +125,26 @@ def _base(settings: Path, given: Path | None, otherwise: Path | None) -> Path:
 
 def _adapted(loaded: Loaded, folder: Path) -> Loaded:
     """The base with the adapter in its layers, not merged: half precision would round the sum."""
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import SafetensorError, safe_open
 
+    found = ""
     try:
         wrapped: Any = PeftModel.from_pretrained(loaded.model, str(folder), is_trainable=False)
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        with safe_open(folder / ADAPTER[1], framework="pt") as file:
+            odd = set(file.keys()) ^ set(get_peft_model_state_dict(wrapped))
+        if odd:  # of which PEFT only warns
+            found = f"weights on one side only, {min(odd)} for one"
+    except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
+        found = first_line(error)
+    if found:
         raise ModelError(
             expected="an adapter that fits its base",
-            found=first_line(error),
+            found=found,
             where=str(folder),
             fix="give the base that it was trained on with --base",
-        ) from error
-    model = wrapped.get_base_model().to(loaded.device).eval().requires_grad_(False)
+        )
+    model = wrapped.get_base_model().eval().requires_grad_(False)
     tokenizer = loaded.tokenizer
     if any((folder / name).is_file() for name in TOKENIZER):
         tokenizer = load_tokenizer(str(folder), Path.cwd())

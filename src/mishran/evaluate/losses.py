@@ -67,8 +67,7 @@ def losses(loaded: Loaded, held: HeldOut) -> Losses:
 
 def num_bytes(example: Example) -> int:
     """Of its answer as UTF-8 text."""
-    answer = example.messages[-1]["content"] if example.messages else example.answer
-    return len(answer.encode())
+    return len(example.answer_text.encode())
 
 
 def at_a_time(device: torch.device) -> int:

@@ -21,6 +21,7 @@ from mishran.tasks.load import load_task, task_configs
 from mishran.tasks.render import renderer
 from mishran.tasks.splits import named_split
 from mishran.tasks.task import Split
+from mishran.train.quantize import Quantize
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Asked:
     seed: int = 0
     device: str = "auto"
     dtype: str = "auto"
+    quantize: Quantize | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def asked_of(place: Path) -> Asked:
         seed=config.seed,
         device=config.device,
         dtype=config.dtype,
+        quantize=config.quantize,
     )
 
 
@@ -89,7 +92,7 @@ def evaluate_model(
     splits: Sequence[str] = ("test",),
     only: Sequence[str] = (),
     limit: int | None = None,
-    max_new_tokens: int = MAX_NEW_TOKENS,
+    max_new_tokens: int | None = None,
     base: str | Path | None = None,
     harness: str | Path | None = None,
     device: str | None = None,
@@ -104,7 +107,7 @@ def evaluate_model(
         tasks: mix.yaml, folder of data files, or run directory; None with `harness` alone.
         splits: the first of these that a task has. only: some of the tasks, by name.
         limit: examples of each task at most, drawn by their content.
-        max_new_tokens: of what `generate` lets the model write.
+        max_new_tokens: of what `generate` lets the model write, 128 by default.
         base: of an adapter, where it is not the model of `tasks`.
         harness: folder of task files of lm-evaluation-harness.
 
@@ -131,6 +134,7 @@ def evaluate_model(
         otherwise=asked.model,
         device=device or asked.device,
         dtype=dtype or asked.dtype,
+        quantize=asked.quantize,
         online=online,
     )
     for note in subject.loaded.notes:
@@ -158,7 +162,7 @@ def evaluate_model(
             render,
             held,
             measures=wanted,
-            max_new_tokens=max_new_tokens,
+            max_new_tokens=max_new_tokens or MAX_NEW_TOKENS,
             harness_folder=None if harness is None else Path(harness),
             harness_limit=limit,
             settings=settings,

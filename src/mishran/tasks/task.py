@@ -30,6 +30,11 @@ class Example:
     messages: tuple[dict[str, Any], ...] = ()
     choices: tuple[str, ...] = ()
 
+    @property
+    def answer_text(self) -> str:
+        """What the assistant said, or the answer."""
+        return str(self.messages[-1]["content"]) if self.messages else self.answer
+
 
 @dataclass(frozen=True)
 class Task:
