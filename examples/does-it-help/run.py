@@ -78,7 +78,7 @@ class Size:
     pair_seeds: int
 
 
-FULL = Size(METHODS, 5, 40_000, 24, (0.5, 1.5, 2.0), 80, 2)
+FULL = Size(METHODS, 5, 30_000, 24, (0.5, 2.0), 80, 2)
 SMALL = Size(QUICK, 2, 20_000, 12, (0.5, 2.0), 10, 1)
 
 
