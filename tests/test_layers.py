@@ -50,7 +50,7 @@ TORCH_PIPELINE = {
     "inspect",
     "plan",
 }
-TORCH_PIPELINE |= {"prepare", "specialists", "train", "worker", "measured"}
+TORCH_PIPELINE |= {"prepare", "proxy", "specialists", "train", "worker", "measured"}
 # Modules of evaluate that run a model; the statistics of a comparison need NumPy only.
 TORCH_EVALUATE = {
     "choices",
