@@ -3,7 +3,7 @@
 A worker is a module that is run with `python -m` and calls `serve`. It is told the setup once, then one
 job after another, so that what is dear to load is loaded once. A job that fails is an answer; a worker
 that dies (out of memory, say) fails its job and is replaced. Workers end when whoever started them ends,
-however that comes about.
+however that comes about. Answers have a pipe of their own: what a worker prints goes to stderr.
 
 When to use: jobs of seconds to hours that do not talk to each other. Trade-off: values are JSON, large
 results belong into files.
@@ -11,8 +11,10 @@ results belong into files.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +26,8 @@ from typing import Any, TextIO
 
 from mishran.errors import MishranError
 
-TRIES = 2  # workers that may die before they took their first job
+TRIES = 2  # workers in a row that may die while they start
+ANSWERS = "MISHRAN_ANSWERS"  # variable with the number of the pipe that a worker answers on
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def run_jobs(
     waiting: Queue[int] = Queue()
     for index in range(len(jobs)):
         waiting.put(index)
-    events: Queue[Done | float] = Queue()
+    events: Queue[Done | float | Exception] = Queue()
     hands = [
         _Hand(module, setup, jobs, waiting, events, dict(environments[i]) if environments else {})
         for i in range(max(1, min(workers, len(jobs))))
@@ -69,6 +72,8 @@ def run_jobs(
             if isinstance(event, Done):
                 left -= 1
                 yield event
+            elif isinstance(event, Exception):
+                raise event
             else:
                 on_progress(event)
     finally:
@@ -85,7 +90,7 @@ class _Hand(threading.Thread):
         setup: Any,
         jobs: Sequence[Any],
         waiting: Queue[int],
-        events: Queue[Done | float],
+        events: Queue[Done | float | Exception],
         environment: dict[str, str],
     ) -> None:
         super().__init__(daemon=True)
@@ -96,10 +101,15 @@ class _Hand(threading.Thread):
         self._stopped = False
 
     def run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # whoever waits would wait for ever
+            self._events.put(error)
+
+    def _work(self) -> None:
         deaths = 0
         while not self._stopped and not self._waiting.empty():
-            taken = self._serve()
-            deaths = 0 if taken else deaths + 1
+            deaths = 0 if self._serve() else deaths + 1
             if deaths == TRIES:
                 self._refuse("the worker process died while it was starting")
                 return
@@ -113,52 +123,59 @@ class _Hand(threading.Thread):
             except subprocess.TimeoutExpired:
                 self._process.kill()
 
-    def _serve(self) -> int:
-        """Start a worker and give it jobs until there are none or it dies; how many it took."""
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self._environment,
-        )
-        process, taken = self._process, 0
-        assert process.stdin is not None and process.stdout is not None
-        if not _say(process.stdin, self._setup):
-            return 0
-        said = _read(process.stdout)
+    def _serve(self) -> bool:
+        """Start a worker and give it jobs until there are none or it dies; whether it started."""
+        reading, writing = os.pipe()
+        with open(reading, encoding="utf-8") as answers:
+            try:
+                process = self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=2,
+                    pass_fds=(writing,),
+                    text=True,
+                    env={**self._environment, ANSWERS: str(writing)},
+                )
+            finally:
+                os.close(writing)
+            assert process.stdin is not None
+            try:
+                return self._feed(process, answers)
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
+                process.wait()
+
+    def _feed(self, process: subprocess.Popen[str], answers: TextIO) -> bool:
+        _say(process.stdin, self._setup)
+        said = _read(answers)
         if said is None:
-            process.wait()
-            return 0
+            return False
         if "failed" in said:
             self._refuse(said["failed"])
-            return 1
+            return True
         while not self._stopped:
             try:
                 index = self._waiting.get_nowait()
             except Empty:  # others took the rest
                 break
-            taken += 1
-            self._events.put(self._one(process, index))
-            if process.poll() is not None:
-                return taken
-        process.stdin.close()
-        process.wait()
-        return taken
+            done = self._one(process, answers, index)
+            self._events.put(done or Done(index, failed=_death(process)))
+            if done is None:
+                break
+        return True
 
-    def _one(self, process: subprocess.Popen[str], index: int) -> Done:
-        assert process.stdin is not None and process.stdout is not None
-        if _say(process.stdin, self._jobs[index]):
-            while (said := _read(process.stdout)) is not None:
-                if "progress" in said:
-                    self._events.put(float(said["progress"]))
-                elif "failed" in said:
-                    return Done(index, failed=said["failed"])
-                else:
-                    return Done(index, said["answer"])
-        code = process.wait()
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return Done(index, failed=f"its process ended with {how} (out of memory?)")
+    def _one(self, process: subprocess.Popen[str], answers: TextIO, index: int) -> Done | None:
+        """A job, None where the worker died of it."""
+        _say(process.stdin, self._jobs[index])
+        while (said := _read(answers)) is not None:
+            if "progress" in said:
+                self._events.put(float(said["progress"]))
+            elif "failed" in said:
+                return Done(index, failed=said["failed"])
+            else:
+                return Done(index, said["answer"])
+        return None
 
     def _refuse(self, why: str) -> None:
         """Fail all jobs that are left."""
@@ -172,17 +189,22 @@ class _Hand(threading.Thread):
 def serve(
     begin: Callable[[Any], Any], work: Callable[[Any, Any, Callable[[float], None]], Any]
 ) -> None:
-    """The worker's side: read the setup, then jobs, from stdin; answer on stdout.
+    """The worker's side: read the setup, then jobs, from stdin, and answer.
 
     Args:
         begin: the setup -> whatever jobs need.
         work: that, a job and a function to report progress with -> a JSON value.
     """
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is not an answer
+    number = int(os.environ.pop(ANSWERS))
+    os.set_inheritable(number, False)
+    answers = open(number, "w", encoding="utf-8")  # noqa: SIM115
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for whoever started us
     _end_with(os.getppid())
+    setup = sys.stdin.readline()
+    if not setup:
+        return
     try:
-        ready = begin(json.loads(sys.stdin.readline()))
+        ready = begin(json.loads(setup))
     except MishranError as error:
         _say(answers, {"failed": str(error)})
         return
@@ -210,18 +232,26 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _say(stream: Any, value: Any) -> bool:
-    try:
+def _death(process: subprocess.Popen[str]) -> str:
+    """How a process ended."""
+    code = process.wait()
+    if code >= 0:
+        return f"its process ended with exit code {code}, see above"
+    memory = " (out of memory?)" if code == -signal.SIGKILL else ""
+    return f"its process ended with signal {-code}{memory}"
+
+
+def _say(stream: Any, value: Any) -> None:
+    """A line; a reader that has died is seen when it does not answer."""
+    with contextlib.suppress(BrokenPipeError):
         stream.write(json.dumps(value) + "\n")
         stream.flush()
-    except (BrokenPipeError, ValueError):
-        return False
-    return True
 
 
-def _read(stream: Any) -> dict[str, Any] | None:
+def _read(stream: TextIO) -> dict[str, Any] | None:
+    """The next line, None where whoever wrote has died, in the middle of one perhaps."""
     line = stream.readline()
-    if not line:
+    if not line.endswith("\n"):
         return None
     found: dict[str, Any] = json.loads(line)
     return found
