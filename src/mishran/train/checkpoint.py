@@ -8,6 +8,7 @@ no random state has to be kept.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from mishran.run import TMP, sha256_file, storage_errors
 
 MARKER = "marker.json"
 WEIGHTS, MOMENTS, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+KEPT = ("step", "exp_avg", "exp_avg_sq")  # of AdamW
 _NAME = "step-{:08d}"
 
 
@@ -56,11 +58,9 @@ class Checkpoint:
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(weights[name])
+                # The count of steps too: a fused AdamW wants it beside the parameter.
                 optimizer.state[parameter] = {
-                    key: moments[f"{key}/{name}"].to(parameter.device, copy=True)
-                    if key != "step"
-                    else moments[f"{key}/{name}"].clone()
-                    for key in ("step", "exp_avg", "exp_avg_sq")
+                    key: moments[f"{key}/{name}"].to(parameter.device, copy=True) for key in KEPT
                 }
 
 
@@ -72,7 +72,8 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     keep: int,
 ) -> None:
-    """Write a checkpoint, then delete all but the newest `keep`.
+    """Write a checkpoint, then delete all but the newest `keep`, and later ones, which are damaged or it
+    would not have been made.
 
     Raises:
         ArtifactError: it could not be written (a full disk, say); the older ones are as they were.
@@ -83,7 +84,7 @@ def save_checkpoint(
     moments = {
         f"{key}/{name}": optimizer.state[p][key].detach().cpu().contiguous()
         for name, p in parameters.items()
-        for key in ("step", "exp_avg", "exp_avg_sq")
+        for key in KEPT
     }
 
     def make(work: Path) -> None:
@@ -112,7 +113,9 @@ def save_checkpoint(
             _sync(folder)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    for old in _steps(folder)[keep:]:
+    steps = _steps(folder)
+    kept = [old for old in steps if old <= step][:keep]
+    for old in set(steps) - set(kept):
         shutil.rmtree(folder / _NAME.format(old), ignore_errors=True)
 
 
@@ -134,10 +137,20 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def discard(folder: Path) -> None:
+    """Delete the checkpoints of a training that is over, and nothing else that may lie there."""
+    sweep(folder)
+    for step in _steps(folder):
+        shutil.rmtree(folder / _NAME.format(step), ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
 def _steps(folder: Path) -> list[int]:
     """Steps that there are folders of, newest first."""
-    found = (path.name.removeprefix("step-") for path in folder.glob("step-*"))
-    return sorted((int(name) for name in found if name.isdigit()), reverse=True)
+    names = (path.name for path in folder.glob("step-*"))
+    found = {int(name[5:]) for name in names if name[5:].isdecimal()}
+    return sorted((step for step in found if (folder / _NAME.format(step)).is_dir()), reverse=True)
 
 
 def _wrong(place: Path) -> str | None:

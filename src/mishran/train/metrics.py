@@ -8,6 +8,7 @@ A sink is anything with `write`, `rewind` and `close`; JSON lines are always wri
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Sink(Protocol):
 
 
 class JsonLines:
-    """metrics.jsonl: a record a line, synced at every checkpoint."""
+    """metrics.jsonl: a record a line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -68,8 +69,8 @@ class JsonLines:
     def rewind(self, step: int) -> None:
         """Keep the lines up to a step; the last line of a killed process may be half a line."""
         self._handle.close()
-        kept = [line for line in self._path.read_text(encoding="utf-8").splitlines(keepends=True)]
-        text = "".join(line for line in kept if _step(line) is not None and _step(line) <= step)
+        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        text = "".join(line for line in lines if _step(line) <= step)
         with storage_errors(self._path):
             work = self._path.with_name(f".tmp-{os.getpid()}-{self._path.name}")
             work.write_text(text, encoding="utf-8")
@@ -135,8 +136,9 @@ def sinks_for(folder: Path, names: Sequence[str]) -> list[Sink]:
     return [JsonLines(folder / "metrics.jsonl"), *out]
 
 
-def _step(line: str) -> int | None:
+def _step(line: str) -> float:
+    """Of a line; half a one, or what is no record, is as late as can be."""
     try:
-        return int(json.loads(line)["step"]) if line.endswith("\n") else None
+        return int(json.loads(line)["step"]) if line.endswith("\n") else math.inf
     except (ValueError, KeyError, TypeError):
-        return None
+        return math.inf

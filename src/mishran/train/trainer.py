@@ -63,10 +63,12 @@ class Trained:
 class _Progress:
     """Where training is; what a checkpoint keeps beside parameters and moments.
 
-    nats, answers: (n,) of each task since the last record, of this rank.
+    tokens: (n,) of each task so far. nats: (2, n) nats and answer tokens of each task since the last
+    record. Both over all ranks.
     """
 
     tokens: np.ndarray
+    nats: np.ndarray
     state: State | None = None
     step: int = 0
     points: list[Point] = field(default_factory=list)
@@ -76,6 +78,7 @@ class _Progress:
             "key": key,
             "step": self.step,
             "tokens": self.tokens.tolist(),
+            "nats": self.nats.tolist(),
             "stream": None if self.state is None else self.state.as_dict(),
             "points": [[p.step, p.tokens, p.loss, dict(p.tasks)] for p in self.points],
         }
@@ -84,6 +87,7 @@ class _Progress:
     def from_dict(cls, data: dict[str, Any]) -> _Progress:
         return cls(
             np.array(data["tokens"], dtype=np.int64),
+            np.array(data["nats"]),
             State.from_dict(data["stream"]),
             data["step"],
             [Point(*values) for values in data["points"]],
@@ -126,7 +130,7 @@ def run_training(
     for parameter in parameters.values():
         parameter.grad = torch.zeros_like(parameter)
     optimizer = optimizer_of(model, recipe, hidden_size)
-    at = _Progress(np.zeros(len(names), dtype=np.int64))
+    at = _Progress(np.zeros(len(names), dtype=np.int64), np.zeros((2, len(names))))
     if checkpoints is not None:
         if world.leads:
             sweep(checkpoints)
@@ -141,7 +145,7 @@ def run_training(
         sink.rewind(at.step if at.state is not None else -1)
     began = at.step
     on_tokens(int(at.tokens.sum()))
-    course = _Course(model, plan, recipe, at, key, world, names)
+    course = _Course(model, plan, recipe, at, world, names)
     update = OneUpdate(
         optimizer,
         course.rate,
@@ -192,12 +196,11 @@ class _Course:
         plan: Plan,
         recipe: TrainConfig,
         at: _Progress,
-        key: str,
         world: World,
         names: Sequence[str],
     ) -> None:
         self._model, self._recipe, self._world, self._names = model, recipe, world, names
-        self._at, self._key = at, key
+        self._at = at
         self._total = max(1, plan.tokens)
         self._schedule = schedule(
             recipe.schedule, warmup=recipe.warmup, decay=recipe.decay, final=recipe.final
@@ -208,14 +211,14 @@ class _Course:
         self._clock = (time.monotonic(), int(at.tokens.sum()))
         self._points = _points(self._total, recipe.validations)
         self._saved = time.monotonic()
-        self._next = at
+        self._next = (at.tokens, at.state)
 
     def batches(
         self, feed: Feed, device: torch.device, seed: int, dropout: float
     ) -> Iterator[Batch]:
         at = self._at
         for data in feed.steps(at.state):
-            self._next = _Progress(at.tokens + data.tokens, data.state, at.step + 1)
+            self._next = (at.tokens + data.tokens, data.state)
             if dropout > 0:
                 torch.manual_seed(_step_seed(seed, at.step, self._world.rank))
             for piece in data.pieces:
@@ -224,7 +227,7 @@ class _Course:
 
     def rate(self, index: int) -> float:
         """Factor of the learning rate: of the middle of the step that ends now."""
-        before, after = int(self._at.tokens.sum()), int(self._next.tokens.sum())
+        before, after = int(self._at.tokens.sum()), int(self._next[0].sum())
         return self._schedule((before + after) / 2 / self._total)
 
     def reduce(self, parameters: Sequence[torch.nn.Parameter], loss: float) -> float:
@@ -243,16 +246,17 @@ class _Course:
 
     def note(self, step: Step, sinks: Sequence[Sink]) -> int:
         """A step was taken; its tokens."""
-        at, new = self._at, self._next
-        own = int(new.tokens.sum() - at.tokens.sum())
-        at.step, at.tokens, at.state = new.step, new.tokens, new.state
+        at = self._at
+        self._world.add([torch.from_numpy(self._nats)])
+        at.nats += self._nats
+        self._nats = np.zeros_like(self._nats)
+        own = int((self._next[0] - at.tokens).sum())
+        at.step, (at.tokens, at.state) = at.step + 1, self._next
         if at.step % self._recipe.log_every and int(at.tokens.sum()) < self._total:
             return own
-        sums = torch.from_numpy(self._nats)
-        self._world.add([sums])
-        seen = np.flatnonzero(self._nats[1])
-        tasks = {self._names[i]: float(self._nats[0, i] / self._nats[1, i]) for i in seen}
-        self._nats = np.zeros_like(self._nats)
+        seen = np.flatnonzero(at.nats[1])
+        tasks = {self._names[i]: float(at.nats[0, i] / at.nats[1, i]) for i in seen}
+        at.nats = np.zeros_like(at.nats)
         now, tokens = time.monotonic(), int(at.tokens.sum())
         speed = (tokens - self._clock[1]) / max(1e-9, now - self._clock[0])
         self._clock = (now, tokens)
