@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-from mishran.errors import ConfigError
+from mishran.errors import ConfigError, first_line
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,17 @@ def world(device: torch.device) -> Iterator[World]:
     if ranks == 1:
         yield World()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    try:  # both, since sums of losses are on the processor
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(
+            expected=f"{ranks} processes that find each other, as torchrun arranges",
+            found=first_line(error),
+            where="environment",
+            fix="start with torchrun, or unset RANK and WORLD_SIZE",
+        ) from error
     try:
         yield World(rank, ranks)
     finally:
