@@ -33,7 +33,7 @@ def validation_sets(
     pieces of the file `valid`, where it has one.
 
     Args:
-        context: of the model: documents are cut to it.
+        context: of the model: documents are cut to it, longer examples are left out.
     """
     if not found.tasks:
         return {
@@ -45,10 +45,11 @@ def validation_sets(
     if place.is_dir():
         config: FitConfig = read_run(Run(place))
         splits = config.probes.splits
+    render = replace(found.render, max_tokens=min(found.render.max_tokens, context))
     out = {}
     for task in every_task(place, found, online):
         first = next((s for s in splits if getattr(task, s)), "test" if task.test else "valid")
-        out[task.name] = held_out(task, (first,), count, found.settings.data_seed, found.render)
+        out[task.name] = held_out(task, (first,), count, found.settings.data_seed, render)
     return out
 
 

@@ -22,9 +22,10 @@ from mishran.pipeline.facts import read_run
 from mishran.pipeline.ingredients import tokenizer_sha256
 from mishran.pipeline.mixture_file import versions
 from mishran.pipeline.progress import Progress, Silent
-from mishran.run import Run, Stage, atomic_write, sha256_value
+from mishran.run import TMP, Run, Stage, atomic_write, sha256_value
 from mishran.specialists.checkpointing import checkpointed
 from mishran.stream.plan import Plan
+from mishran.train.checkpoint import discard
 from mishran.train.feed import feed
 from mishran.train.metrics import sinks_for
 from mishran.train.models import (
@@ -45,6 +46,7 @@ from mishran.train.world import World, own_device, world
 Measure = Callable[[Trainable, Loaded, dict[str, Losses], Path], None]
 VERSION = 1
 STAGE = "train"
+LOCK = ".lock"  # of a folder that a training was begun in, see `Run.locked`
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,13 @@ def train_model(
         MishranError: bad input, another training's folder, or a loss that is not finite.
     """
     progress = progress or Silent()
+    if start.scratch and recipe.kind == "lora":
+        raise ConfigError(
+            expected="kind: full with new weights",
+            found="kind: lora, which keeps the adapter and not what is under it",
+            where="train.kind",
+            fix="add --kind full, or leave --scratch away",
+        )
     device = resolve_device(own_device(start.device))
     dtype = resolve_dtype(start.dtype, device)
     kind = (device.type, str(dtype).removeprefix("torch."))
@@ -234,6 +243,7 @@ def train_model(
             )
             if folder is None:
                 return
+            model.finish()
             found.update(answers_to(model, loaded, held))
             if measure is not None:
                 measure(model, loaded, found, folder)
@@ -250,9 +260,7 @@ def train_model(
         with run.locked():
             run.sweep()
             run.complete(stage, make, progress.say)
-        import shutil
-
-        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        discard(out / "checkpoints")
         ranks.wait()
     return Finished(out, _facts(out), found)
 
@@ -276,7 +284,7 @@ def _train(
         stack.enter_context(context)
         model = Trainable(loaded, recipe, seed, start.name)
         if recipe.compile:
-            model.compile(dynamic=True)
+            model.compile_layers()
         steps = feed(
             plan,
             planned.ingredients.tokens,
@@ -364,12 +372,15 @@ def _check_folder(run: Run, stage: Stage) -> None:
     if run.root.is_file():
         found = "a file"
     elif run.state(stage) == "stale":
-        found = "a model of another training: its plan, its model or its settings differ"
+        found = "a model of another training: its plan, model, settings or held-out examples differ"
     elif run.root.is_dir():
         own = {"checkpoints", "manifests", "metrics.jsonl", "tensorboard", "model"}
-        own |= {"training.json", "plan.json", "answers.npz", ".lock"}
-        strange = sorted(p.name for p in run.root.iterdir() if p.name not in own)
-        strange = [name for name in strange if not name.startswith(".tmp-")]
+        own |= {"training.json", "plan.json", "answers.npz", LOCK}
+        names = {p.name for p in run.root.iterdir()}
+        begun = LOCK in names or run.manifest(STAGE) is not None  # else they are somebody else's
+        strange = (
+            sorted(n for n in names - own if not n.startswith(TMP)) if begun else sorted(names)
+        )
         if not strange:
             return
         found = f"a folder with other things in it ({', '.join(strange[:3])})"

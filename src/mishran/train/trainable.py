@@ -61,18 +61,32 @@ class Trainable(torch.nn.Module):
         self.training = mode
         return self
 
+    def compile_layers(self) -> None:
+        """Compile each decoder layer, for lines of any length.
+
+        Not the whole: what is hooked to the head differs from batch to batch (see
+        `mishran.train.answers.only_at`), and everything would be compiled anew for each.
+
+        Raises:
+            ModelError: the model does not say which of its modules are layers.
+        """
+        for layer in layers_of(self.model, "train.compile"):
+            layer.compile(dynamic=True)
+
+    def finish(self) -> None:
+        """Training is over: parameters are measured and saved in the type that the model came in."""
+        self.eval()
+        if self.kind == "full":
+            self.model.to(self.saved_as)
+
     def save(self, folder: Path, tokenizer: Any) -> None:
-        """Write the model, or the adapter, and the tokenizer as transformers and PEFT load them."""
+        """Write the finished model or the adapter, and the tokenizer, for transformers and PEFT."""
         folder.mkdir(parents=True, exist_ok=True)
         if self.kind == "lora":
             write_adapter(self.model, folder)
         else:
-            model = self.model
-            weights = {k: v.to(self.saved_as) for k, v in model.state_dict().items()}
-            kept, model.config.dtype = model.config.dtype, self.saved_as
             with no_library_bars():
-                model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
-            model.config.dtype = kept
+                self.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
 
@@ -92,6 +106,25 @@ def optimizer_of(model: Trainable, recipe: TrainConfig, hidden_size: int) -> tor
         eps=recipe.epsilon,
         fused=True,
     )
+
+
+def layers_of(model: Any, where: str) -> list[torch.nn.Module]:
+    """The decoder layers.
+
+    Raises:
+        ModelError: the model does not say which of its modules they are.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+    if not layers:
+        raise ModelError(
+            expected="a model whose decoder layers are known",
+            found=f"model type {model.config.model_type!r}, without GradientCheckpointingLayer",
+            where=where,
+            fix=f"remove {where.rpartition('.')[2]}",
+        )
+    return layers
 
 
 def _all(loaded: Loaded) -> Any:
