@@ -331,7 +331,7 @@ def read_answers(path: Path) -> dict[str, TaskResult]:
             tuple(part["ids"].tolist()),
             part["nats"],
             part["tokens"],
-            np.maximum(part["bytes"], 1),
+            part["bytes"],
             part.get("correct"),
         )
     return out
@@ -347,7 +347,6 @@ def _compared(
 ) -> Comparison:
     facts = read_facts(run)
     config: FitConfig = read_run(run)
-    notes = {one.method: list(one.notes) for one in solved}
     candidates = [
         Candidate(
             one.method,
@@ -355,10 +354,10 @@ def _compared(
             one.weights,
             one.cost.trained,
             one.cost.forward,
-            (*one.cost.notes, *notes[one.method]),
+            (*one.cost.notes, *one.notes),
+            one.failed,
         )
         for one in solved
-        if not one.failed
     ]
     curve: dict[int, list[RunResult]] = {}
     for job, result in zip(jobs, results, strict=True):
