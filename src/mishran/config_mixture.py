@@ -10,6 +10,10 @@ from mishran.config_errors import FieldProblem, shown
 from mishran.config_fields import Number, Positive, Settings, Share, Sized, Whole
 from mishran.places import check_name
 
+ENERGY = "taskpgm"  # the method whose parameters are fields here; others have theirs in their name
+OF_ENERGY = ("t", "effective_tasks", "side", "unary", "ridge", "repair", "solution", "max_tasks")
+OF_ENERGY += ("min_tasks", "least_share", "robust", "kappa")
+
 
 class UnaryConfig(Settings):
     """The linear term of the energy.
@@ -118,8 +122,9 @@ Count = Annotated[Whole, Field(ge=1, le=10**6)]
 
 
 class MixtureConfig(Settings):
-    """How the affinity becomes a mixture.
+    """How measurements become a mixture.
 
+    method: taskpgm, or any other of docs/guide/methods.md with its parameters, "curves:floor=0.3".
     affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, gradient-kernel, -cosine or -centred (of the
     base alone, no substitute for the others), or the path of a CSV matrix. t: the one dial
     of coverage; 1 is uniform, 0 least redundant. effective_tasks: a wished number of effective
@@ -135,7 +140,7 @@ class MixtureConfig(Settings):
     for the intervals, at least 20; 0 turns them off.
     """
 
-    method: Literal["taskpgm"] = "taskpgm"
+    method: str = ENERGY
     affinity: str = "jsd"
     t: Annotated[Number, Field(ge=0, le=1e6)] | None = None
     effective_tasks: Positive | None = None
@@ -175,6 +180,23 @@ class MixtureConfig(Settings):
         for name in limits:
             check_name(name)
         return limits
+
+    @model_validator(mode="after")
+    def _one_method(self) -> MixtureConfig:
+        fields = type(self).model_fields
+        given = (
+            name
+            for name in OF_ENERGY
+            if getattr(self, name) != fields[name].get_default(call_default_factory=True)
+        )
+        idle = None if self.method == ENERGY else next(given, None)
+        if idle is not None:
+            raise FieldProblem(
+                f"no {idle} beside another method than taskpgm, whose own parameters are in its name",
+                f"method: {self.method}",
+                f"remove {idle}, or write method: taskpgm",
+            )
+        return self
 
     @model_validator(mode="after")
     def _dials(self) -> MixtureConfig:

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mishran.errors import ArtifactError, InfeasibleError
-from mishran.types import Array, Solution
+from mishran.types import Array, Certificate, Solution
 
 
 class _File(BaseModel):
@@ -121,6 +121,8 @@ class Mixture(_File):
     """Weights over tasks, why they are what they are, and what they were computed from.
 
     method: "taskpgm" (exact), "taskpgm-paper-clip" or "taskpgm-paper-project".
+    or another method as it is written. energy, representativeness, diversity, unique: of taskpgm.
+    objective: what another method minimised. certificate: None where a method minimises nothing.
     affinity: kind of affinity ("jsd", "pmi-mean", ...). parameters: unary, t and everything else that
     was chosen. representativeness: u'p; diversity: -1/2 p'Sp. inputs: sha256 of every file it was
     computed from. versions: packages.
@@ -133,12 +135,13 @@ class Mixture(_File):
     parameters: dict[str, Any]
     tasks: tuple[TaskShare, ...]
     effective_tasks: float
-    energy: float
-    representativeness: float
-    diversity: float
-    unique: bool
+    energy: float | None = None
+    representativeness: float | None = None
+    diversity: float | None = None
+    unique: bool | None = None
+    objective: float | None = None
     replicas: int
-    certificate: CertificateFile
+    certificate: CertificateFile | None = None
     repairs: tuple[RepairFile, ...] = ()
     warnings: tuple[str, ...] = ()
     budget: Budget | None = None
@@ -191,15 +194,21 @@ class Mixture(_File):
 
 
 def certificate_file(solution: Solution, chosen: Collection[str] | None = None) -> CertificateFile:
-    """The certificate with its arrays by task name; multipliers that are exactly 0 are left out.
+    """The certificate of a solution.
 
     Args:
         chosen: of a selection; that others get nothing is no cap that anybody wrote.
     """
-    proof = solution.certificate
+    return certificate_of(solution.certificate, solution.names, chosen)
+
+
+def certificate_of(
+    proof: Certificate, names: Sequence[str], chosen: Collection[str] | None = None
+) -> CertificateFile:
+    """The certificate with its arrays by task name; multipliers that are exactly 0 are left out."""
 
     def named(values: Array) -> dict[str, float]:
-        return {n: float(v) for n, v in zip(solution.names, values, strict=True) if v != 0.0}
+        return {n: float(v) for n, v in zip(names, values, strict=True) if v != 0.0}
 
     return CertificateFile(
         primal_residual=proof.primal_residual,

@@ -20,14 +20,14 @@ def check_asked(mixed: Mixed, option: str) -> None:
     """Refuse where the mixture is no optimum, whose derivative means nothing.
 
     Raises:
-        ConfigError: it is robust or the paper's.
+        ConfigError: it is robust, the paper's or another method's.
     """
-    if not mixed.answer.optimal:
+    if mixed.answer is None or not mixed.answer.optimal:
         raise ConfigError(
             expected=f"an exact mixture beside {option}",
             found=mixed.mixture.method,
             where=option,
-            fix=f"leave {option} out, or --robust and --solution",
+            fix=f"leave {option} out, or --robust, --solution and --method",
         )
 
 

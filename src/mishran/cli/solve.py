@@ -34,6 +34,8 @@ Examples:
 
   mishran solve runs/mix --max-tasks 12 --min-tasks hindi=3 --out few.json
 
+  mishran solve runs/mix --method curves:transfer=scores --floor hindi=0.25 --out by-curves.json
+
   mishran solve matrix.csv --effective-tasks 12 --side central --html report.html
 """
 
@@ -44,6 +46,11 @@ def register(app: typer.Typer) -> None:
 
 def solve(
     source: Path = typer.Argument(help="Run directory, or CSV file with a header of task names."),
+    method: str | None = typer.Option(
+        None,
+        "--method",
+        help="Of a run: taskpgm, curves, mixmin:per=token ...; docs/guide/methods.md.",
+    ),
     t: float | None = typer.Option(None, "--t", help="0 least redundant, 1 uniform, > 1 central."),
     effective_tasks: float | None = typer.Option(
         None, "--effective-tasks", help="Wished 1 / sum of squared weights, instead of t."
@@ -133,6 +140,7 @@ def solve(
     changes: dict[str, Any] = {
         key: value
         for key, value in {
+            "method": method,
             "t": t,
             "effective_tasks": effective_tasks,
             "side": side,
@@ -267,6 +275,13 @@ def _solve_matrix(
     from mishran.pipeline.report import matrix_data
     from mishran.run import sha256_file
 
+    if changes.get("method", "taskpgm") != "taskpgm":
+        raise ConfigError(
+            expected="--method with a run directory, which has the measurements",
+            found=f"a matrix, {source}",
+            where="--method",
+            fix="leave it out",
+        )
     if "affinity" in changes:
         raise ConfigError(
             expected="--affinity with a run directory only",

@@ -15,9 +15,9 @@ import numpy as np
 from mishran.config import FitConfig, MixtureConfig
 from mishran.energy import Constraints, Row, constraints
 from mishran.methods import Budget, Curve, Distributions, Embeddings, Evidence, Trials
+from mishran.pipeline.affinities import KINDS, made_affinity
 from mishran.pipeline.budget import bound_rows, epoch_limit
 from mishran.pipeline.facts import TaskFacts, check_measured, groups_of, read_facts, read_run
-from mishran.pipeline.solve import KINDS, made_affinity
 from mishran.pipeline.stages import CURVE, STAGES, affinity_stage, measured
 from mishran.pipeline.tables import read_affinity, read_curves, read_npz, read_scores
 from mishran.run import Run

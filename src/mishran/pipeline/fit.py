@@ -20,6 +20,7 @@ import yaml
 from mishran.config import FitConfig, read_config
 from mishran.errors import ArtifactError
 from mishran.mixture import Mixture
+from mishran.pipeline.affinities import run_affinity
 from mishran.pipeline.extras import run_extras
 from mishran.pipeline.facts import TaskFacts, write_facts
 from mishran.pipeline.prepare import (
@@ -29,7 +30,7 @@ from mishran.pipeline.prepare import (
     prepare,
 )
 from mishran.pipeline.progress import Progress, Silent
-from mishran.pipeline.solve import run_affinity, run_mixture, run_report
+from mishran.pipeline.solve import run_mixture, run_report
 from mishran.pipeline.specialists import check_recipe, plan_specialists, train_specialists
 from mishran.pipeline.stages import (
     evidence_path,

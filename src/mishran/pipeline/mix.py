@@ -53,10 +53,10 @@ class Gains:
 @dataclass(frozen=True)
 class Mixed:
     """A mixture and the answer behind it; where it was asked for why it is so, and what it is along t
-    (if there is a t)."""
+    (if there is a t). No answer where another method than the energy made it."""
 
     mixture: Mixture
-    answer: Answer
+    answer: Answer | None
     explanation: Explanation | None = None
     t_values: Array | None = None
     t_weights: Array | None = None

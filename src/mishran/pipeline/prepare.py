@@ -11,11 +11,12 @@ from pathlib import Path
 
 from mishran.config import FitConfig
 from mishran.errors import DataError
+from mishran.pipeline.affinities import KINDS, matrix_over, matrix_path
 from mishran.pipeline.check import check_settings
 from mishran.pipeline.facts import TaskFacts
 from mishran.pipeline.held_out import Rows, held_out_rows
+from mishran.pipeline.mix_by_method import check_method
 from mishran.pipeline.progress import Progress
-from mishran.pipeline.solve import KINDS, matrix_over, matrix_path
 from mishran.specialists.adapters import check_adapter
 from mishran.tasks.duplicates import Overlap, overlaps
 from mishran.tasks.load import load_tasks
@@ -86,6 +87,7 @@ def prepare(config: FitConfig, base: Path, progress: Progress, online: bool = Fa
     Raises:
         MishranError: any of the errors of bad input; nothing has been written yet.
     """
+    check_method(config)
     shape = model_shape(config.model, base, online, config.revision)
     tokenizer = load_tokenizer(config.model, base, online, config.revision)
     if shape.vocabulary is not None:

@@ -52,7 +52,9 @@ def report_data(run: Run, other: Tried | None = None) -> ReportData:
     if other is None:
         mixture = Mixture.read(run.path("mixture.json"))
         affinity = read_affinity(run.path(f"affinity-{mixture.affinity}.npz"))
-        why, path = Explanation.read(run.path("explanation.json")), read_npz(run.path("path.npz"))
+        energy = mixture.energy is not None
+        why = Explanation.read(run.path("explanation.json")) if energy else None
+        path = read_npz(run.path("path.npz"))
         t, along = (path["t"], path["weights"]) if len(path["t"]) else (None, None)
     else:
         mixture, affinity = other.mixed.mixture, other.affinity

@@ -9,21 +9,13 @@ from typing import Any
 from mishran.config import FitConfig, MixtureConfig, parse_config
 from mishran.errors import ArtifactError, ConfigError
 from mishran.mixture import Mixture
+from mishran.pipeline.affinities import KINDS, affinity_file, made_affinity, run_affinity
 from mishran.pipeline.facts import check_measured, read_facts, read_run
-from mishran.pipeline.mix import mix
+from mishran.pipeline.mix_by_method import ENERGY, OF_ENERGY
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.report import Tried
 from mishran.pipeline.seeds import with_seeds
-from mishran.pipeline.solve import (
-    KINDS,
-    affinity_file,
-    made_affinity,
-    mixture_inputs,
-    run_affinity,
-    run_gains,
-    run_mixture,
-    run_report,
-)
+from mishran.pipeline.solve import mixture_inputs, run_mixture, run_report, solved
 from mishran.pipeline.tables import read_affinity
 from mishran.run import Run
 from mishran.types import Affinity
@@ -37,6 +29,14 @@ def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
     So are quotas and limits, see `_merged`. Taking away max_tasks or robust takes what belongs to it.
     """
     changes = dict(changes)
+    if changes.get("method", ENERGY) != ENERGY:
+        changes = {
+            **{
+                key: MixtureConfig.model_fields[key].get_default(call_default_factory=True)
+                for key in OF_ENERGY
+            },
+            **changes,
+        }
     if changes.get("max_tasks", 0) is None:
         changes |= {"min_tasks": {}, "least_share": 0.0}
     if changes.get("robust", "") is None:
@@ -127,6 +127,13 @@ def try_run(
         own = _own(run, config)
         affinity = own or made_affinity(run, config)
         files = run.outputs("affinity-matrix") if own else affinity_file(affinity)
+        if seed_runs and config.mixture.method != ENERGY:
+            raise ConfigError(
+                expected="the method taskpgm beside --seed-run",
+                found=config.mixture.method,
+                where="--seed-run",
+                fix="add --method taskpgm",
+            )
         if seed_runs:
             if own is not None:
                 raise ConfigError(
@@ -137,14 +144,14 @@ def try_run(
                 )
             affinity, others = with_seeds(run, config, affinity, seed_runs)
             files = {**affinity_file(affinity), **others}
-        mixed = mix(
+        mixed = solved(
+            run,
+            config,
             affinity,
-            config.mixture,
             [f for f in read_facts(run) if not f.eval_only],
-            gains=run_gains(run, config, affinity),
-            inputs=mixture_inputs(run, config.mixture, files),
-            explain=explain,
-            start=start,
+            mixture_inputs(run, config.mixture, files),
+            explain,
+            start,
         )
     return Tried(mixed, affinity)
 

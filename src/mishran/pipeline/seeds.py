@@ -8,8 +8,8 @@ from pathlib import Path
 from mishran.affinity import combine_seeds
 from mishran.config import FitConfig
 from mishran.errors import ConfigError
+from mishran.pipeline.affinities import made_affinity
 from mishran.pipeline.facts import check_measured, read_facts, read_run
-from mishran.pipeline.solve import made_affinity
 from mishran.pipeline.stages import TABLES, measured
 from mishran.pipeline.tables import read_scores
 from mishran.run import Run

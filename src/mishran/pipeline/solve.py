@@ -1,164 +1,43 @@
-"""The cheap stages of a run: affinity, mixture, report. No torch, no model, no data.
+"""The cheap stages of a run: mixture and report. No torch, no model, no data.
 
-They read the tables that `mishran fit` measured; `mishran solve RUN` runs them again with other
-settings in milliseconds.
+They read the tables that `mishran fit` measured, and the affinity; `mishran solve RUN` runs them again
+with other settings in milliseconds.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mishran.affinity import gradient_affinity, jsd_affinity, pmi_affinity, read_matrix
 from mishran.config import FitConfig, MixtureConfig
-from mishran.errors import ConfigError
+from mishran.methods import parse
 from mishran.mixture import Mixture
+from mishran.pipeline.affinities import stage_of
 from mishran.pipeline.facts import TaskFacts, check_measured, read_facts, read_run
 from mishran.pipeline.gains import gains_of
-from mishran.pipeline.mix import Gains, mix
+from mishran.pipeline.mix import Gains, Mixed, mix
+from mishran.pipeline.mix_by_method import ENERGY, FILES, mix_by_method
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.report import report_data
-from mishran.pipeline.stages import (
-    STAGES,
-    TABLES,
-    affinity_stage,
-    matrix_stage,
-    measured,
-    mixture_stage,
-    report_stage,
-)
-from mishran.pipeline.tables import (
-    read_affinity,
-    read_divergence,
-    read_gradients,
-    read_scores,
-    write_affinity,
-    write_npz,
-)
+from mishran.pipeline.stages import TABLES, measured, mixture_stage, report_stage
+from mishran.pipeline.tables import read_scores, write_npz
 from mishran.report.html import render_html
 from mishran.report.table import markdown
-from mishran.run import Run, Stage, atomic_write, sha256_file
+from mishran.run import Run, Stage, atomic_write
 from mishran.types import Affinity
-
-KINDS = tuple(TABLES)
-
-
-def run_affinity(run: Run, config: FitConfig, base: Path, progress: Progress) -> Affinity:
-    """Make or read the affinity that the configuration asks for.
-
-    Raises:
-        ConfigError: the user's matrix is not over the tasks of the run.
-    """
-    names = [f.name for f in read_facts(run) if not f.eval_only]
-    kind, stage = _affinity_stage(run, config, base, names)
-
-    def make(folder: Path) -> None:
-        if kind == "matrix":
-            found = matrix_over(names, matrix_path(base, config.mixture.affinity))
-        else:
-            found = made_affinity(run, config)
-        write_affinity(folder / f"affinity-{kind}.npz", found)
-
-    run.complete(stage, make, progress.say)
-    return read_affinity(run.path(f"affinity-{kind}.npz"))
-
-
-def made_affinity(run: Run, config: FitConfig) -> Affinity:
-    """The affinity that the configuration asks for, from the tables.
-
-    Raises:
-        ArtifactError: a table is not as it was written.
-    """
-    settings, name = config.mixture, TABLES[config.mixture.affinity]
-    measured(run, name)
-    run.need(STAGES[name], name)
-    if settings.affinity.startswith("gradient-"):
-        variant = settings.affinity.removeprefix("gradient-")
-        return gradient_affinity(
-            read_gradients(run.path(name)), variant, settings.replicas, config.seed
-        )
-    if settings.affinity == "jsd":
-        table = read_divergence(run.path(name))
-        return jsd_affinity(table, settings.replicas, config.seed)
-    scores, variant = read_scores(run.path(name)), settings.affinity.removeprefix("pmi-")
-    return pmi_affinity(scores, variant, settings.replicas, config.seed)
-
-
-def affinity_file(affinity: Affinity) -> dict[str, str]:
-    """Name and sha256 of the file that an affinity makes, without making it in a run."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"affinity-{affinity.kind}.npz"
-        write_affinity(path, affinity)
-        return {path.name: sha256_file(path)}
-
-
-def _affinity_stage(
-    run: Run, config: FitConfig, base: Path, names: Sequence[str]
-) -> tuple[str, Stage]:
-    settings = config.mixture
-    if settings.affinity in KINDS:
-        kind = settings.affinity
-        return kind, affinity_stage(run, kind, settings.replicas, config.seed)
-    return "matrix", matrix_stage(matrix_path(base, settings.affinity), names)
-
-
-def matrix_path(base: Path, affinity: str) -> Path:
-    """Where the user's own matrix is.
-
-    Raises:
-        ConfigError: neither the name of an affinity nor a file.
-    """
-    path = base / affinity
-    if not path.is_file():
-        raise ConfigError(
-            expected=f"an affinity: {', '.join(KINDS)}, or a CSV file",
-            found=f"{affinity!r}, and no such file",
-            where="mixture.affinity",
-            fix="check the name, or the path relative to the configuration file",
-        )
-    return path
-
-
-def matrix_over(names: Sequence[str], path: Path) -> Affinity:
-    """The user's matrix over exactly these tasks, in their order.
-
-    Raises:
-        ConfigError: a task without a row, or a row without a task. DataError: see `read_matrix`.
-    """
-    affinity = read_matrix(path)
-    strange = [n for n in names if n not in affinity.names]
-    extra = [n for n in affinity.names if n not in names]
-    if strange or extra:
-        raise ConfigError(
-            expected="a matrix over the tasks of this mixture",
-            found=f"no row for {strange[0]!r}" if strange else f"a row for {extra[0]!r}",
-            where=str(path),
-            fix=f"give rows and columns for: {', '.join(names[:8])}{', ...' * (len(names) > 8)}",
-        )
-    index = [affinity.names.index(n) for n in names]
-    n = len(names)
-    return Affinity(
-        tuple(names),
-        affinity.matrix[np.ix_(index, index)],
-        "matrix",
-        np.empty((0, n, n)),
-        affinity.repairs,
-    )
 
 
 def run_mixture(run: Run, config: FitConfig, affinity: Affinity, progress: Progress) -> Mixture:
-    """Solve, and write mixture.json, explanation.json and path.npz."""
+    """Solve, and write mixture.json, path.npz, and of an energy explanation.json."""
     settings = config.mixture
     facts = [f for f in read_facts(run) if not f.eval_only]
     inputs = mixture_inputs(run, settings, run.outputs(f"affinity-{affinity.kind}"))
     stage = _mixture_stage(settings, facts, inputs)
 
     def make(folder: Path) -> None:
-        gains = run_gains(run, config, affinity)
-        mixed = mix(affinity, settings, facts, gains=gains, inputs=inputs)
+        mixed = solved(run, config, affinity, facts, inputs)
         atomic_write(folder / "mixture.json", mixed.mixture.to_json())
         if mixed.explanation is not None:
             atomic_write(folder / "explanation.json", mixed.explanation.to_json())
@@ -170,7 +49,26 @@ def run_mixture(run: Run, config: FitConfig, affinity: Affinity, progress: Progr
         )
 
     run.complete(stage, make, progress.say)
+    if settings.method != ENERGY:  # that of a mixture before
+        run.path("explanation.json").unlink(missing_ok=True)
     return Mixture.read(run.path("mixture.json"))
+
+
+def solved(
+    run: Run,
+    config: FitConfig,
+    affinity: Affinity,
+    facts: Sequence[TaskFacts],
+    inputs: Mapping[str, str],
+    explain: bool = True,
+    start: Mapping[str, float] | None = None,
+) -> Mixed:
+    """By the energy and its settings, or by the method that the configuration names."""
+    settings = config.mixture
+    if settings.method != ENERGY:
+        return mix_by_method(run, settings, facts, inputs, affinity.kind)
+    gains = run_gains(run, config, affinity)
+    return mix(affinity, settings, facts, gains=gains, inputs=inputs, explain=explain, start=start)
 
 
 def _mixture_stage(
@@ -182,13 +80,14 @@ def _mixture_stage(
             "mixture": settings.model_dump(mode="json", exclude={"affinity", "replicas"}),
             "tasks": [[f.name, list(f.groups), f.train_rows, f.mean_tokens] for f in facts],
         },
+        explained=settings.method == ENERGY,
     )
 
 
 def cheap_todo(run: Run, config: FitConfig, base: Path, facts: Sequence[TaskFacts]) -> int:
     """How many of affinity, mixture and report are to be made, when the pool is there."""
     trained = [f for f in facts if not f.eval_only]
-    kind, stage = _affinity_stage(run, config, base, [f.name for f in trained])
+    kind, stage = stage_of(run, config, base, [f.name for f in trained])
     if run.state(stage) != "done":
         return 3
     inputs = mixture_inputs(run, config.mixture, run.outputs(f"affinity-{kind}"))
@@ -209,6 +108,10 @@ def mixture_inputs(
     pool = run.finished("pool")
     gains = settings.unary.kind == "utility"
     tables = {TABLES.get(settings.affinity), "scores.parquet" if gains else None} - {None}
+    if settings.method != ENERGY:
+        needs = parse(settings.method).needs
+        names = [FILES.get(n) or TABLES.get(n.removeprefix("affinity ")) for n in needs]
+        tables |= {name for name in names if name and run.path(name).is_file()}
     return {
         **affinity,
         **{name: measured(run, name) for name in sorted(tables)},

@@ -25,8 +25,8 @@ POOL_PART = 4
 POOL = 2
 EXTRA = 2
 AFFINITY = 2
-MIXTURE = 3
-REPORT = 4
+MIXTURE = 4
+REPORT = 5
 
 # Affinity -> the table that it is made from.
 TABLES = {
@@ -238,9 +238,9 @@ def matrix_stage(matrix: Path, names: Sequence[str]) -> Stage:
     )
 
 
-def mixture_stage(inputs: dict[str, str], params: dict[str, Any]) -> Stage:
-    """mixture.json, explanation.json and path.npz (the solution along t)."""
-    outputs = ("mixture.json", "explanation.json", "path.npz")
+def mixture_stage(inputs: dict[str, str], params: dict[str, Any], explained: bool = True) -> Stage:
+    """mixture.json, path.npz (the solution along t), and of an energy explanation.json."""
+    outputs = ("mixture.json", *(("explanation.json",) if explained else ()), "path.npz")
     return Stage("mixture", MIXTURE, params, inputs, outputs)
 
 

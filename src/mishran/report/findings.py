@@ -18,7 +18,7 @@ from mishran.report import numbers as say
 from mishran.report import reasons
 from mishran.report.data import BaseFacts, DiagnosticsView, Finding, SpecialistRow
 from mishran.report.order import distances, ranked_pairs
-from mishran.report.words import is_optimal
+from mishran.report.words import aim, is_optimal
 from mishran.types import Affinity, Repair
 
 ADDITIVE_SHARE = 0.5
@@ -87,6 +87,8 @@ def closed_form(mixture: Mixture) -> list[Finding]:
     if not mixture.warnings:
         return []
     text = " ".join(mixture.warnings)
+    if mixture.energy is None:
+        return _note(f"What {mixture.method} says of itself", f"{'; '.join(mixture.warnings)}.")
     if not mixture.method.startswith("taskpgm-paper"):
         return _warning("The solver has a remark", text, "Read it before you use these weights.")
     if is_optimal(mixture):
@@ -292,6 +294,8 @@ def _sum(value: float) -> str:
 def bounds(mixture: Mixture) -> list[Finding]:
     """Floors and caps with a positive multiplier: they, not the affinity, set that share."""
     proof, weights = mixture.certificate, mixture.weights
+    if proof is None:
+        return []
     least = 1e-9 * proof.scale
     held = [f"the floor of {name}" for name, price in proof.floors.items() if price > least]
     held += [f"the cap of {name}" for name, price in proof.caps.items() if price > least]
@@ -310,12 +314,12 @@ def bounds(mixture: Mixture) -> list[Finding]:
     one = len(held) == 1
     return _note(
         f"{'A bound holds' if one else f'{len(held)} bounds hold'} the mixture",
-        f"Without {say.names(held)} the energy would be lower; the certificate has the price.",
+        f"Without {say.names(held)} the {aim(mixture)} would be lower; the certificate has the price.",
     )
 
 
 def not_unique(mixture: Mixture) -> list[Finding]:
-    if mixture.unique:
+    if mixture.unique is not False:
         return []
     return _warning(
         "Other mixtures are just as good",
@@ -330,6 +334,8 @@ def wide(mixture: Mixture) -> list[Finding]:
     if not tasks:
         if mixture.method.startswith("taskpgm-paper"):
             why, remedy = "They are made for the exact solution only.", "Use `solution: exact`."
+        elif mixture.energy is None:
+            why, remedy = f"The method {mixture.method} gives none.", ""
         elif mixture.robust is not None:
             why, remedy = "A robust mixture has all replicas in it already.", ""
         elif mixture.affinity == "matrix":

@@ -61,27 +61,36 @@ def dial(data: ReportData) -> str:
     return head + "more central than uniform, so tasks that resemble the rest come first."
 
 
+def aim(mixture: Mixture) -> str:
+    """What the method makes small."""
+    return "objective" if mixture.energy is None else "energy"
+
+
 def is_optimal(mixture: Mixture) -> bool:
     proof = mixture.certificate
+    if proof is None:
+        return False
     return max(proof.relative_gap, proof.primal_residual) <= OPTIMAL
 
 
 def proof(mixture: Mixture) -> str:
     """The certificate in a sentence."""
-    c = mixture.certificate
+    c, what = mixture.certificate, aim(mixture)
+    if c is None:
+        return "Nothing to prove: this method is a rule, and minimises nothing."
     gap, relative = say.compact(max(c.gap, 0.0), 2), say.compact(max(c.relative_gap, 0.0), 2)
     of = " of the chosen tasks" if mixture.selection is not None else ""
     if is_optimal(mixture):
         return (
-            f"Proved optimal: no mixture{of} that respects the same bounds can have an energy lower by "
-            f"more than {gap}. That is {relative} of the energy's own scale "
+            f"Proved optimal: no mixture{of} that respects the same bounds can have an {what} lower by "
+            f"more than {gap}. That is {relative} of the {what}'s own scale "
             f"D = {say.compact(c.scale)}; the bar is {say.compact(OPTIMAL)}."
         )
     if c.primal_residual > OPTIMAL:
         return f"Not proved: weights miss a bound or their sum by {say.compact(c.primal_residual)}."
     return (
-        f"Not optimal: a mixture{of} within the same bounds may have an energy lower by up to {gap}, "
-        f"that is {relative} of the energy's own scale D = {say.compact(c.scale)}."
+        f"Not optimal: a mixture{of} within the same bounds may have an {what} lower by up to {gap}, "
+        f"that is {relative} of the {what}'s own scale D = {say.compact(c.scale)}."
     )
 
 
@@ -124,6 +133,13 @@ def diagnostics(data: ReportData) -> tuple[Measure, ...]:
             say.percent(view.zero_rate, 2),
             "Pairs whose similarity cannot be told from 0.",
         ),
+        *(() if mixture.energy is None else _terms(mixture)),
+    )
+
+
+def _terms(mixture: Mixture) -> tuple[Measure, ...]:
+    """The two sides of the energy."""
+    return (
         Measure(
             "Representativeness",
             say.compact(mixture.representativeness, 4),
@@ -139,6 +155,23 @@ def diagnostics(data: ReportData) -> tuple[Measure, ...]:
 
 def certificate(mixture: Mixture) -> tuple[Measure, ...]:
     c = mixture.certificate
+    if c is None:
+        return ()
+    of_energy = (
+        Measure("Scale D", say.compact(c.scale), "Largest Sᵢᵢ + Sⱼⱼ − 2Sᵢⱼ, plus the range of u."),
+        Measure("Energy", say.compact(mixture.energy, 6), "E(p) = ½ p'Sp − u'p."),
+        Measure(
+            "Unique",
+            "yes" if mixture.unique else "no",
+            "Whether another mixture reaches the same energy.",
+        ),
+    )
+    of_others = (
+        Measure(
+            "Scale", say.compact(c.scale), "What differences of the objective are measured by."
+        ),
+        Measure("Objective", say.compact(mixture.objective, 6), "What the method makes small."),
+    )
     return (
         Measure("Gap", say.compact(c.gap, 2), "Upper bound on E(p) − E*, from the gradient at p."),
         Measure("Gap / D", say.compact(c.relative_gap, 2), f"The bar is {say.compact(OPTIMAL)}."),
@@ -152,19 +185,15 @@ def certificate(mixture: Mixture) -> tuple[Measure, ...]:
             say.compact(c.dual_residual, 2),
             "Largest violation of stationarity with the multipliers.",
         ),
-        Measure("Scale D", say.compact(c.scale), "Largest Sᵢᵢ + Sⱼⱼ − 2Sᵢⱼ, plus the range of u."),
-        Measure("Energy", say.compact(mixture.energy, 6), "E(p) = ½ p'Sp − u'p."),
-        Measure(
-            "Unique",
-            "yes" if mixture.unique else "no",
-            "Whether another mixture reaches the same energy.",
-        ),
+        *(of_others if mixture.energy is None else of_energy),
     )
 
 
 def prices(mixture: Mixture) -> tuple[Measure, ...]:
     """What each bound that holds the mixture costs, dearest first."""
     c = mixture.certificate
+    if c is None:
+        return ()
     kinds = (
         ("floor of", c.floors),
         ("cap of", c.caps),
