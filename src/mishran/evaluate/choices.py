@@ -60,7 +60,7 @@ class Ranked:
 
     def chosen(self, by: By = "sum") -> NDArray[np.int64]:
         """(m,) place of the likeliest choice; of equal ones the first."""
-        sizes = {"sum": [1.0] * len(self.nats), "token": self.tokens, "byte": self.bytes}[by]
+        sizes = {"sum": map(np.ones_like, self.nats), "token": self.tokens, "byte": self.bytes}[by]
         return np.array([int(np.argmin(n / s)) for n, s in zip(self.nats, sizes, strict=True)])
 
     def right(self, by: By = "sum") -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ tokens that end a text are used: two models are to be compared, not two settings
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +95,7 @@ def write(
 def generate(
     loaded: Loaded,
     prompts: Sequence[tuple[int, ...]],
-    stops: Sequence[int],
+    stops: Collection[int],
     max_new_tokens: int,
     context: int,
 ) -> list[tuple[tuple[int, ...], bool]]:
@@ -121,7 +121,7 @@ def generate(
 
 
 def _batch(
-    loaded: Loaded, prompts: Sequence[tuple[int, ...]], stops: Sequence[int], room: int
+    loaded: Loaded, prompts: Sequence[tuple[int, ...]], stops: Collection[int], room: int
 ) -> list[list[int]]:
     """Continuations of one batch, padded on the left; what comes after an end is padding."""
     from transformers import GenerationConfig

@@ -12,13 +12,13 @@ from mishran.errors import ModelError, first_line
 from mishran.run import sha256_file, sha256_value
 from mishran.train.models import (
     Loaded,
-    Quantize,
     check_vocabulary,
     load_model,
     load_tokenizer,
     model_content,
     model_shape,
 )
+from mishran.train.quantize import Quantize
 
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 TOKENIZER = ("tokenizer.json", "tokenizer.model")
@@ -69,8 +69,8 @@ def load_subject(
         loaded = load_model(place, here, device=device, dtype=dtype, online=online)
         shape = model_shape(place, here, online)
         return Subject(loaded, _name(model), model_content(place, here), None, shape.context)
-    place = _base(settings, base, otherwise)
-    here, where = Path.cwd(), str(place)
+    root = _base(settings, base, otherwise)
+    here, where = Path.cwd(), str(root)
     loaded = load_model(where, here, device=device, dtype=dtype, online=online, quantize=quantize)
     shape = model_shape(where, here, online)
     content = [model_content(where, here, None, quantize)]
@@ -79,7 +79,7 @@ def load_subject(
         loaded=_adapted(loaded, folder),
         name=_name(model),
         sha256=sha256_value(content),
-        base=_name(place),
+        base=_name(root),
         context=shape.context,
     )
 
