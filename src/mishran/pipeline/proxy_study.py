@@ -114,7 +114,8 @@ def study(
     with folder.locked():
         scores = _scores(run, folder, names, weights, scales, asked.examples, progress)
         recipe = watched(train or config.train)
-        found, failed = _train(run, folder, names, weights, asked, recipe, workers, progress)
+        jobs = trainings(folder, names, weights, asked, recipe)
+        found, failed = _train(run, jobs, asked, recipe, workers, progress)
     kept = [i for i in range(len(weights)) if all((i, seed) in found for seed in asked.seeds)]
     if len(kept) < 2:
         raise DataError(
@@ -183,17 +184,33 @@ def _scores(
     return out
 
 
+def trainings(
+    folder: Run, names: Sequence[str], weights: Array, asked: Asked, recipe: TrainConfig
+) -> dict[tuple[int, int], dict[str, Any]]:
+    """(mixture, seed) -> a job of `mishran.pipeline.worker`, in a folder named by what it is."""
+    out = {}
+    for seed in asked.seeds:
+        for i, row in enumerate(weights.tolist()):
+            job: dict[str, Any] = {
+                "weights": dict(zip(names, row, strict=True)),
+                "tokens": asked.tokens,
+                "shares": asked.shares,
+                "seed": seed,
+            }
+            name = sha256_value([job, recipe.decides, asked.examples])[:16]
+            out[i, seed] = job | {"out": str((folder.root / "runs" / name).resolve())}
+    return out
+
+
 def _train(
     run: Run,
-    folder: Run,
-    names: Sequence[str],
-    weights: Array,
+    jobs: Mapping[tuple[int, int], dict[str, Any]],
     asked: Asked,
     recipe: TrainConfig,
     workers: int | None,
     progress: Progress,
 ) -> tuple[dict[tuple[int, int], dict[str, float]], list[str]]:
-    """(mixture, seed) -> task -> loss, and why others have none. A folder each, named by what it is."""
+    """(mixture, seed) -> task -> loss, and why others have none."""
     setup = {
         "place": str(run.root.resolve()),
         "model": None,
@@ -202,30 +219,20 @@ def _train(
         "max_epochs": None,
         "accuracy": False,
     }
-    which = [(i, seed) for seed in asked.seeds for i in range(len(weights))]
-    jobs: list[dict[str, Any]] = []
-    for i, seed in which:
-        job: dict[str, Any] = {
-            "weights": dict(zip(names, weights[i].tolist(), strict=True)),
-            "tokens": asked.tokens,
-            "shares": asked.shares,
-            "seed": seed,
-        }
-        name = sha256_value([job, recipe.decides, asked.examples])[:16]
-        jobs.append(job | {"out": str((folder.root / "runs" / name).resolve())})
+    which, orders = list(jobs), list(jobs.values())
     num, environments = workers_for(workers)
-    found, failed = {}, []
-    total = sum(job["tokens"] for job in jobs)
-    with progress.bar(f"training {len(jobs)} models", total, "tokens") as advance:
-        for one in run_jobs(WORKER, setup, jobs, num, environments, advance):
+    found, failed = {}, {}
+    total = sum(order["tokens"] for order in orders)
+    with progress.bar(f"training {len(orders)} models", total, "tokens") as advance:
+        for one in run_jobs(WORKER, setup, orders, num, environments, advance):
             i, seed = which[one.index]
             if one.failed:
-                failed.append(f"mixture {i}, seed {seed}: {one.failed}")
-                progress.say(failed[-1])
+                failed[one.index] = f"mixture {i}, seed {seed}: {one.failed}"
+                progress.say(failed[one.index])
                 continue
-            results = read_answers(Path(jobs[one.index]["out"]) / "answers.npz")
+            results = read_answers(Path(orders[one.index]["out"]) / "answers.npz")
             found[i, seed] = {task: value(result, "loss") for task, result in results.items()}
-    return found, sorted(failed)
+    return found, [failed[index] for index in sorted(failed)]
 
 
 def _said(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> Said:
