@@ -38,7 +38,8 @@ class Part:
 
     slot: who reads them, for models that hold several; None is the base. last: the step ends here.
     step_answers, step_tokens: of the whole step; None counts the rows given. The loss is a mean over the
-    former. tokens_before: of the step, in parts before this one.
+    former. tokens_before: of the step, in parts before this one. lines: the rows that share a line, where
+    they are packed already; None has lines found for them.
     """
 
     rows: Sequence[Row]
@@ -47,6 +48,7 @@ class Part:
     step_answers: int | None = None
     step_tokens: int | None = None
     tokens_before: int = 0
+    lines: Sequence[Sequence[int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def collate(rows: Sequence[Row], pad_id: int, side: Literal["left", "right"] = "
 
 
 def pack(parts: Sequence[Part], pad_id: int) -> Batch:
-    """Groups in packed lines of the width that holds them in the fewest places."""
+    """Groups in packed lines: those given, or of the width that holds them in the fewest places."""
     return _batch(parts, pad_id, _best_width(parts), "right")
 
 
@@ -170,7 +172,7 @@ def _batch(
     for part in parts:
         numbers = range(first, first + len(part.rows))
         begin = len(lines)
-        lines += _bins(numbers, lengths, width) if width else [[i] for i in numbers]
+        lines += _lines(part, numbers, lengths, width) if width else [[i] for i in numbers]
         spans.append((begin, len(lines)))
         first += len(part.rows)
     wide = width or max(lengths)
@@ -251,6 +253,13 @@ def _groups(
     return tuple(groups), np.repeat(np.arange(len(parts)), counts)
 
 
+def _lines(part: Part, numbers: range, lengths: Sequence[int], width: int) -> list[list[int]]:
+    """Numbers of the rows of each line."""
+    if part.lines is not None:
+        return [[numbers[i] for i in line] for line in part.lines]
+    return _bins(numbers, lengths, width)
+
+
 def _bins(numbers: Sequence[int], lengths: Sequence[int], width: int) -> list[list[int]]:
     """First fit decreasing: rows into lines of `width` places."""
     lines: list[list[int]] = []
@@ -268,15 +277,25 @@ def _bins(numbers: Sequence[int], lengths: Sequence[int], width: int) -> list[li
 
 
 def _best_width(parts: Sequence[Part]) -> int:
-    """Of the longest row up to a quarter more, or `WIDEST`: what wastes least, and then the smallest."""
+    """Of the longest row up to a quarter more, or `WIDEST`: what wastes least, and then the smallest.
+
+    No less than the lines that are given take.
+    """
     lengths = [len(row.input_ids) for part in parts for row in part.rows]
-    longest = max(lengths)
+    given = [
+        sum(len(part.rows[i].input_ids) for i in line)
+        for part in parts
+        for line in part.lines or ()
+    ]
+    longest = max([*lengths, *given])
+    if all(part.lines is not None for part in parts):
+        return longest
 
     def places(width: int) -> int:
         first = lines = 0
         for part in parts:
             numbers = range(first, first + len(part.rows))
-            lines += len(_bins(numbers, lengths, width))
+            lines += len(_lines(part, numbers, lengths, width))
             first += len(part.rows)
         return lines * width
 

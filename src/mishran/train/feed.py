@@ -103,32 +103,55 @@ class _Layout:
     micro_tokens: int
     world: World
 
-    def pieces(self, spans: Sequence[Span], tasks: np.ndarray) -> list[Piece]:
-        """This rank's batches of a step."""
+    def pieces(
+        self, spans: Sequence[Span], tasks: np.ndarray, lines: Sequence[Sequence[int]] | None = None
+    ) -> list[Piece]:
+        """This rank's batches of a step.
+
+        Args:
+            lines: the spans of each line, where they are packed already.
+        """
+        packed = lines is not None and self.packs
+        units = lines if packed and lines is not None else [[i] for i in range(len(spans))]
         answers = sum(num_answers(span) for span in spans)
-        order = sorted(range(len(spans)), key=lambda i: (-len(spans[i].input_ids), i))
+        sizes = [sum(len(spans[i].input_ids) for i in unit) for unit in units]
+        order = sorted(range(len(units)), key=lambda k: (-sizes[k], k))
         mine = order[self.world.rank :: self.world.ranks]
         if not mine:  # more ranks than rows: this one adds nothing
-            first = spans[order[0]]
-            silent = Span(first.input_ids[:1], 1)
-            return [self._piece([silent], tasks[order[:1]], answers, True)]
-        cuts = [0]
-        room = self.micro_tokens
-        for number, i in enumerate(mine):
-            length = len(spans[i].input_ids)
-            if length > room and number > cuts[-1]:
-                cuts.append(number)
+            first = units[order[0]][0]
+            silent = Part([Span(spans[first].input_ids[:1], 1)], step_answers=answers)
+            return [Piece(lay_out([silent], self.pad_id, self.packs), tasks[[first]])]
+        parts: list[list[Sequence[int]]] = []
+        room = 0
+        for k in mine:
+            if not parts or sizes[k] > room:
+                parts.append([])
                 room = self.micro_tokens
-            room -= length
-        parts = [mine[a:b] for a, b in zip(cuts, [*cuts[1:], len(mine)], strict=True)]
+            parts[-1].append(units[k])
+            room -= sizes[k]
         return [
-            self._piece([spans[i] for i in part], tasks[part], answers, number == len(parts) - 1)
-            for number, part in enumerate(parts)
+            self._piece(part, spans, tasks, answers, packed, part is parts[-1]) for part in parts
         ]
 
-    def _piece(self, rows: list[Span], tasks: np.ndarray, answers: int, last: bool) -> Piece:
-        part = Part(rows, last=last, step_answers=answers)
-        return Piece(lay_out([part], self.pad_id, self.packs), tasks)
+    def _piece(
+        self,
+        units: Sequence[Sequence[int]],
+        spans: Sequence[Span],
+        tasks: np.ndarray,
+        answers: int,
+        packed: bool,
+        last: bool,
+    ) -> Piece:
+        index = [i for unit in units for i in unit]
+        ends = np.cumsum([len(unit) for unit in units]).tolist()
+        lines = [range(end - len(unit), end) for end, unit in zip(ends, units, strict=True)]
+        part = Part(
+            [spans[i] for i in index],
+            last=last,
+            step_answers=answers,
+            lines=lines if packed else None,
+        )
+        return Piece(lay_out([part], self.pad_id, self.packs), tasks[index])
 
 
 @dataclass(frozen=True)
@@ -167,20 +190,20 @@ class PackFeed:
 
     def steps(self, state: State | None) -> Iterator[StepData]:
         for packs, after in self.stream.batches(state):
-            ids, labels = packs.input_ids.ravel(), packs.labels.ravel()
-            spans = []
-            line = 0
-            starts = packs.cu_seqlens[:-1].tolist()
-            inside = packs.segments.ravel()
-            for start in starts:
+            ids, inside = packs.input_ids.ravel(), packs.segments.ravel()
+            spans: list[Span] = []
+            lines: list[list[int]] = [[] for _ in range(len(packs))]
+            for start in packs.cu_seqlens[:-1].tolist():
                 if not inside[start]:  # padding
                     continue
-                length = int(packs.piece_tokens[line])
-                trained = int(packs.piece_trained[line])
+                number = len(spans)
+                length = int(packs.piece_tokens[number])
+                trained = int(packs.piece_trained[number])
                 spans.append(Span(ids[start : start + length], length - trained))
-                line += 1
-            assert line == len(packs.piece_tokens) and len(labels) == len(ids)
-            yield StepData(self.layout.pieces(spans, packs.piece_task), packs.tokens_by_task, after)
+                lines[start // self.stream.capacity].append(number)
+            assert len(spans) == len(packs.piece_tokens)
+            pieces = self.layout.pieces(spans, packs.piece_task, lines)
+            yield StepData(pieces, packs.tokens_by_task, after)
 
 
 def _check_length(longest: int, context: int, where: str, fix: str) -> None:
