@@ -82,7 +82,7 @@ def test_the_loss_of_packed_lines_is_that_of_rows_alone():
         for row in rows:
             ids = torch.tensor([row])
             nats += float(model(ids, labels=ids).loss) * (len(row) - 1)
-        assert total == pytest.approx(nats / sum(len(row) - 1 for row in rows), rel=1e-9)
+        assert total == pytest.approx(nats / sum(len(row) - 1 for row in rows), rel=1e-7)  # RMSNorm in float32
 
 
 def test_given_lines_stand_beside_groups_without():
