@@ -114,8 +114,8 @@ def compare(
             if one.failed:
                 progress.say(f"{one.method}: {one.failed}")
         jobs = _jobs(folder, solved, asked)
-        results = _run(jobs, setup, asked, progress)
-        comparison = _compared(run, solved, jobs, results, asked, setup)
+        ran = _run(jobs, setup, asked, progress)
+        comparison = _compared(run, solved, jobs, ran, asked)
         _write(folder, comparison, asked, setup, solved)
     return comparison
 
@@ -286,10 +286,17 @@ def _gpus() -> list[str]:
     return shown.split(",") if shown else [str(i) for i in range(torch.cuda.device_count())]
 
 
-def _run(
-    jobs: Sequence[_Job], setup: dict[str, Any], asked: Asked, progress: Progress
-) -> list[RunResult]:
-    """Train what is not done; one result per job, in their order."""
+@dataclass(frozen=True)
+class _Ran:
+    """results: one per job, in their order. notes: method -> what its plans say. warnings: about all."""
+
+    results: tuple[RunResult, ...]
+    notes: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...]
+
+
+def _run(jobs: Sequence[_Job], setup: dict[str, Any], asked: Asked, progress: Progress) -> _Ran:
+    """Train what is not done."""
     num, environments = workers_for(asked.workers)
     failed: dict[int, str] = {}
     done: dict[int, dict[str, Any]] = {}
@@ -304,11 +311,16 @@ def _run(
             else:
                 done[one.index] = one.answer
     out = []
+    notes: dict[str, dict[str, None]] = {}
+    warnings: dict[str, None] = {}
     for index, job in enumerate(jobs):
         if index in failed:
             out.append(RunResult(job.method, job.seed, failed=failed[index]))
             continue
         facts = done[index]
+        if job.scale == 1.0:
+            notes.setdefault(job.method, {}).update(dict.fromkeys(facts["notes"]))
+        warnings |= dict.fromkeys(facts["all"])
         tasks = read_answers(job.out / "answers.npz")
         out.append(RunResult(job.method, job.seed, tasks, facts["tokens"], facts["steps"]))
     if all(r.failed for r in out):
@@ -318,7 +330,7 @@ def _run(
             where="compare",
             fix="mend that, then run the same command: what is done is kept",
         )
-    return out
+    return _Ran(tuple(out), {name: tuple(own) for name, own in notes.items()}, tuple(warnings))
 
 
 def read_answers(path: Path) -> dict[str, TaskResult]:
@@ -341,9 +353,8 @@ def _compared(
     run: Run,
     solved: Sequence[Solved],
     jobs: Sequence[_Job],
-    results: Sequence[RunResult],
+    ran: _Ran,
     asked: Asked,
-    setup: dict[str, Any],
 ) -> Comparison:
     facts = read_facts(run)
     config: FitConfig = read_run(run)
@@ -354,13 +365,13 @@ def _compared(
             one.weights,
             one.cost.trained,
             one.cost.forward,
-            (*one.cost.notes, *one.notes),
+            (*one.cost.notes, *one.notes, *ran.notes.get(one.method, ())),
             one.failed,
         )
         for one in solved
     ]
     curve: dict[int, list[RunResult]] = {}
-    for job, result in zip(jobs, results, strict=True):
+    for job, result in zip(jobs, ran.results, strict=True):
         if job.scale != 1.0:
             curve.setdefault(job.order["tokens"], []).append(result)
     eval_only = tuple(f.name for f in facts if f.eval_only)
@@ -372,8 +383,9 @@ def _compared(
         groups=dict(asked.groups),
         **({"primary": asked.primary} if asked.primary else {}),
     )
-    own = [r for job, r in zip(jobs, results, strict=True) if job.scale == 1.0]
-    return compared(candidates, own, setting, curve)
+    own = [r for job, r in zip(jobs, ran.results, strict=True) if job.scale == 1.0]
+    found = compared(candidates, own, setting, curve)
+    return found.model_copy(update={"warnings": (*found.warnings, *ran.warnings)})
 
 
 def _write(

@@ -13,7 +13,8 @@ import numpy as np
 
 from mishran.config import TrainConfig, parse_config
 from mishran.engine.local import serve
-from mishran.evaluate.choices import has_choices, rank
+from mishran.errors import DataError
+from mishran.evaluate.choices import check_choices, has_choices, rank
 from mishran.evaluate.held_out import HeldOut
 from mishran.evaluate.losses import Losses
 from mishran.pipeline.build import Planned
@@ -34,7 +35,11 @@ ANSWERS = "answers.npz"
 
 @dataclass(frozen=True)
 class Ready:
-    """What every job of a worker needs. held: examples that measure; chooses: those that choose."""
+    """What every job of a worker needs.
+
+    held: examples that measure; chooses: those that choose. ranked: tasks whose accuracy is measured;
+    notes: why that of others with choices is not.
+    """
 
     found: Ingredients
     start: Start
@@ -42,7 +47,8 @@ class Ready:
     held: dict[str, HeldOut]
     chooses: dict[str, HeldOut]
     max_epochs: float | None
-    accuracy: bool
+    ranked: frozenset[str]
+    notes: tuple[str, ...]
 
 
 def begin(setup: dict[str, Any]) -> Ready:
@@ -51,7 +57,16 @@ def begin(setup: dict[str, Any]) -> Ready:
     recipe: TrainConfig = parse_config(setup["train"], "train", TrainConfig)
     found = gather(settings_of(place), Silent())
     start = start_of(place, setup["model"])
-    held, _ = fresh_sets(place, found, setup["examples"])
+    held, read = fresh_sets(place, found, setup["examples"])
+    notes = [f"{name}: measured on examples that fit has read; it has no others" for name in read]
+    ranked: set[str] = set()
+    for name, one in held.items() if setup["accuracy"] else ():
+        if has_choices(one.examples):
+            try:
+                check_choices(one)
+                ranked.add(name)
+            except DataError as error:
+                notes.append(f"no accuracy of {name}: {error}")
     return Ready(
         found,
         start,
@@ -59,7 +74,8 @@ def begin(setup: dict[str, Any]) -> Ready:
         held,
         validation_sets(place, found, setup["examples"], start.context),
         setup["max_epochs"],
-        setup["accuracy"],
+        frozenset(ranked),
+        tuple(notes),
     )
 
 
@@ -93,7 +109,7 @@ def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> 
             arrays[f"{number}/nats"] = own.nats
             arrays[f"{number}/tokens"] = own.tokens
             arrays[f"{number}/bytes"] = own.bytes
-            if ready.accuracy and has_choices(held.examples):
+            if name in ready.ranked and not job.get("chooses"):
                 ranked = rank(replace(loaded, model=model), held, ready.found.render)
                 if ranked.ids == own.ids:
                     arrays[f"{number}/correct"] = ranked.right().astype(np.float64)
@@ -109,12 +125,13 @@ def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> 
         progress=_Reports(report),
         keep_model=job.get("keep_model", False),
         measure=measure,
-        measure_key={"accuracy": ready.accuracy},
+        measure_key={"accuracy": sorted(ready.ranked & set(asked))},
     )
     return {
         "tokens": done.facts["tokens"],
         "steps": done.facts["steps"],
         "notes": list(plan.notes),
+        "all": list(ready.notes),
         "digest": Run(out).outputs("train")[ANSWERS],
     }
 
