@@ -198,7 +198,7 @@ def test_transfer_is_read_off_the_scores():
     np.testing.assert_array_equal(from_scores(worse, curve, trained, np.full(8, 1 / 8)), np.eye(n))
 
 
-@pytest.mark.parametrize("true", [0.0, 0.25, 0.8])
+@pytest.mark.parametrize("true", [0.0, 0.016, 0.25, 0.8])
 def test_the_scale_of_transfer_is_found_again(true):
     n, rng = 6, np.random.default_rng(7)
     evidence = evidence_of_tasks(n, replicas=100)
@@ -210,7 +210,8 @@ def test_the_scale_of_transfer_is_found_again(true):
     nats = np.array([curve.value(one) for one in seen]) + 0.3  # another schedule, another level
     exact = Trials(mixed, tokens, nats)
     found = fitted_scale(exact, curve, similar, evidence.mean_tokens, 50, rng)
-    assert found.value == pytest.approx(true, abs=0.003) and found.low <= true <= found.high
+    for one in (found.value, found.low, found.high):  # without noise, the nearest on the grid
+        assert one == pytest.approx(true, abs=0.006)
     noisy = Trials(mixed, tokens, nats + 0.02 * rng.normal(size=nats.shape))
     found = fitted_scale(noisy, curve, similar, evidence.mean_tokens, 200, rng)
     assert found.low <= true <= found.high and found.high - found.low < 0.6

@@ -87,6 +87,8 @@ def test_targets_that_are_no_probed_tasks():
     evidence = evidence_of_tasks()
     with pytest.raises(ConfigError, match=r"found 'wached'; did you mean 'watched'\?"):
         parse("mixmin:targets=wached").solve(evidence)
+    with pytest.raises(ConfigError, match="expected every target once, found task0 twice"):
+        parse("mixmin:targets=task0:targets=task0*2")
     for text in ("task0*0", "task0*x", "task0*-1", "task0*inf"):
         with pytest.raises(ConfigError, match="a target, or target\\*weight with a weight above 0"):
             parse(f"mixmin:targets={text}")

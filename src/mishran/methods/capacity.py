@@ -114,9 +114,7 @@ class Channel:
 
     def slopes(self, p: Array) -> tuple[Array, Array]:
         mixed = np.maximum(p @ self.probs, 1e-300)
-        gradient = self.probs @ (self.weights * np.log(mixed)) + float(
-            p @ self.probs @ self.weights
-        )
+        gradient = self.probs @ (self.weights * np.log(mixed)) + 1.0
         hessian = np.zeros((len(p), len(p)))
         for start in range(0, len(mixed), BLOCK):
             part = slice(start, start + BLOCK)

@@ -8,9 +8,8 @@ Source: assumption; the share of uniform in DoReMi's update (arXiv 2305.10429) i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -71,11 +70,6 @@ class Floored:
     def solve(self, evidence: Evidence) -> Proposal:
         box = evidence.constraints or simplex(evidence.names)
         least = self.floor / len(evidence.names)
-        fields: Mapping[str, float] = {
-            f"{name}": least for name in np.array(evidence.names)[box.lower < least]
-        }
-        raised: dict[str, Any] = {"lower": np.maximum(box.lower, least)}
-        tighter = replace(box, **raised)
-        if fields:
-            check_feasible(tighter)
+        tighter = replace(box, lower=np.maximum(box.lower, least))
+        check_feasible(tighter)
         return self.method.solve(replace(evidence, constraints=tighter))

@@ -61,9 +61,16 @@ class MixMin:
         Raises:
             ConfigError: a weight that is no positive number.
         """
-        found = {}
+        found: dict[str, float] = {}
         for text in self.targets:
             name, star, number = text.partition("*")
+            if name in found:
+                raise ConfigError(
+                    expected="every target once",
+                    found=f"{name} twice",
+                    where="method mixmin: targets",
+                    fix=f"write targets={name}*2 for twice the weight",
+                )
             try:
                 found[name] = float(number) if star else 1.0
             except ValueError:

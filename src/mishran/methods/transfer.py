@@ -28,7 +28,8 @@ from mishran.methods.evidence import Trials
 from mishran.methods.shares import tokens_of
 from mishran.types import Array, ScoreTable
 
-GRID = np.linspace(0.0, 1.0, 201)
+GRID = np.linspace(0.0, 1.0, 201) ** 2  # finest near 0, where scales were found to be
+DRAWS = 200  # of the bootstrap over tasks, at least
 
 
 def relative(similar: Array) -> Array:
@@ -63,9 +64,7 @@ def from_scores(scores: ScoreTable, curves: Decay, trained: Array, weights: Arra
     for i, name in enumerate(scores.specialists):
         rows = task == name
         gains = gain[:, rows] @ weights[rows]
-        if (
-            gains[i] > 0.0
-        ):  # else its own training taught it nothing, and nobody's is worth any of it
+        if gains[i] > 0.0:  # else it learned nothing of its own, and nobody's tokens are worth any
             part[i] = np.clip(gains / gains[i], 0.0, 1.0)
     reached = begin[:, None] - part * np.maximum(learned, 0.0)[:, None]
     out = np.asarray(curves.tokens_for(reached) / trained)
@@ -92,7 +91,7 @@ def fitted_scale(
     replicas: int,
     rng: np.random.Generator,
 ) -> Scale:
-    """The scale between 0 and 1 under which the curves tell the trials apart best, to 0.005.
+    """The scale between 0 and 1 under which the curves tell the trials apart best, on a grid.
 
     Raises:
         ConfigError: fewer than two trials, of which nothing can be told apart.
@@ -112,7 +111,7 @@ def fitted_scale(
         said = np.array([curves.value(one) for one in exposed])
         errors[k] = np.square(said - said.mean(axis=0) - measured).sum(axis=0)
     n = errors.shape[1]
-    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=max(replicas, 1))
+    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=max(replicas, DRAWS))
     drawn = GRID[(counts @ errors.T).argmin(axis=1)]
     low, high = np.quantile(drawn, [0.025, 0.975], method="weibull")
     return Scale(float(GRID[errors.sum(axis=1).argmin()]), float(low), float(high), drawn)
