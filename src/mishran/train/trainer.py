@@ -231,9 +231,10 @@ class _Course:
         return self._schedule((before + after) / 2 / self._total)
 
     def reduce(self, parameters: Sequence[torch.nn.Parameter], loss: float) -> float:
-        """Gradients and loss of all ranks."""
-        total = torch.tensor([loss], dtype=torch.float64, device=parameters[0].device)
-        self._world.add([*(p.grad for p in parameters if p.grad is not None), total])
+        """Gradients, losses of tasks and the loss, of all ranks."""
+        total = torch.tensor([loss], dtype=torch.float64)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self._world.add([*gradients, total, torch.from_numpy(self._nats)])
         return float(total)
 
     def nats(self, nats: torch.Tensor) -> None:
@@ -247,7 +248,6 @@ class _Course:
     def note(self, step: Step, sinks: Sequence[Sink]) -> int:
         """A step was taken; its tokens."""
         at = self._at
-        self._world.add([torch.from_numpy(self._nats)])
         at.nats += self._nats
         self._nats = np.zeros_like(self._nats)
         own = int((self._next[0] - at.tokens).sum())

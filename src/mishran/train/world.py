@@ -16,6 +16,8 @@ import torch.distributed as dist
 
 from mishran.errors import ConfigError, first_line
 
+BUCKET = 1 << 23  # numbers that are sent at a time
+
 
 @dataclass(frozen=True)
 class World:
@@ -30,14 +32,32 @@ class World:
 
     def add(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace tensors by their sums over all ranks."""
-        if self.ranks > 1:
-            for work in [dist.all_reduce(t, async_op=True) for t in tensors]:
-                work.wait()
+        if self.ranks == 1:
+            return
+        for some in _buckets(tensors):
+            flat = torch.cat([t.reshape(-1) for t in some])
+            dist.all_reduce(flat)
+            for tensor, total in zip(some, flat.split([t.numel() for t in some]), strict=True):
+                tensor.copy_(total.view_as(tensor))
 
     def wait(self) -> None:
         """Until all are here."""
         if self.ranks > 1:
             dist.barrier()
+
+
+def _buckets(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Tensors of one kind that go together: those of an adapter would be a message of a few bytes each."""
+    some: list[torch.Tensor] = []
+    for tensor in tensors:
+        kind = (tensor.dtype, tensor.device)
+        full = sum(t.numel() for t in some) + tensor.numel() > BUCKET
+        if some and (full or kind != (some[0].dtype, some[0].device)):
+            yield some
+            some = []
+        some.append(tensor)
+    if some:
+        yield some
 
 
 def ranks_asked() -> tuple[int, int]:
