@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from dataclasses import replace
@@ -168,6 +169,31 @@ def test_a_study_holds_what_was_measured(run, proxy, studied):
     data = json.loads(json.dumps(studied.to_dict(), allow_nan=False))
     assert data["predicted"][PRIMARY]["advantage"][UNTRAINED].keys() == {KL, AGAIN}
     assert data["predicted"][PRIMARY]["agreement_by_task"].keys() == {*NAMES, "exam"}
+
+
+def test_the_page_of_the_example(studied):
+    """Every prediction has a row; those that are tested are compared with each of the others."""
+    place = Path(__file__).parents[2] / "examples" / "does-it-help" / "merged.py"
+    spec = importlib.util.spec_from_file_location("merged_example", place)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    found = studied.to_dict() | {"mixtures": {"concentration": 1}, "tokens": 300, "predicts": False}
+    text = "\n".join(example.lines(found))
+    for name, one in found["predicted"].items():
+        told = "-" if (rho := one["agreement"][TRAINED]["rho"]) is None else f"{rho:.2f}"
+        assert f"| {name} | {told} | " in text
+    assert f"| prediction | {AGAIN} | {KL} | {CURVES} |" in text
+    assert "**not passed**" in text and "1 trainings failed: mixture 2, seed 0: " in text
+
+    def judged(low: float | None, gain: float | None) -> bool:
+        gains = {CURVES: {"low": gain}} if gain != -1 else {}
+        return example.predicts(
+            {"agreement": {TRAINED: {"low": low}}, "advantage": {TRAINED: gains}}
+        )
+
+    assert judged(0.51, 0.01)
+    for low, gain in ((0.5, 0.01), (None, 0.01), (0.9, 0.0), (0.9, None), (0.9, -1)):
+        assert not judged(low, gain)
 
 
 def test_it_goes_on_where_it_was(run, studied):
