@@ -12,7 +12,7 @@ and the result is near uniform.
 answer of many tokens. `token` mixes geometric means per answer token instead, and counts every example
 once; ours.
 
-Source: MixMin, arXiv 2502.10510, equation 3, with weights q of the targets.
+Source: MixMin, arXiv 2502.10510, its convex objective, with weights q of the targets.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MixMin:
     targets: tuple[str, ...] = ()
     per: Literal["answer", "token"] = "answer"
 
-    source: ClassVar[Source] = Source("MixMin, arXiv 2502.10510", "equation 3")
+    source: ClassVar[Source] = Source("MixMin, arXiv 2502.10510", "the convex objective")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins", "loss-shift"})
     bounded: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("scores",)

@@ -4,7 +4,7 @@ The same in rows and in tokens: of everything once, a task's share of the tokens
 
 When: where sizes are what the model will be asked; large tasks drown the others otherwise.
 
-Source: examples-proportional mixing of T5, arXiv 1910.10683, section 3.5.2, without its limit.
+Source: examples-proportional mixing of T5, arXiv 1910.10683, without its limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mishran.methods.method import Invariance, Proposal, Source, fixed
 @final
 @dataclass(frozen=True)
 class Proportional:
-    source: ClassVar[Source] = Source("T5, arXiv 1910.10683", "section 3.5.2")
+    source: ClassVar[Source] = Source("T5, arXiv 1910.10683", "examples-proportional mixing")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins", "size-scale"})
     bounded: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()

@@ -4,7 +4,7 @@ A task's part is a gamma variable of its own, from the seed and its name, so tha
 nothing and a task more leaves the ratios of the others alone.
 
 Source: Dirichlet by normalised gammas, Devroye, Non-Uniform Random Variate Generation, 1986, ch. XI.4;
-random mixtures as candidates: RegMix, arXiv 2407.01492, section 3.1.
+random mixtures as candidates: RegMix, arXiv 2407.01492.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Random:
     concentration: float = 1.0
     seed: int | None = None
 
-    source: ClassVar[Source] = Source("RegMix, arXiv 2407.01492", "section 3.1")
+    source: ClassVar[Source] = Source("RegMix, arXiv 2407.01492", "random mixtures")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "size-scale"})
     bounded: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()

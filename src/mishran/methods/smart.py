@@ -46,7 +46,7 @@ class Smart:
     cut: float = 0.4
     tasks: int | None = None
 
-    source: ClassVar[Source] = Source("SMART, arXiv 2403.08370", "section 3")
+    source: ClassVar[Source] = Source("SMART, arXiv 2403.08370", "task importance scores")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation"})
     bounded: ClassVar[bool] = False
 

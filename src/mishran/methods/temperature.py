@@ -2,7 +2,7 @@
 
 When: sizes differ by orders of magnitude, and nothing was measured but sizes.
 
-Source: mT5, arXiv 2010.11934, section 3.1: p ~ n^0.3, tau = 3.33; Devlin's multilingual BERT before it.
+Source: mT5, arXiv 2010.11934: p ~ n^0.3, tau = 3.33; Devlin's multilingual BERT before it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Temperature:
     tau: float = 3.33
     unit: Literal["rows", "tokens"] = "rows"
 
-    source: ClassVar[Source] = Source("mT5, arXiv 2010.11934", "section 3.1")
+    source: ClassVar[Source] = Source("mT5, arXiv 2010.11934", "sampling of languages")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins", "size-scale"})
     bounded: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()

@@ -5,7 +5,7 @@ water-filling of the budget under caps of `epochs` times the size. In the unit o
 
 When: small tasks must not be repeated to death, and nothing was measured but sizes.
 
-Source: UniMax, arXiv 2304.09151, algorithm 1 (there sizes are characters).
+Source: UniMax, arXiv 2304.09151 (there sizes are characters).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class UniMax:
 
     epochs: float | None = None
 
-    source: ClassVar[Source] = Source("UniMax, arXiv 2304.09151", "algorithm 1")
+    source: ClassVar[Source] = Source("UniMax, arXiv 2304.09151", "the allocation algorithm")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins"})
     bounded: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("budget",)
