@@ -20,7 +20,7 @@ from mishran.stream.plan import Plan, make_plan
 from mishran.stream.supply import Supply
 from mishran.stream.tokens import TokenRows
 from mishran.train.feed import feed
-from mishran.train.metrics import JsonLines
+from mishran.train.metrics import JsonLines, Sink
 from mishran.train.models import Loaded
 from mishran.train.schedule import schedule
 from mishran.train.trainable import Trainable
@@ -92,12 +92,14 @@ def fit(
     seed: int = 0,
     packs: bool = True,
     world: World | None = None,
+    sinks: Sequence[Sink] = (),
     **more: Any,
 ) -> Trained:
     """Our loop; with a folder, metrics.jsonl and checkpoints in it."""
     world = world or World()
     steps = feed(given.plan, given.stores, settings, pad_id=0, packs=packs, world=world, context=64)
-    sinks = [JsonLines(folder / "metrics.jsonl")] if folder is not None and world.leads else []
+    if folder is not None and world.leads:
+        sinks = [JsonLines(folder / "metrics.jsonl"), *sinks]
     try:
         return run_training(
             model,
