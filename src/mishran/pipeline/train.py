@@ -231,6 +231,8 @@ def train_model(
     found: dict[str, Losses] = {}
     with world(device) as ranks:
         if run.state(stage) == "done":
+            if ranks.leads:  # killed before it came to that
+                discard(out / "checkpoints")
             return Finished(out, _facts(out), None)
         ranks.wait()
 
