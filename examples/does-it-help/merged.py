@@ -8,8 +8,8 @@ training, then trains on each and compares the two orders (see mishran.pipeline.
 kept in `--out`, by default compare/merged in the run directory; the same command goes on where it was. Ends
 with merged.json, and merged.md, its tables for a page.
 
-`--seeds 2` trains on every mixture with a second seed, which says how well anybody could order them: the
-noise of training. `--concentration` below 1 draws mixtures that differ more.
+`--seeds 2` trains on every mixture with a second seed: the noise of training, which limits what anybody can
+predict. `--concentration` below 1 draws mixtures that differ more.
 
 Decided before the first study: `mixture.t: auto` may be built on merged specialists only if, with c = 1 and
 over the mean of the tasks trained on, the interval of rho lies above 0.5, and that of its advantage over
@@ -85,9 +85,9 @@ def lines(found: dict[str, Any]) -> list[str]:
     return [
         f"{len(trained)} mixtures of {len(found['names'])} tasks, {found['tokens']:,} training tokens "
         f"each, drawn from a Dirichlet distribution (concentration {drawn['concentration']:g}); trained "
-        f" models lose {min(trained):.3f} to {max(trained):.3f} nats per answer token in the mean "
+        f"models lose {min(trained):.3f} to {max(trained):.3f} nats per answer token in the mean "
         f"over tasks (standard deviation {np.std(trained, ddof=1):.3f})."
-        + f" {len(failed)} trainings failed: {'; '.join(failed)}."
+        + f" Trainings that failed: {'; '.join(failed)}."
         * bool(failed),
         "",
         "Spearman's rho between what was predicted and what training gave (95 % intervals, mixtures "
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the mixtures, and the first training"
     )
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of each mixture")
+    parser.add_argument("--seeds", type=int, default=1, choices=range(1, 10), metavar="N")
     parser.add_argument("--concentration", type=float, default=1.0)
     parser.add_argument("--examples", type=int, default=32, help="held-out ones of each task")
     parser.add_argument("--workers", type=int)

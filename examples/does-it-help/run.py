@@ -31,6 +31,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "results" / "does-it-help.md"
 
 METHODS = (
+    "uniform:unit=rows",
     "proportional",
     "temperature",
     "unimax",
@@ -62,7 +63,14 @@ METHODS = (
     "smart:kind=log-det",
     "smart:over=embeddings",
 )
-QUICK = ("proportional", "taskpgm:t=0.5", "taskpgm:t=1.5:floor=0.3", "curves", "mixmin")
+QUICK = (
+    "uniform:unit=rows",
+    "proportional",
+    "taskpgm:t=0.5",
+    "taskpgm:t=1.5:floor=0.3",
+    "curves",
+    "mixmin",
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ def main() -> None:
         methods=size.methods,
         seeds=tuple(range(size.seeds)),
         tokens=size.tokens,
+        shares="tokens",
         examples=size.examples,
         curve=size.curve,
         accuracy=False,

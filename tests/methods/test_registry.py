@@ -84,6 +84,7 @@ class First:
     source: ClassVar[Source] = Source("nobody", "")
     invariances: ClassVar[frozenset] = frozenset()
     bounded: ClassVar[bool] = False
+    sized: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
 
     def solve(self, evidence: Evidence) -> Proposal:

@@ -46,6 +46,7 @@ class Capacity:
     )
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins"})
     bounded: ClassVar[bool] = True
+    sized: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("distributions",)
 
     def solve(self, evidence: Evidence) -> Proposal:

@@ -56,6 +56,7 @@ class Curves:
 
     source: ClassVar[Source] = Source("Mishran", "learning curves with transfer")
     bounded: ClassVar[bool] = True
+    sized: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.scale <= 1.0 or (self.scale != SCALE and self.transfer != "affinity"):

@@ -60,6 +60,10 @@ class Floored:
         return True
 
     @property
+    def sized(self) -> bool:
+        return self.method.sized
+
+    @property
     def invariances(self) -> frozenset[Invariance]:
         return self.method.invariances
 

@@ -102,7 +102,8 @@ class StaticMethod(Protocol):
     needs: what it reads of the evidence beside sizes, with these parameters: "scores", "curves",
     "distributions", "embeddings", "trials", "budget", or "affinity KIND". bounded: it finds the best
     mixture within the constraints; the others have one answer, and refuse constraints that it does
-    not satisfy.
+    not satisfy. sized: its weights follow from sizes or a budget and are shares of rows; those of the
+    others are shares of whatever is shared out, rows or tokens.
     """
 
     @property
@@ -110,6 +111,9 @@ class StaticMethod(Protocol):
 
     @property
     def bounded(self) -> bool: ...
+
+    @property
+    def sized(self) -> bool: ...
 
     @property
     def invariances(self) -> frozenset[Invariance]: ...

@@ -30,6 +30,7 @@ class MinimumRedundancy:
         {"permutation", "twins", "affinity-shift", "affinity-scale"}
     )
     bounded: ClassVar[bool] = True
+    sized: ClassVar[bool] = False
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class MixMin:
     source: ClassVar[Source] = Source("MixMin, arXiv 2502.10510", "the convex objective")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins", "loss-shift"})
     bounded: ClassVar[bool] = True
+    sized: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("scores",)
 
     @property

@@ -22,6 +22,7 @@ class Proportional:
     source: ClassVar[Source] = Source("T5, arXiv 1910.10683", "examples-proportional mixing")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins", "size-scale"})
     bounded: ClassVar[bool] = False
+    sized: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ()
 
     def solve(self, evidence: Evidence) -> Proposal:

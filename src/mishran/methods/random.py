@@ -34,6 +34,7 @@ class Random:
     source: ClassVar[Source] = Source("RegMix, arXiv 2407.01492", "random mixtures")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "size-scale"})
     bounded: ClassVar[bool] = False
+    sized: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

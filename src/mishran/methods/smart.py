@@ -49,6 +49,7 @@ class Smart:
     source: ClassVar[Source] = Source("SMART, arXiv 2403.08370", "task importance scores")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation"})
     bounded: ClassVar[bool] = False
+    sized: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if (

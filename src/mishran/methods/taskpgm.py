@@ -37,6 +37,7 @@ class TaskPGM:
         "TaskPGM, arXiv 2507.12612", "energy of the Markov random field"
     )
     bounded: ClassVar[bool] = True
+    sized: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         idle = "t" if self.unary == "utility" and self.t is not None else None

@@ -28,6 +28,7 @@ class Temperature:
     source: ClassVar[Source] = Source("mT5, arXiv 2010.11934", "sampling of languages")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins", "size-scale"})
     bounded: ClassVar[bool] = False
+    sized: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

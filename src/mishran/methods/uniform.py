@@ -19,14 +19,18 @@ from mishran.methods.method import Invariance, Proposal, Source, fixed
 @final
 @dataclass(frozen=True)
 class Uniform:
-    """unit: what everybody gets the same number of. Weights are shares of rows in any case."""
+    """unit: what everybody gets the same number of; None: of whatever is shared out."""
 
-    unit: Literal["rows", "tokens"] = "rows"
+    unit: Literal["rows", "tokens"] | None = None
 
     source: ClassVar[Source] = Source("Aioli, arXiv 2411.05735", "stratified sampling")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins", "size-scale"})
     bounded: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def sized(self) -> bool:
+        return self.unit is not None
 
     def solve(self, evidence: Evidence) -> Proposal:
         shares = np.ones(len(evidence.names))

@@ -32,6 +32,7 @@ class UniMax:
     source: ClassVar[Source] = Source("UniMax, arXiv 2304.09151", "the allocation algorithm")
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"permutation", "twins"})
     bounded: ClassVar[bool] = False
+    sized: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("budget",)
 
     def __post_init__(self) -> None:

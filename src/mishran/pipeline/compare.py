@@ -27,7 +27,7 @@ from mishran.methods import Proposal, Trials, canonical, parse
 from mishran.mixture import Mixture
 from mishran.pipeline.cost import Cost, cost_of
 from mishran.pipeline.evidence import evidence_of
-from mishran.pipeline.facts import read_facts, read_run
+from mishran.pipeline.facts import TaskFacts, read_facts, read_run
 from mishran.pipeline.progress import Progress, Silent
 from mishran.pipeline.tables import read_npz
 from mishran.run import Run, atomic_write, sha256_bytes
@@ -43,7 +43,8 @@ class Asked:
     """What is to be compared.
 
     methods: specs (see `mishran.methods.registry`), or "run"; uniform comes by itself. tokens: of each
-    training. curve: multiples of the budget that uniform is trained at as well. examples: held-out ones
+    training. shares: what weights are shares of, rows or tokens; those of methods that go by sizes are
+    of rows, and are converted. curve: multiples of the budget that uniform is trained at as well. examples: held-out ones
     of each task. groups: further groups of tasks that are told apart. workers: processes, None for one
     per processor or GPU. redistribute is always on: a task at max_epochs gives the rest away, and says so.
     """
@@ -158,7 +159,7 @@ def run_trials(
             {
                 "weights": dict(zip(drawn.names, drawn.weights.tolist(), strict=True)),
                 "tokens": tokens,
-                "shares": "rows",
+                "shares": asked.shares,
                 "seed": number,
                 "out": str(folder.path(f"trials/{number}").resolve()),
                 "tasks": list(evidence.names),
@@ -201,8 +202,8 @@ def solve_all(run: Run, config: FitConfig, asked: Asked, trials: Trials | None) 
     for name in names:
         if name == OWN:
             mixture = Mixture.read(run.path("mixture.json"))
-            needs = ("scores",)
-            out.append(Solved(name, mixture.weights, cost_of(run, facts, needs, spent)))
+            own = shared_out(mixture.weights, facts, asked.shares)
+            out.append(Solved(name, own, cost_of(run, facts, ("scores",), spent)))
             continue
         method = parse(name)
         cost = cost_of(run, facts, method.needs, spent)
@@ -213,6 +214,8 @@ def solve_all(run: Run, config: FitConfig, asked: Asked, trials: Trials | None) 
             out.append(Solved(name, {}, cost, failed=str(error)))
             continue
         weights = dict(zip(found.names, found.weights.tolist(), strict=True))
+        if method.sized:
+            weights = shared_out(weights, facts, asked.shares)
         out.append(Solved(name, weights, cost, found.notes))
     waits = trials is None and any("trials" in parse(n).needs for n in names if n != OWN)
     if not any(not one.failed for one in out[1:]) and not waits:
@@ -223,6 +226,17 @@ def solve_all(run: Run, config: FitConfig, asked: Asked, trials: Trials | None) 
             fix="name one that the run has measured enough for, taskpgm say",
         )
     return out
+
+
+def shared_out(
+    weights: Mapping[str, float], facts: Sequence[TaskFacts], shares: str
+) -> dict[str, float]:
+    """Shares of rows as shares of rows or of tokens."""
+    if shares == "rows":
+        return dict(weights)
+    tokens = {f.name: weights[f.name] * f.mean_tokens for f in facts if f.name in weights}
+    total = sum(tokens.values())
+    return {name: value / total for name, value in tokens.items()}
 
 
 @dataclass(frozen=True)
