@@ -17,8 +17,10 @@ from mishran.errors import ArtifactError, ConfigError, DataError
 from mishran.evaluate.load import load_subject
 from mishran.evaluate.losses import losses
 from mishran.evaluate.results import TRAINED, UNTRAINED
+from mishran.methods import Evidence
 from mishran.methods.curves import Expected
 from mishran.methods.decay import decays
+from mishran.methods.random import Random
 from mishran.pipeline.compare import watched
 from mishran.pipeline.evidence import evidence_of
 from mishran.pipeline.facts import read_run
@@ -183,7 +185,7 @@ def test_the_page_of_the_example(studied):
         told = "-" if (rho := one["agreement"][TRAINED]["rho"]) is None else f"{rho:.2f}"
         assert f"| {name} | {told} | " in text
     assert f"| prediction | {AGAIN} | {KL} | {CURVES} |" in text
-    assert "**not passed**" in text and "1 trainings failed: mixture 2, seed 0: " in text
+    assert "**not passed**" in text and "Trainings that failed: mixture 2, seed 0: " in text
 
     def judged(low: float | None, gain: float | None) -> bool:
         gains = {CURVES: {"low": gain}} if gain != -1 else {}
@@ -216,6 +218,7 @@ def test_it_goes_on_where_it_was(run, studied):
     [
         (MIXTURES[:1], "an array of shape (1, 4)"),
         (MIXTURES[:, :3], "an array of shape (4, 3)"),
+        (MIXTURES[[0, 1, 0]], "the same one twice"),
         (MIXTURES[0], "an array of shape (4,)"),
         (MIXTURES * 1.01, "one whose weights sum to 1.01"),
         ([[1.5, -0.5, 0, 0], [1, 0, 0, 0]], "a weight that is negative or not finite"),
@@ -226,7 +229,7 @@ def test_what_is_no_mixture_is_refused(run, weights, found):
     with pytest.raises(ConfigError) as caught:
         study(run, weights, ASKED)
     assert str(caught.value) == (
-        "proxy study: expected two or more mixtures of 4 tasks, whose weights sum to 1, found "
+        "proxy study: expected two or more different mixtures of 4 tasks, whose weights sum to 1, found "
         f"{found}; give a row for each mixture and a column for each task of the run"
     )
 
@@ -239,6 +242,8 @@ def test_random_mixtures():
     np.testing.assert_allclose(found.std(axis=0), np.sqrt(3 / 80), atol=0.01)
     np.testing.assert_allclose(random_mixtures(NAMES[::-1], 5, seed=3)[:, ::-1], found[:5])
     assert not np.allclose(random_mixtures(NAMES, 5, seed=4), found[:5])
+    drawn = Random(seed=3).solve(Evidence(tuple(NAMES), np.ones(4), np.ones(4)))
+    np.testing.assert_allclose(drawn.weights, found[0], atol=1e-12)
     assert random_mixtures(NAMES, 500, 0, concentration=100).std() < 0.03
 
 

@@ -4,7 +4,8 @@ A score that orders well would choose a mixture without a training. What it is m
 
 - the learning curves of the specialists without transfer, which take no forward pass at all;
 - the distance to uniform, KL(p || uniform): no measurement at all;
-- the same trainings with another seed, where they are asked for: nobody orders better than that.
+- the same trainings with another seed, where they are asked for: the noise of training. If two seeds agree
+  with rho r, a prediction without any error agrees with one of them with about sqrt(r) (Spearman 1904).
 
 Merged with shares that sum to 1, many specialists come near the base. So beside base + c sum_k p_k delta_k
 with c = 1, as in MergeMix (`PRIMARY`, named before anything was measured), other c are tried, and all are
@@ -64,7 +65,7 @@ def random_mixtures(
 ) -> Array:
     """(count, n) draws from a Dirichlet distribution; 1 is even over the simplex.
 
-    The first of more are the same, and the order of the names changes nothing.
+    The first of more are the same, and the order of the names changes nothing (`mishran.methods.random`).
     """
     drawn = [task_generator(name, seed).gamma(concentration, size=count) for name in names]
     return np.asarray(np.transpose(drawn) / np.sum(drawn, axis=0)[:, None])
@@ -95,7 +96,7 @@ def study(
     """Score mixtures, train on each, compare; the same call goes on where it was.
 
     Args:
-        weights: (k, n) mixtures of the run's tasks, in the order of its mixture.
+        weights: (k, n) different mixtures of the run's tasks that are trained on, in their order.
         out: folder of scores and trainings; by default `proxy` in the run directory.
         train: how to train; by default as the run's configuration says.
         workers: processes that train, None for one per processor or GPU.
@@ -120,9 +121,9 @@ def study(
     if len(kept) < 2:
         raise DataError(
             expected="at least two mixtures whose trainings end",
-            found=failed[0] if failed else f"{len(kept)} mixtures",
+            found=failed[0],
             where="proxy study",
-            fix="mend that, or give more mixtures; then run the same command: what is done is kept",
+            fix="mend that, then run the same command: what is done is kept",
         )
     predicted = {name: _said([scores[i][name] for i in kept], names) for name in scales}
     for seed in asked.seeds[1:]:
@@ -155,7 +156,7 @@ def _scores(
     folder: Run,
     names: Sequence[str],
     weights: Array,
-    scales: Mapping[str, float],
+    scales: dict[str, float],
     examples: int,
     progress: Progress,
 ) -> list[dict[str, dict[str, float]]]:
@@ -167,9 +168,9 @@ def _scores(
     with progress.bar("answering as merged models", len(weights) * len(scales)) as advance:
         for row in weights.tolist():
             own = dict(zip(names, row, strict=True))
-            name = f"merged/{sha256_value([own, dict(scales), examples])[:16]}"
+            name = f"merged/{sha256_value([own, scales, examples])[:16]}"
             file = f"{name}.json"
-            params = {"weights": own, "scales": dict(scales)}
+            params = {"weights": own, "scales": scales, "device": proxy.loaded.device.type}
             stage = Stage(name, VERSION, params, dict(proxy.inputs), (file,))
 
             def make(place: Path, own: dict[str, float] = own, file: str = file) -> None:
@@ -254,9 +255,11 @@ def _mixtures(weights: Array, names: Sequence[str]) -> Array:
         problem = "a weight that is negative or not finite"
     elif np.abs(found.sum(axis=1) - 1.0).max() > 1e-9:
         problem = f"one whose weights sum to {found.sum(axis=1)[np.abs(found.sum(axis=1) - 1).argmax()]:g}"
+    elif len(np.unique(found, axis=0)) < len(found):
+        problem = "the same one twice"
     if problem:
         raise ConfigError(
-            expected=f"two or more mixtures of {len(names)} tasks, whose weights sum to 1",
+            expected=f"two or more different mixtures of {len(names)} tasks, whose weights sum to 1",
             found=problem,
             where="proxy study",
             fix="give a row for each mixture and a column for each task of the run",

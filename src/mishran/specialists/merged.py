@@ -7,8 +7,8 @@ Of adapters the products are averaged, sum_k a_k B_k A_k, never the factors: mea
 matrix. Those of a layer lie side by side, so that a mixture costs one product a layer. Whole models are
 (1 - sum_k a_k) theta_0 + sum_k a_k theta_k, which gives back a specialist, and the base, bit for bit.
 
-Trade-off: single precision at least. In bfloat16 what one specialist of many changes is less than the
-distance of two numbers, so that a sum rounds back to the base.
+Trade-off: single precision at least. In bfloat16 what one specialist of many changes is mostly less than
+the distance of two numbers, so that a sum rounds back to the base.
 
 Source: task vectors, Ilharco et al., arXiv 2212.04089; as a proxy for mixtures, MergeMix, arXiv 2601.17858.
 """
