@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from mishran.cli.plans import TFLOPS
 from mishran.cli.ui import Bars, out
 
 _EXAMPLES = """
@@ -29,6 +30,7 @@ def fit(
         None, "--run", help="Run directory, or runs/NAME beside CONFIG."
     ),
     plan: bool = typer.Option(False, "--plan", help="Show stages and cost, and stop."),
+    tflops: float = TFLOPS,
     online: bool = typer.Option(False, "--online", help="Allow models and data from the hub."),
     json_: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress on stderr."),
@@ -38,7 +40,7 @@ def fit(
     if plan:
         from mishran.pipeline.plan import make_plan
 
-        made = make_plan(config, run_dir=run, online=online, progress=progress)
+        made = make_plan(config, run_dir=run, online=online, progress=progress, tflops=tflops)
         if json_:
             typer.echo(made.to_json())
         else:

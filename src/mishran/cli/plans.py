@@ -34,6 +34,12 @@ REDISTRIBUTE = typer.Option(
 )
 SEED = typer.Option(None, "--seed", min=0, help="Of the order; by default the one of the run.")
 ONLINE = typer.Option(False, "--online", help="Allow models and data from the hub.")
+TFLOPS = typer.Option(
+    125.0,
+    "--tflops",
+    min=1e-6,
+    help="With --plan: 10^12 operations a second that a device does; an A100 at 40 % by default.",
+)
 JSON = typer.Option(False, "--json", help="Print one JSON object on stdout.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress on stderr.")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}

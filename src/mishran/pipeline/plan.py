@@ -1,7 +1,9 @@
 """`--plan`: what a fit would do and cost, before any of it is spent.
 
-Counts are exact: tokens, sequences, files. Time is an estimate from this machine: the rate of one
-training step and one forward pass of the model on rows of these tasks, timed for a second or two.
+Counts are exact: tokens, sequences, files. Operations and the memory of one specialist follow from the
+model's shape (see `footprint`). Time is an estimate from this machine: the rate of one training step and
+one forward pass of the model on rows of these tasks, timed for a second or two. Where there is no more of
+the model than its config.json and tokenizer, there is no time, but all else.
 """
 
 from __future__ import annotations
@@ -20,6 +22,14 @@ from rich.text import Text
 from mishran.config import SpecialistConfig
 from mishran.pipeline.facts import TaskFacts
 from mishran.pipeline.fit import known_facts, read_fit
+from mishran.pipeline.footprint import (
+    TFLOPS,
+    Bill,
+    Footprint,
+    footprint,
+    has_weights,
+    memory_words,
+)
 from mishran.pipeline.prepare import Prepared, PreparedTask, prepare
 from mishran.pipeline.progress import Progress
 from mishran.pipeline.solve import cheap_todo
@@ -39,7 +49,13 @@ from mishran.specialists.whole import saved_bytes, whole
 from mishran.train.answers import answer_logits, num_answers
 from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
 from mishran.train.loop import train
-from mishran.train.models import Loaded, load_model, model_commit
+from mishran.train.models import (
+    Loaded,
+    load_model,
+    model_commit,
+    resolve_device,
+    resolve_dtype,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +63,8 @@ class PlannedStage:
     """One kind of stage: how many are to be made, of how many, and what they take.
 
     sequences: rows that go through the model forward. tokens: of those, prompt and answer.
-    bytes: on disk. time_s: estimated, None when nothing is to be done.
+    bytes: on disk. time_s: estimated, None when nothing is to be done, or the model is not here.
+    operations: floating-point, of the model.
     """
 
     stage: str
@@ -57,22 +74,43 @@ class PlannedStage:
     tokens: int
     bytes: int
     time_s: float | None
+    operations: float = 0.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages in order, and where they would go."""
+    """The stages in order, and where they would go.
+
+    measured: whether the model was here to be timed. footprint: of a specialist that is trained.
+    tflops: of the device that hours are counted for.
+    """
 
     run: str
     stages: tuple[PlannedStage, ...]
+    measured: bool
+    footprint: Footprint
+    tflops: float = TFLOPS
 
     @property
-    def time_s(self) -> float:
-        return sum(s.time_s or 0.0 for s in self.stages)
+    def time_s(self) -> float | None:
+        return sum(s.time_s or 0.0 for s in self.stages) if self.measured else None
+
+    @property
+    def bill(self) -> Bill:
+        tokens = sum(s.tokens for s in self.stages)
+        return Bill(tokens, sum(s.operations for s in self.stages), self.tflops)
 
     def to_json(self) -> str:
         return json.dumps(
-            {"run": self.run, "stages": [asdict(s) for s in self.stages], "time_s": self.time_s}
+            {
+                "run": self.run,
+                "stages": [asdict(s) for s in self.stages],
+                "time_s": self.time_s,
+                "cost": self.bill.as_dict(),
+                "memory_bytes": self.footprint.bytes,
+                "trained_parameters": self.footprint.trained,
+                "parameters": self.footprint.parameters,
+            }
         )
 
     def table(self) -> Group:
@@ -91,8 +129,13 @@ class Plan:
                 "-" if s.time_s is None else _duration(s.time_s),
             )
         total = sum(s.bytes for s in self.stages)
-        end = f"in all about {_duration(self.time_s)}, {total / 2**20:,.1f} MiB in {self.run}"
-        return Group(table, Text(end))
+        end = f"{total / 2**20:,.1f} MiB in {self.run}"
+        if self.time_s is not None:
+            end = f"in all about {_duration(self.time_s)}, {end}"
+        else:
+            end += "; the model's weights are not here, so nothing was timed"
+        lines = [end, str(self.bill), f"one specialist: {memory_words(self.footprint)}"]
+        return Group(table, *(Text(line) for line in lines))
 
 
 def _duration(seconds: float) -> str:
@@ -101,36 +144,67 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def make_plan(config: Path, *, run_dir: Path | None, online: bool, progress: Progress) -> Plan:
+def make_plan(
+    config: Path,
+    *,
+    run_dir: Path | None,
+    online: bool,
+    progress: Progress,
+    tflops: float = TFLOPS,
+) -> Plan:
     """Count what `fit` would do and time a little of it; nothing is written.
+
+    Args:
+        tflops: 10^12 operations per second of the device that hours are counted for.
 
     Raises:
         MishranError: the same errors of bad input that `fit` would meet.
     """
     settings, base, run = read_fit(config, run_dir)
     prepared = prepare(settings, base, progress, online)
-    loaded = load_model(
-        settings.model,
-        base,
-        device=settings.device,
-        dtype=settings.dtype,
-        online=online,
-        revision=model_commit(settings.model, base, settings.revision),
-        quantize=settings.quantize,
-    )
-    kind = (loaded.device.type, str(loaded.dtype).removeprefix("torch."))
+    device = resolve_device(settings.device)
+    dtype = resolve_dtype(settings.dtype, device)
+    kind = (device.type, str(dtype).removeprefix("torch."))
     stages, _ = known_stages(prepared, run, kind, read_waves(run))
     todo = [t for t in prepared.trained if run.state(stages[t.task.name]) != "done"]
     facts = known_facts(prepared, stages, kind)
     pooled = list(prepared.tasks) if todo else _pool_todo(prepared, run, kind)
-    rates = _Rates.measure(prepared, loaded)
+    longest = max(len(r.input_ids) for t in prepared.trained for r in t.probes.rows)
+    taken = footprint(
+        settings.model,
+        base,
+        settings.specialists,
+        dtype=dtype,
+        tokens=max(TOKENS, longest),
+        row_tokens=longest,
+        quantize=settings.quantize,
+        online=online,
+        revision=settings.revision,
+    )
+    measured = has_weights(settings.model, base)
+    if measured:
+        loaded = load_model(
+            settings.model,
+            base,
+            device=settings.device,
+            dtype=settings.dtype,
+            online=online,
+            revision=model_commit(settings.model, base, settings.revision),
+            quantize=settings.quantize,
+        )
+        rates = _Rates.measure(prepared, loaded)
+    else:
+        rates = _Rates.unknown(taken, settings.specialists, dtype)
     return Plan(
         str(run.root),
         (
-            _specialists(prepared, todo, rates),
-            _pool(prepared, pooled, rates),
+            _specialists(prepared, todo, rates, taken),
+            _pool(prepared, pooled, rates, taken),
             _cheap(prepared, run, facts, bool(pooled)),
         ),
+        measured,
+        taken,
+        tflops,
     )
 
 
@@ -141,7 +215,9 @@ def _pool_todo(prepared: Prepared, run: Run, kind: tuple[str, str]) -> list[Prep
     return [t for t, stage in stages if run.state(stage) != "done"]
 
 
-def _specialists(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates) -> PlannedStage:
+def _specialists(
+    prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates, taken: Footprint
+) -> PlannedStage:
     recipe = prepared.config.specialists
     trained = sum(planned_tokens(prepared, t) for t in todo)
     sequences = round(sum(planned_tokens(prepared, t) / max(1.0, t.mean_tokens) for t in todo))
@@ -158,11 +234,14 @@ def _specialists(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates
         sequences=sequences + checks,
         tokens=trained + checked,
         bytes=len(todo) * rates.specialist_bytes,
-        time_s=trained / rates.train + checked / rates.forward if todo else None,
+        time_s=rates.time(trained, checked) if todo else None,
+        operations=trained * taken.per_token + checked * taken.per_token_forward,
     )
 
 
-def _pool(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates) -> PlannedStage:
+def _pool(
+    prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates, taken: Footprint
+) -> PlannedStage:
     n = len(prepared.trained)
     limit = prepared.config.probes.answer_tokens
     rows = [r for t in todo for r in t.probes.rows]
@@ -176,7 +255,8 @@ def _pool(prepared: Prepared, todo: Sequence[PreparedTask], rates: _Rates) -> Pl
         sequences=(n + 1) * len(rows),
         tokens=tokens,
         bytes=2 * len(rows) * (8 * (n + 2) + 4 * pairs),
-        time_s=tokens / rates.forward + answers * pairs / rates.pairs if todo else None,
+        time_s=rates.time(0, tokens, answers * pairs) if todo else None,
+        operations=tokens * taken.per_token_forward,
     )
 
 
@@ -198,12 +278,28 @@ def _cheap(prepared: Prepared, run: Run, facts: Sequence[TaskFacts], todo: bool)
 
 @dataclass(frozen=True)
 class _Rates:
-    """Tokens per second of training and of forward passes, pair-tokens per second of divergences."""
+    """Tokens per second of training and of forward passes, pair-tokens per second of divergences.
 
-    train: float
-    forward: float
-    pairs: float
+    None where the model is not here. specialist_bytes: on disk.
+    """
+
+    speeds: tuple[float, float, float] | None
     specialist_bytes: int
+
+    def time(self, trained: float, read: float, pairs: float = 0.0) -> float | None:
+        """Seconds for so many tokens trained on, tokens read, and pair-tokens."""
+        work = (trained, read, pairs)
+        if self.speeds is None:
+            return None
+        return sum(amount / speed for amount, speed in zip(work, self.speeds, strict=True))
+
+    @classmethod
+    def unknown(cls, taken: Footprint, recipe: SpecialistConfig, dtype: torch.dtype) -> _Rates:
+        """Nothing timed. Adapters are kept in their own type, whole models in that of the base."""
+        size = dtype.itemsize if recipe.kind == "full" else 4
+        if recipe.kind == "lora" and recipe.adapter_dtype == "bfloat16":
+            size = 2
+        return cls(None, taken.trained * size)
 
     @classmethod
     def measure(cls, prepared: Prepared, loaded: Loaded) -> _Rates:
@@ -224,7 +320,7 @@ class _Rates:
         mass = flat.sum(dim=-1)
         pairs = n * (n - 1) // 2
         seconds = _seconds(lambda: pairwise_jsd_fast(flat, mass))
-        return cls(training, ahead, 4 * pairs / seconds, size)
+        return cls((training, ahead, 4 * pairs / seconds), size)
 
 
 def _training_rate(

@@ -175,13 +175,17 @@ class Shape:
     vocabulary: int | None = None
 
 
-def model_shape(name: str, base: Path, online: bool = False, revision: str | None = None) -> Shape:
-    """Context and width from config.json."""
+def model_config(name: str, base: Path, online: bool = False, revision: str | None = None) -> Any:
+    """config.json, as transformers reads it.
+
+    Raises:
+        ModelError: none, or none of a model that transformers knows.
+    """
     from transformers import AutoConfig
 
     place = _locate(name, base, online)
     try:
-        config = AutoConfig.from_pretrained(
+        return AutoConfig.from_pretrained(
             place, revision=revision, local_files_only=not online, trust_remote_code=False
         )
     except Exception as error:
@@ -191,13 +195,18 @@ def model_shape(name: str, base: Path, online: bool = False, revision: str | Non
             where=place,
             fix="give the folder that save_pretrained wrote",
         ) from error
+
+
+def model_shape(name: str, base: Path, online: bool = False, revision: str | None = None) -> Shape:
+    """Context and width from config.json."""
+    config = model_config(name, base, online, revision)
     text = config.get_text_config()
     width = getattr(text, "hidden_size", None)
     if not isinstance(width, int):
         raise ModelError(
             expected="the config.json of a causal language model, with its hidden size",
             found=f"model type {config.model_type!r}, without one",
-            where=place,
+            where=_locate(name, base, online),
             fix="give the folder of a language model that save_pretrained wrote",
         )
     return Shape(
