@@ -90,7 +90,7 @@ def save_checkpoint(
     def make(work: Path) -> None:
         save_file(weights, work / WEIGHTS)
         save_file(moments, work / MOMENTS)
-        (work / STATE).write_text(json.dumps(state, sort_keys=True), encoding="utf-8")
+        (work / STATE).write_text(json.dumps(state), encoding="utf-8")
 
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
