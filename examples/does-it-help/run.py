@@ -18,6 +18,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import merged
 import numpy as np
 import pairs
 import summary
@@ -25,6 +26,7 @@ import summary
 from mishran.cli.ui import Bars
 from mishran.pipeline.compare import Asked, compare
 from mishran.pipeline.fit import fit
+from mishran.pipeline.proxy_study import Asked as Study
 from mishran.run import atomic_write
 
 HERE = Path(__file__).parent
@@ -84,16 +86,17 @@ class Size:
     curve: tuple[float, ...]
     pairs: int
     pair_seeds: int
+    mixtures: int
 
 
-FULL = Size(METHODS, 5, 30_000, 24, (0.5, 2.0), 80, 2)
-SMALL = Size(QUICK, 2, 20_000, 12, (0.5, 2.0), 10, 1)
+FULL = Size(METHODS, 5, 30_000, 24, (0.5, 2.0), 80, 2, 20)
+SMALL = Size(QUICK, 2, 20_000, 12, (0.5, 2.0), 10, 1, 6)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="fit,compare,pairs,page")
+    parser.add_argument("--only", default="fit,compare,pairs,merged,page")
     parser.add_argument("--run", type=Path, default=HERE / "runs" / "mix")
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
@@ -132,6 +135,18 @@ def main() -> None:
         "pairs",
         lambda: pairs.measure(
             run, run / name / "pairs", size.pairs, size.pair_seeds, args.workers, progress
+        ),
+    )
+    study = Study(tokens=size.tokens, shares="tokens", examples=16)
+    timed(
+        "merged",
+        lambda: merged.measure(
+            run,
+            run / name / "merged",
+            size.mixtures,
+            study,
+            workers=args.workers,
+            progress=progress,
         ),
     )
     if "page" in only:
