@@ -46,11 +46,13 @@ TORCH_PIPELINE = {
     "export",
     "extras",
     "fit",
+    "footprint",
     "ingredients",
     "inspect",
     "plan",
 }
-TORCH_PIPELINE |= {"prepare", "proxy", "specialists", "train", "worker", "measured"}
+TORCH_PIPELINE |= {"prepare", "proxy", "specialists", "train", "training_plan"}
+TORCH_PIPELINE |= {"worker", "measured"}
 # Modules of evaluate that run a model; the statistics of a comparison need NumPy only.
 TORCH_EVALUATE = {
     "choices",

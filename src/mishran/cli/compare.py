@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -76,6 +78,10 @@ def compare(
     workers: int | None = typer.Option(
         None, "--workers", min=1, help="Processes; one for each processor or GPU."
     ),
+    plan: bool = typer.Option(
+        False, "--plan", help="Show which methods have a mixture, trainings and cost, and stop."
+    ),
+    tflops: float = plans.TFLOPS,
     keep_models: bool = typer.Option(False, "--keep-models", help="Keep the trained models."),
     out_: Path | None = typer.Option(
         None, "--out", help="Folder; by default `compare` in the run directory."
@@ -120,6 +126,9 @@ def compare(
         model=model,
         keep_models=keep_models,
     )
+    if plan:
+        _show_plan(run, asked, train, tflops, json_)
+        return
     found = run_comparison(run, asked, out=out_, train=train, progress=Bars(quiet))
     if json_:
         typer.echo(found.to_json())
@@ -130,6 +139,30 @@ def compare(
         out.print(f"missing: {one.method}, seed {one.seed}: {one.reason}", markup=False)
     out.print(found.overall, markup=False)
     out.print(f"{folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _show_plan(run: Path, asked: Any, train: Any, tflops: float, json_: bool) -> None:
+    """Methods, trainings and cost."""
+    from mishran.pipeline.footprint import memory_words
+    from mishran.pipeline.training_plan import plan_comparison
+
+    made = plan_comparison(run, asked, train, tflops)
+    if json_:
+        typer.echo(json.dumps(made.as_dict(), ensure_ascii=False))
+        return
+    table = Table(box=None)
+    plans.name_columns(table, ("method", "trainings", "trained to find it", "read to find it"))
+    for one in made.methods:
+        found = (f"{one.trained_to_find:,.0f}", f"{one.read_to_find:,.0f}")
+        table.add_row(Text(one.method), f"{one.trainings:,}", *found)
+    out.print(table)
+    for one in made.methods:
+        if one.failed:
+            out.print(f"missing: {one.method}: {one.failed}", markup=False)
+    if made.trials:
+        out.print(f"{made.trials} short mixed runs come first")
+    out.print(Text(f"{made.trainings:,} trainings, {made.bill}"))
+    out.print(Text(f"each: {memory_words(made.footprint)}"))
 
 
 def multiples(text: str) -> tuple[float, ...]:

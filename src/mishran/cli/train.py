@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,10 @@ def train(
     seed: int | None = typer.Option(
         None, "--seed", min=0, help="Of order, adapter and new weights; by default the run's."
     ),
-    plan: bool = typer.Option(False, "--plan", help="Show what would be trained on, and stop."),
+    plan: bool = typer.Option(
+        False, "--plan", help="Show what would be trained on and its cost, and stop."
+    ),
+    tflops: float = plans.TFLOPS,
     online: bool = plans.ONLINE,
     json_: bool = plans.JSON,
     quiet: bool = plans.QUIET,
@@ -82,17 +86,27 @@ def train(
     progress = Bars(quiet or not leads)
     given = None if config is None else read_config(config, TrainConfig)
     recipe = changed(given or settings_for(place), set_)
-    start = start_of(place, model, scratch)
+    start = replace(start_of(place, model, scratch), online=online)
     made = plans.planned(place, asked, progress)
     if not json_ and leads:
         out.print(plans.plan_table(made.plan))
     if plan:
+        from mishran.pipeline.footprint import memory_words
+        from mishran.pipeline.training_plan import plan_training
+
+        used = [i for i, task in enumerate(made.plan.tasks) if task.rows]
+        longest = max(int(made.ingredients.tokens[i].lengths.max()) for i in used)
+        cost = plan_training(start, made.plan, recipe, longest, tflops)
+        if leads and not json_:
+            out.print(Text(f"{cost.steps:,} steps, {cost.bill}"))
+            out.print(Text(memory_words(cost.footprint)))
         if json_ and leads:
             typer.echo(
                 json.dumps(
                     {
                         "plan": made.plan.model_dump(mode="json"),
                         "train": recipe.model_dump(mode="json"),
+                        **cost.as_dict(),
                     },
                     ensure_ascii=False,
                 )

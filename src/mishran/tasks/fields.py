@@ -24,6 +24,7 @@ USUAL = (
     ("instruction", "response"),
     ("input", "target"),
     ("input", "output"),
+    ("inputs", "targets"),
     ("question", "answer"),
 )
 USUAL_CHAT = ("messages", "conversations")
