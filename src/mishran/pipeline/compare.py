@@ -44,9 +44,10 @@ class Asked:
 
     methods: specs (see `mishran.methods.registry`), or "run"; uniform comes by itself. tokens: of each
     training. shares: what weights are shares of, rows or tokens; those of methods that go by sizes are
-    of rows, and are converted. curve: multiples of the budget that uniform is trained at as well. examples: held-out ones
-    of each task. groups: further groups of tasks that are told apart. workers: processes, None for one
-    per processor or GPU. redistribute is always on: a task at max_epochs gives the rest away, and says so.
+    of rows, and are converted. curve: multiples of the budget that uniform is trained at as well.
+    examples: held-out ones of each task. groups: further groups of tasks that are told apart. workers:
+    processes, None for one per processor or GPU. redistribute is always on: a task at max_epochs gives
+    the rest away, and says so.
     """
 
     methods: tuple[str, ...]
@@ -107,7 +108,10 @@ def compare(
         "max_epochs": asked.max_epochs,
         "accuracy": asked.accuracy,
     }
-    solve_all(run, config, asked, None)  # before anything dear: what is asked for is there
+    # Before anything dear: what is asked for is there.
+    _setting(run, asked).task_groups([fact.name for fact in read_facts(run)])
+    _check_budgets(asked)
+    solve_all(run, config, asked, None)
     with folder.locked():
         trials = run_trials(run, folder, asked, setup, progress)
         solved = solve_all(run, config, asked, trials)
@@ -370,8 +374,6 @@ def _compared(
     ran: _Ran,
     asked: Asked,
 ) -> Comparison:
-    facts = read_facts(run)
-    config: FitConfig = read_run(run)
     candidates = [
         Candidate(
             one.method,
@@ -388,18 +390,37 @@ def _compared(
     for job, result in zip(jobs, ran.results, strict=True):
         if job.scale != 1.0:
             curve.setdefault(job.order["tokens"], []).append(result)
-    eval_only = tuple(f.name for f in facts if f.eval_only)
-    setting = Setting(
+    own = [r for job, r in zip(jobs, ran.results, strict=True) if job.scale == 1.0]
+    found = compared(candidates, own, _setting(run, asked), curve)
+    return found.model_copy(update={"warnings": (*found.warnings, *ran.warnings)})
+
+
+def _setting(run: Run, asked: Asked) -> Setting:
+    config: FitConfig = read_run(run)
+    return Setting(
         budget_tokens=asked.tokens,
         model=Path(asked.model or config.model).name,
         seeds=asked.seeds,
-        eval_only=eval_only,
+        eval_only=tuple(fact.name for fact in read_facts(run) if fact.eval_only),
         groups=dict(asked.groups),
         **({"primary": asked.primary} if asked.primary else {}),
     )
-    own = [r for job, r in zip(jobs, ran.results, strict=True) if job.scale == 1.0]
-    found = compared(candidates, own, setting, curve)
-    return found.model_copy(update={"warnings": (*found.warnings, *ran.warnings)})
+
+
+def _check_budgets(asked: Asked) -> None:
+    """Nothing if uniform's curve has a point of its own at each multiple.
+
+    Raises:
+        ConfigError: in whole tokens, two are the same.
+    """
+    budgets = [asked.tokens, *(round(asked.tokens * scale) for scale in asked.curve)]
+    if len(set(budgets)) < len(budgets) or min(budgets) < 1:
+        raise ConfigError(
+            expected="multiples that differ from each other and from 1 in whole tokens",
+            found=", ".join(f"{budget:,} tokens" for budget in budgets),
+            where="--curve",
+            fix="write --curve 0.5,2, or --curve none",
+        )
 
 
 def _write(

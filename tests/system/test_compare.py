@@ -1,0 +1,159 @@
+"""`mishran compare` on the tiny project: killed and gone on with, what is missing, every error."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_project import TASKS, digests
+
+from mishran.comparison import Comparison
+
+BASIC = ["compare", "runs/mix", "--tokens", "300", "--seeds", "2", "--examples", "4"]
+BASIC += ["--curve", "2", "--set", "batch_size=5", "--set", "checkpoint_every=2"]
+ASKED = [*BASIC, "--methods", "run,capacity"]
+
+
+@pytest.fixture(scope="module")
+def never_killed(fitted_once, fork_server, tmp_path_factory) -> tuple[Path, str]:
+    """A comparison by two workers, and what it printed."""
+    folder = tmp_path_factory.mktemp("never") / "p"
+    shutil.copytree(fitted_once.parent, folder)
+    said = fork_server.run([*ASKED, "--workers", "2", "-q", "--json"], folder)
+    assert said.code == 0, said
+    return folder / "runs" / "mix" / "compare", said.out
+
+
+def left(folder: Path) -> dict[str, str]:
+    """Digests of everything but the records of trainings, which say how fast they were."""
+    return {k: v for k, v in digests(folder).items() if not k.endswith("metrics.jsonl")}
+
+
+def test_what_is_compared(never_killed):
+    folder, out = never_killed
+    found = Comparison.read(folder / "comparison.json")
+    assert Comparison.from_json(out) == found
+    assert {m.method for m in found.methods} == {"uniform", "run", "capacity"}
+    assert found.setting.seeds == (0, 1) and found.setting.budget_tokens == 300
+    ours = found.effect("run")
+    assert set(ours.by_seed) == {0, 1} and ours.tasks == 5
+    for name in ("uniform", "run"):
+        (method,) = [m for m in found.methods if m.method == name]
+        assert set(method.weights) == set(TASKS) and method.train_tokens == pytest.approx(
+            300, abs=25
+        )
+        for seed in (0, 1):  # the page's numbers are those of the trainings
+            done = json.loads(
+                (folder / "runs" / name / f"seed-{seed}" / "training.json").read_text()
+            )
+            assert found.effect(name).by_seed[seed] == pytest.approx(done["loss"], rel=1e-9)
+            assert sum(t["tokens"] for t in done["tasks"].values()) == done["tokens"]
+            assert not (folder / "runs" / name / f"seed-{seed}" / "model").exists()
+    assert (folder / "runs" / "uniform-x2" / "seed-1" / "training.json").exists()
+    (group,) = [curve for curve in found.curves if curve.group == found.setting.primary]
+    assert [p.tokens for p in group.points] == pytest.approx([300, 600], abs=40)
+    assert (folder / "report.html").exists() and "capacity" in (folder / "report.md").read_text()
+
+
+def test_a_method_that_cannot_be_solved_is_missing_and_never_zero(never_killed):
+    found = Comparison.read(never_killed[0] / "comparison.json")
+    assert {(m.method, m.seed) for m in found.missing} == {("capacity", 0), ("capacity", 1)}
+    assert all("distributions" in m.reason and "mishran fit" in m.reason for m in found.missing)
+    effect = found.effect("capacity")
+    assert effect.by_seed == {} and effect.mean is None and effect.difference is None
+    assert found.verdict("capacity").outcome == "missing"
+
+
+def test_killed_in_the_middle_and_gone_on_by_another_number_of_workers(
+    fitted, fork_server, never_killed
+):
+    """What is done is kept; the bytes are those of a comparison that was never killed."""
+    folder = fitted.parent / "runs" / "mix" / "compare"
+
+    def trained() -> list[Path]:
+        return sorted((folder / "runs").glob("*/*/training.json"))
+
+    argv = [*ASKED, "--workers", "2", "-q"]
+    said = fork_server.run(argv, fitted.parent, kill_when=lambda: len(trained()) >= 2)
+    assert said.code == -signal.SIGKILL and not (folder / "comparison.json").exists()
+    before = {p: p.stat().st_mtime_ns for p in trained() if (p.parent / "manifests").is_dir()}
+    assert 1 <= len(before) < 6
+    said = fork_server.run([*ASKED, "--workers", "1", "-q"], fitted.parent)
+    assert said.code == 0, said
+    assert left(folder) == left(never_killed[0])
+    kept = [p for p, time in before.items() if p.stat().st_mtime_ns == time]
+    assert kept
+
+
+def test_a_training_that_fails_is_missing_and_the_others_are_compared(
+    fitted, fork_server, never_killed
+):
+    """Somebody's file lies where one was to go; it stays."""
+    folder = fitted.parent / "runs" / "mix" / "compare"
+    shutil.copytree(never_killed[0], folder)
+    taken = folder / "runs" / "run" / "seed-1"
+    shutil.rmtree(taken)
+    taken.mkdir()
+    (taken / "mine").write_text("kept")
+    said = fork_server.run([*ASKED, "--workers", "1"], fitted.parent)
+    assert said.code == 0, said
+    assert "run, seed 1: " in said.err and "a folder with other things in it (mine)" in said.err
+    found = Comparison.read(folder / "comparison.json")
+    assert ("run", 1) in {(m.method, m.seed) for m in found.missing}
+    assert set(found.effect("run").by_seed) == {0}
+    assert found.effect("run").difference.low is None  # one seed has no interval
+    assert (taken / "mine").read_text() == "kept" and "missing: run, seed 1" in said.out
+
+
+@pytest.mark.parametrize(
+    ("more", "parts"),
+    [
+        (["--tokens", "x"], ("--tokens", "a whole number of at least 1", "'x'")),
+        (["--curve", "0.5,1"], ("--curve", "other than 1", "'0.5,1'", "--curve none")),
+        (["--curve", "2,2"], ("different multiples",)),
+        (["--curve", "half"], ("--curve", "'half'")),
+        (["--curve", "1.001,2"], ("--curve", "300 tokens, 300 tokens, 600 tokens")),
+        (["--group", "nope"], ("--group", "one of the groups", "facts", "'nope'")),
+        (["--group", "g=nope"], ("tasks of the comparison in 'g'", "'nope'", "capitals_hi")),
+        (["--group", "all tasks=sums"], ("a group's own name",)),
+        (["--primary", "nope"], ("primary: expected one of the groups all tasks", "'nope'")),
+        (["--methods", "taskpg"], ("taskpg", "taskpgm")),
+        (["--methods", "taskpgm:u=1"], ("'u'",)),
+        (["--methods", "capacity"], ("a method to compare with uniform", "distributions")),
+        (["--methods", " , "], ("a method to compare with uniform",)),
+        (["--shares", "words"], ("--shares", "rows or tokens")),
+        (["--set", "rank=0"], ("rank", "at least 1")),
+        (["--max-epochs", "0"], ("--max-epochs", "a number above 0")),
+    ],
+)
+def test_what_is_asked_wrongly_is_said_before_anything_is_trained(fitted, refuses, more, parts):
+    run = fitted.parent / "runs" / "mix"
+    line = refuses("compare", run, *BASIC[2:], "-q", *more)
+    assert all(part in line for part in parts), line
+    assert not list((run / "compare").glob("runs/*/*/*"))
+
+
+def test_without_tokens(fitted, refuses):
+    """The budget of the tiny project is in rows."""
+    line = refuses("compare", fitted.parent / "runs" / "mix", "-q")
+    assert line.startswith(
+        "mishran: --tokens: expected the training tokens of each mixture, found none"
+    )
+    line = refuses("compare", fitted.parent / "none", "--tokens", "300")
+    assert "expected a run directory" in line
+
+
+def test_other_settings_in_the_same_folder_are_refused(fitted, fork_server, never_killed):
+    """What is there stays as it is."""
+    folder = fitted.parent / "runs" / "mix" / "compare"
+    shutil.copytree(never_killed[0], folder)
+    before = left(folder)
+    argv: list[Any] = [a if a != "300" else "350" for a in ASKED]
+    said = fork_server.run([*argv, "--workers", "1", "-q"], fitted.parent)
+    assert said.code == 2, said
+    assert "a model of another training" in said.err.splitlines()[-1]
+    assert left(folder) == before
