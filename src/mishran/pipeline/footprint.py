@@ -107,13 +107,12 @@ def footprint(
     tied = head is not None and head.weight is embedding.weight
     multiplied = parameters - (0 if tied else embedding.weight.numel())
     weights = parameters * size
+    unpacked = 0
     if quantize is not None:
-        packed = sum(
-            m.weight.numel()
-            for m in model.modules()
-            if isinstance(m, torch.nn.Linear) and m is not head
-        )
+        layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
+        packed = sum(m.weight.numel() for m in layers)
         weights = round(packed * NF4) + (parameters - packed) * size
+        unpacked = max(m.weight.numel() for m in layers) * size  # of the layer at work
     adapters = recipe.kind == "lora"
     if adapters:
         model = add_adapter(model, recipe, 0, name, "targets")
@@ -136,7 +135,7 @@ def footprint(
         recipe.checkpointing,
         weights,
         state,
-        step,
+        None if step is None else step + unpacked,
         tokens,
     )
 

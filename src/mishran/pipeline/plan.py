@@ -169,7 +169,7 @@ def make_plan(
     todo = [t for t in prepared.trained if run.state(stages[t.task.name]) != "done"]
     facts = known_facts(prepared, stages, kind)
     pooled = list(prepared.tasks) if todo else _pool_todo(prepared, run, kind)
-    longest = max(len(r.input_ids) for t in prepared.trained for r in t.probes.rows)
+    longest = max(len(r.input_ids) for t in prepared.trained for r in t.train.rows)
     taken = footprint(
         settings.model,
         base,
