@@ -7,13 +7,12 @@ import os
 import resource
 import shutil
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from training_cases import data, fit, loaded, recipe, records, trainable
+from training_cases import data, disk_with, fit, loaded, recipe, records, trainable
 
 from mishran.errors import ArtifactError
 from mishran.train.checkpoint import (
@@ -177,19 +176,6 @@ def test_leftovers_are_swept_and_others_things_are_not_touched(tmp_path):
 
 
 # ---- a disk that is full
-
-
-@contextmanager
-def disk_with(size: int) -> Iterator[None]:
-    """No file may grow beyond so many bytes, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("room", [0, 50, 200, 400])

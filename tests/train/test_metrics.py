@@ -8,8 +8,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from test_checkpoint import disk_with
-from training_cases import data, fit, recipe, trainable
+from training_cases import data, disk_with, fit, recipe, trainable
 
 from mishran.errors import ArtifactError, ConfigError, DependencyError
 from mishran.train import metrics

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Sequence
+import resource
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,3 +193,16 @@ def by_hand(model: Trainable, given: Data, settings: TrainConfig) -> ByHand:
         norms.append(norm)
         tasks.append({k: float(torch.cat(v).mean().detach()) for k, v in nats.items()})
     return ByHand(own, losses, norms, tasks)
+
+
+@contextmanager
+def disk_with(size: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
