@@ -140,7 +140,7 @@ class ForkServer:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
 
 def cli(argv: list[str], cwd: Path, hash_seed: int = 0, timeout: float = 120) -> Ended:
