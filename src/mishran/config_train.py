@@ -33,12 +33,13 @@ class TrainConfig(Settings):
     ranks. packed: cut the rows into sequences of so many tokens instead, as raw text is (batch_size
     counts sequences then); None keeps examples whole. micro_tokens: go through the model at a time; a
     step that is larger is accumulated. weight_decay (of matrices), betas, epsilon, clip: of AdamW and
-    the norm of the gradient. compile: torch.compile. checkpointing: compute layers again for their
-    gradients instead of keeping what is in them. checkpoint_every: steps between checkpoints, by default
-    ten minutes; keep: so many of them. validations: points, log-spaced, at which held-out examples are
-    measured; validation: of each task so many. log_every: steps between lines of metrics.jsonl. metrics:
-    further sinks, tensorboard or names of the entry points mishran.metrics. threads: of the processor,
-    None for all that there are; a number makes results independent of the machine's.
+    the norm of the gradient. compile: torch.compile of each layer. checkpointing: compute layers again
+    for their gradients instead of keeping what is in them. checkpoint_every: steps between checkpoints,
+    by default ten minutes; keep: so many of them. validations: points, log-spaced, at which held-out
+    examples are measured; validation: of each task so many. log_every: steps between lines of
+    metrics.jsonl. metrics: further sinks, tensorboard or names of the entry points mishran.metrics.
+    threads: of the processor, None for all that there are; a number makes results independent of the
+    machine's.
     """
 
     kind: Literal["lora", "full"] = "lora"

@@ -147,6 +147,7 @@ def test_without_tokens(fitted, refuses):
     assert "expected a run directory" in line
 
 
+@pytest.mark.full
 def test_other_settings_in_the_same_folder_are_refused(fitted, fork_server, never_killed):
     """What is there stays as it is."""
     folder = fitted.parent / "runs" / "mix" / "compare"

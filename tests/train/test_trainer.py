@@ -14,7 +14,13 @@ import torch
 from tiny_models import soft_capped_model
 from training_cases import CPU, by_hand, data, fit, loaded, recipe, records, trainable
 
-from mishran.errors import ArtifactError, ConfigError, ModelError, TrainingError
+from mishran.errors import (
+    ArtifactError,
+    ConfigError,
+    DependencyError,
+    ModelError,
+    TrainingError,
+)
 from mishran.train import trainer
 from mishran.train.models import Loaded
 from mishran.train.trainable import Trainable
@@ -327,6 +333,16 @@ def test_a_model_without_layers_is_not_compiled():
     assert str(caught.value) == (
         "train.compile: expected a model whose decoder layers are known, found model type 'llama', without "
         "GradientCheckpointingLayer; remove compile"
+    )
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DependencyError) as caught:
+        trainable(recipe()).compile_layers()
+    assert str(caught.value) == (
+        "train.compile: expected a C++ compiler (no-such-compiler), as torch.compile needs on a CPU, found "
+        "none; install one, name it in CXX, or remove compile"
     )
 
 

@@ -7,13 +7,16 @@ in float32 beside a base that stays in bfloat16.
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mishran.config_train import TrainConfig
-from mishran.errors import ModelError, TrainingError
+from mishran.errors import DependencyError, ModelError, TrainingError
 from mishran.train.adapter import add_adapter, write_adapter
 from mishran.train.models import Loaded, no_library_bars
 
@@ -68,9 +71,19 @@ class Trainable(torch.nn.Module):
         `mishran.train.answers.only_at`), and everything would be compiled anew for each.
 
         Raises:
-            ModelError: the model does not say which of its modules are layers.
+            ModelError: the model does not say which of its modules are layers. DependencyError: there is
+                no C++ compiler, which torch needs for the processor.
         """
-        for layer in layers_of(self.model, "train.compile"):
+        layers = layers_of(self.model, "train.compile")
+        compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+        if self.model.device.type == "cpu" and shutil.which(compiler) is None:
+            raise DependencyError(
+                expected=f"a C++ compiler ({compiler}), as torch.compile needs on a CPU",
+                found="none",
+                where="train.compile",
+                fix="install one, name it in CXX, or remove compile",
+            )
+        for layer in layers:
             layer.compile(dynamic=True)
 
     def finish(self) -> None:
