@@ -300,9 +300,9 @@ def test_killed_at_random_points(fitted, fork_server, never_killed, point):
 
 @pytest.mark.full
 def test_killed_again_and_again(fitted, fork_server, never_killed):
-    """A few more writes each time, enough for a checkpoint, until one lives."""
+    """A few more writes each time, enough for a checkpoint and the last stage, until one lives."""
     times = 0
-    while fork_server.run(train(*FULL), fitted.parent, kill=45).code == -signal.SIGKILL:
+    while fork_server.run(train(*FULL), fitted.parent, kill=27).code == -signal.SIGKILL:
         times += 1
         assert times < 60, "no progress between kills"
     assert times > 2
