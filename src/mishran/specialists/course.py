@@ -53,8 +53,9 @@ class Course:
     """The training of the specialist in one slot.
 
     plan: the rows of each step. base, nats: (R,) nats per answer token of each held-out example, before
-    training and at the last point. measured: the same at every point of the curve. best: the loss that decides when to stop, and the weights there.
-    error: why it takes no more steps, or none at all, and what it ends with.
+    training and at the last point. measured: the same at every point of the curve. best: the loss that
+    decides when to stop, and the weights there. error: why it takes no more steps, or none at all, and what
+    it ends with.
     """
 
     held: HeldOut
