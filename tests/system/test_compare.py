@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tiny_project import TASKS, digests
@@ -147,14 +146,19 @@ def test_without_tokens(fitted, refuses):
     assert "expected a run directory" in line
 
 
-@pytest.mark.full
-def test_other_settings_in_the_same_folder_are_refused(fitted, fork_server, never_killed):
+@pytest.mark.parametrize(
+    ("more", "parts"),
+    [
+        (["--tokens", "350"], ("have, tokens 300, found tokens 350",)),
+        (["--shares", "tokens", "--examples", "5"], ("examples 4, shares", "found examples 5, sh")),
+        (["--set", "batch_size=6"], ("train.batch_size 5, found train.batch_size 6",)),
+    ],
+)
+def test_other_settings_in_the_same_folder_are_refused(fitted, refuses, never_killed, more, parts):
     """What is there stays as it is."""
-    folder = fitted.parent / "runs" / "mix" / "compare"
-    shutil.copytree(never_killed[0], folder)
-    before = left(folder)
-    argv: list[Any] = [a if a != "300" else "350" for a in ASKED]
-    said = fork_server.run([*argv, "--workers", "1", "-q"], fitted.parent)
-    assert said.code == 2, said
-    assert "a model of another training" in said.err.splitlines()[-1]
-    assert left(folder) == before
+    run = fitted.parent / "runs" / "mix"
+    shutil.copytree(never_killed[0], run / "compare")
+    before = left(run / "compare")
+    line = refuses("compare", run, *BASIC[2:], *more, "-q")
+    assert all(part in line for part in (*parts, "settings.json", "--out")), line
+    assert left(run / "compare") == before

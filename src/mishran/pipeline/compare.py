@@ -113,6 +113,7 @@ def compare(
     _check_budgets(asked)
     solve_all(run, config, asked, None)
     with folder.locked():
+        _settle(folder, asked, setup)
         trials = run_trials(run, folder, asked, setup, progress)
         solved = solve_all(run, config, asked, trials)
         for one in solved:
@@ -121,7 +122,7 @@ def compare(
         jobs = _jobs(folder, solved, asked)
         ran = _run(jobs, setup, asked, progress)
         comparison = _compared(run, solved, jobs, ran, asked)
-        _write(folder, comparison, asked, setup, solved)
+        _write(folder, comparison)
     return comparison
 
 
@@ -423,21 +424,45 @@ def _check_budgets(asked: Asked) -> None:
         )
 
 
-def _write(
-    folder: Run,
-    comparison: Comparison,
-    asked: Asked,
-    setup: dict[str, Any],
-    solved: Sequence[Solved],
-) -> None:
+def _settle(folder: Run, asked: Asked, setup: dict[str, Any]) -> None:
+    """Write down what all trainings here have in common; methods and seeds may be added later.
+
+    Raises:
+        ConfigError: those that are here have something else in common.
+    """
+    how = {k: v for k, v in setup.items() if k != "place"}
+    how |= {"tokens": asked.tokens, "shares": asked.shares}
+    text = json.dumps(how, indent=1) + "\n"
+    path = folder.path("settings.json")
+    if path.is_file():
+        there = _flat(path.read_text(encoding="utf-8"))
+        here = _flat(text)
+        other = [k for k in here if there.get(k) != here[k]]
+        if other:
+            raise ConfigError(
+                expected=f"what the trainings that are there have, {_said(there, other)}",
+                found=_said(here, other),
+                where=str(path),
+                fix="name another folder with --out",
+            )
+    atomic_write(path, text)
+
+
+def _flat(text: str) -> dict[str, Any]:
+    """Settings by name, those of training too."""
+    how = json.loads(text)
+    return how | {f"train.{k}": v for k, v in how.pop("train").items()}
+
+
+def _said(how: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return ", ".join(f"{k} {json.dumps(how.get(k))}" for k in keys)
+
+
+def _write(folder: Run, comparison: Comparison) -> None:
     from mishran.report.comparison import render_comparison
     from mishran.report.comparison_text import comparison_markdown
 
-    how = {k: v for k, v in setup.items() if k != "place"}
-    how |= {"methods": [one.method for one in solved], "seeds": list(asked.seeds)}
-    how |= {"tokens": asked.tokens, "shares": asked.shares}
     title = f"Does the mixture help? {folder.root.resolve().name}"
-    atomic_write(folder.path("settings.json"), json.dumps(how, indent=1) + "\n")
     atomic_write(folder.path("comparison.json"), comparison.to_json())
     atomic_write(folder.path("report.html"), render_comparison(comparison, title))
     atomic_write(folder.path("report.md"), comparison_markdown(comparison, title))
