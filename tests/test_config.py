@@ -101,7 +101,7 @@ def test_numbers_that_yaml_reads_as_text():
 
 def test_aliases_and_defaults_that_depend():
     assert MixtureConfig(affinity="pmi").affinity == "pmi-mean"
-    assert (MixtureConfig().resolved_t, MixtureConfig(t=0).resolved_t) == (0.6, 0.0)
+    assert (MixtureConfig().resolved_t, MixtureConfig(t=0).resolved_t) == (1.0, 0.0)
     specialists = FitConfig(model="m", tasks="d", specialists={"epochs": 2}).specialists
     assert specialists.budget_tokens is None
 

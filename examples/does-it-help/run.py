@@ -55,6 +55,7 @@ METHODS = (
     "taskpgm:unary=utility:strength=0.05:floor=0.3",
     "curves",
     "curves:floor=0.3",
+    "curves:pool=0.5",
     "curves:transfer=affinity",
     "curves:transfer=scores",
     "curves:transfer=fitted",

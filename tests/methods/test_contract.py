@@ -44,6 +44,7 @@ VARIANTS = [
     "curves:transfer=scores",
     "curves:transfer=fitted",
     "curves:floor=0.4",
+    "curves:pool=0.5",
 ]
 SPECS = [*places(), *VARIANTS]
 BOUNDED = [spec for spec in SPECS if parse(spec).bounded]

@@ -17,7 +17,7 @@ from mishran.errors import ConfigError
 from mishran.methods import Budget, Curve, Trials, parse
 from mishran.methods.convex import minimise
 from mishran.methods.curves import Expected
-from mishran.methods.decay import CONSTANTS, decays, fit_decay
+from mishran.methods.decay import CONSTANTS, decays, fit_decay, pooled
 from mishran.methods.shares import bounds_on_tokens, rows_of, tokens_of
 from mishran.methods.transfer import fitted_scale, from_affinity, from_scores, relative
 from mishran.types import ScoreTable
@@ -79,7 +79,7 @@ def test_a_flat_or_rising_curve_is_flat_and_gets_only_its_floor():
     assert floored.weights[2] == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("transfer", ["off", "affinity:scale=0.5", "scores"])
+@pytest.mark.parametrize("transfer", ["off", "affinity:scale=0.5", "scores", "off:pool=0.3"])
 @pytest.mark.parametrize("budget", [Budget(rows=300), Budget(tokens=9000)])
 @pytest.mark.parametrize("bounded", [False, True])
 def test_the_mixture_is_what_a_conic_solver_finds(transfer, budget, bounded):
@@ -88,7 +88,9 @@ def test_the_mixture_is_what_a_conic_solver_finds(transfer, budget, bounded):
     box = bounds_of(evidence, 0.1) if bounded else simplex(evidence.names)
     found = parse(f"curves:transfer={transfer}").solve(replace(evidence, constraints=box))
     curve = decays([(c.tokens, c.nats) for c in evidence.curves])
-    if transfer == "off":
+    if transfer == "off:pool=0.3":
+        curve = pooled(curve, 0.3)
+    if transfer.startswith("off"):
         worth = np.eye(n)
     elif transfer == "scores":
         m = len(evidence.scores.probe_task)
@@ -120,6 +122,34 @@ def test_the_mixture_is_what_a_conic_solver_finds(transfer, budget, bounded):
     share = found.weights if budget.rows else tokens_of(found.weights, per_row)
     assert curve.value(tokens @ share).mean() == pytest.approx(found.objective, abs=1e-12)
     assert box.violation(found.weights) <= 1e-9
+
+
+def test_pooled_curves_are_their_own_and_the_mean():
+    evidence = evidence_of_tasks(4, seed=5)
+    own = decays([(c.tokens, c.nats) for c in evidence.curves])
+    both = pooled(own, 0.3)
+    at = np.array([0.0, 70.0, 900.0, 4000.0])
+    every = np.array([own.value(np.full(4, x)) for x in at])  # (task i's tokens, curve j)
+    np.testing.assert_allclose(both.value(at), 0.7 * own.value(at) + 0.3 * every.mean(axis=1))
+    step = 1e-3
+    rise = (both.value(at + step) - both.value(at - step)) / (2 * step)
+    np.testing.assert_allclose(both.slope(at), rise, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_wholly_pooled_curves_give_uniform_over_tokens_within_the_bounds(bounded):
+    """No curve speaks for its own task any more: exchanging them changes nothing."""
+    evidence = replace(evidence_of_tasks(4, replicas=0), budget=Budget(tokens=3000))
+    box = bounds_of(evidence, 0.1) if bounded else simplex(evidence.names)
+    found = parse("curves:pool=1").solve(replace(evidence, constraints=box))
+    shares = tokens_of(found.weights, evidence.mean_tokens)
+    if not bounded:
+        np.testing.assert_allclose(shares, 0.25, atol=1e-6)
+    swapped = tuple(
+        replace(c, task=name) for c, name in zip(evidence.curves[::-1], evidence.names, strict=True)
+    )
+    other = parse("curves:pool=1").solve(replace(evidence, curves=swapped, constraints=box))
+    np.testing.assert_allclose(found.weights, other.weights, atol=1e-6)
 
 
 def test_two_tasks_by_hand():
@@ -252,6 +282,8 @@ def test_what_it_refuses():
     for text in ("curves:scale=0.5", "curves:transfer=affinity:scale=2"):
         with pytest.raises(ConfigError, match=r"a scale in \[0, 1\] beside transfer=affinity"):
             parse(text)
+    with pytest.raises(ConfigError, match=r"pool in \[0, 1\], found 2"):
+        parse("curves:pool=2")
     one = Trials(np.full((1, 2), 0.5), np.ones(1), np.ones((1, 2)))
     with pytest.raises(ConfigError, match=r"at least two trials, to fit the scale.*found 1"):
         parse("curves:transfer=fitted").solve(replace(evidence, trials=one))

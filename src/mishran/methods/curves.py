@@ -9,11 +9,15 @@ When: the budget is known, and every task counts. A task without transfer whose 
 nothing: give a floor. Beyond the tokens that a specialist saw its curve is an extrapolation, and the
 notes say for whom.
 
+One specialist and a few dozen held-out examples say little about a single task's curve, and the mixture
+looks for those that happen to be steep. pool: each f_i becomes this part of the mean curve of all tasks,
+which is known better; 0 trusts every curve, 1 is uniform over tokens within the bounds.
+
 transfer: "off" (A = 1), "affinity" (scale times the affinity's, an assumption), "scores" (measured on
 the score table), "fitted" (the scale from short mixed runs).
 
 Source: ours. Without transfer: the optimum allocation of resources, Everett, Operations Research 11 (1963);
-curves as what a token buys: ADO, arXiv 2410.11820.
+curves as what a token buys: ADO, arXiv 2410.11820; pool: shrinkage, Efron and Morris, JASA 70 (1975).
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ from mishran.energy import simplex
 from mishran.energy.threads import one_thread
 from mishran.errors import ConfigError
 from mishran.methods.convex import minimise
-from mishran.methods.decay import Decay, decays
+from mishran.methods.decay import Decay, decays, pooled
 from mishran.methods.evidence import Curve, Evidence
 from mishran.methods.method import Invariance, Proposal, Source
 from mishran.methods.shares import bounds_on_tokens, rows_of
@@ -48,11 +52,13 @@ SCALE = 0.02  # measured: what best repeats transfer=scores on 13 tasks is 0.016
 @final
 @dataclass(frozen=True)
 class Curves:
-    """scale: of transfer=affinity, in [0, 1]; affinity: its kind, and that of transfer=fitted."""
+    """scale: of transfer=affinity, in [0, 1]; affinity: its kind, and that of transfer=fitted. pool: in
+    [0, 1], how far curves are drawn towards their mean."""
 
     transfer: Transfer = "off"
     affinity: str = "jsd"
     scale: float = SCALE
+    pool: float = 0.0
 
     source: ClassVar[Source] = Source("Mishran", "learning curves with transfer")
     bounded: ClassVar[bool] = True
@@ -65,6 +71,13 @@ class Curves:
                 found=f"scale={self.scale:g}, transfer={self.transfer}",
                 where="method curves",
                 fix="write curves:transfer=affinity:scale=0.05",
+            )
+        if not 0.0 <= self.pool <= 1.0:
+            raise ConfigError(
+                expected="pool in [0, 1]",
+                found=f"{self.pool:g}",
+                where="method curves",
+                fix="write curves:pool=0.5",
             )
 
     @property
@@ -98,13 +111,14 @@ class Curves:
         scale = self._scale(evidence, fitted)
         worths = self._worths(evidence, fitted, scale)
         worth = next(worths)
-        loss = Expected(fitted, worth * tokens)
+        loss = Expected(pooled(fitted, self.pool), worth * tokens)
         p, proof = minimise(loss, names, box, "curves")
         replicas = []
         points = [_redrawn(c, evidence.replicas, evidence.seed) for c in curves]
         for b, there in enumerate(worths):
             again = decays([(c.tokens, own[b]) for c, own in zip(curves, points, strict=True)])
-            replicas.append(minimise(Expected(again, there * tokens), names, box, "curves", p)[0])
+            drawn_loss = Expected(pooled(again, self.pool), there * tokens)
+            replicas.append(minimise(drawn_loss, names, box, "curves", p)[0])
         drawn = np.array(replicas).reshape(-1, len(p))
         beyond = [
             c.task

@@ -65,6 +65,21 @@ class Decay:
         return np.where(self.value(np.zeros(len(nats)))[:, None] <= nats, 0.0, high)
 
 
+def pooled(curves: Decay, part: float) -> Decay:
+    """Curves that are `part` the mean curve of all of them, and own for the rest."""
+    if not part:
+        return curves
+    n = len(curves.constant)
+    there = curves.amounts > 0.0
+    shared = np.tile(curves.amounts[there] * (part / n), (n, 1))
+    times = np.tile(curves.times[there], (n, 1))
+    return Decay(
+        (1.0 - part) * curves.constant + part * curves.constant.mean(),
+        np.hstack([(1.0 - part) * curves.amounts, shared]),
+        np.hstack([curves.times, times]),
+    )
+
+
 def fit_decay(tokens: Array, nats: Array) -> tuple[float, Array, Array]:
     """Constant, amounts and time constants of the curve through (K,) points, least squares."""
     times = np.geomspace(SHORTEST, 1.0, CONSTANTS) * tokens[-1]

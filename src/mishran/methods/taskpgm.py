@@ -24,7 +24,7 @@ from mishran.types import Array
 @final
 @dataclass(frozen=True)
 class TaskPGM:
-    """t: of coverage, 0.6 unless given (as in mix.yaml). strength: of utility, in energy per nat."""
+    """t: of coverage, 1 unless given (as in mix.yaml). strength: of utility, in energy per nat."""
 
     affinity: str = "jsd"
     unary: Literal["coverage", "utility"] = "coverage"
@@ -64,7 +64,7 @@ class TaskPGM:
     def solve(self, evidence: Evidence) -> Proposal:
         affinity = evidence.affinity(self.affinity, "taskpgm")
         if self.unary == "coverage":
-            energy = Energy.coverage(affinity, 0.6 if self.t is None else self.t)
+            energy = Energy.coverage(affinity, 1.0 if self.t is None else self.t)
         else:
             scores = evidence.need(evidence.scores, "scores", "taskpgm")
             gains, drawn = gains_of(scores, (), len(affinity.replicas), evidence.seed)

@@ -133,7 +133,7 @@ class Plan:
         if self.time_s is not None:
             end = f"in all about {_duration(self.time_s)}, {end}"
         else:
-            end += "; the model's weights are not here, so nothing was timed"
+            end += "; no safetensors of the model are here, so nothing was timed"
         lines = [end, str(self.bill), f"one specialist: {memory_words(self.footprint)}"]
         return Group(table, *(Text(line) for line in lines))
 
