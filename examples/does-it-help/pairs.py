@@ -120,7 +120,11 @@ def read(out: Path, run_dir: Path) -> dict[str, object]:
     both = [s for s in seeds if len(s) > 1]
     first = np.array([s[0] for s in both])
     second = np.array([s[1] for s in both])
-    reliable = float(stats.spearmanr(first, second).statistic) if len(both) > 2 else None
+    on = np.array([place[r["on"]] for r, s in zip(rows, seeds, strict=True) if len(s) > 1])
+    reliable = None
+    if len(both) > 2:
+        apart = first - means_by(on, first), second - means_by(on, second)
+        reliable = [float(stats.spearmanr(*xs).statistic) for xs in ((first, second), apart)]
     worst = sorted(range(len(rows)), key=lambda k: transfer[k])
     shown = [[rows[k]["from"], rows[k]["on"], float(transfer[k])] for k in worst]
     return {

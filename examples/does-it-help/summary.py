@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -10,19 +11,21 @@ import pairs
 from scipy import stats
 
 from mishran.comparison import Comparison
-from mishran.pipeline.facts import read_facts
+from mishran.methods.decay import decays
+from mishran.pipeline.evidence import evidence_of
+from mishran.pipeline.facts import read_facts, read_run
 from mishran.run import Run
 
 HEAD = """# Does the mixture help?
 
 *Made by `python examples/does-it-help/run.py`; the text under "What it says" is written by hand.*
 
-{tasks} real tasks of a few thousand rows are mixed, a bilingual model of 6.4 million parameters
-(`base-6m`) is fine-tuned on the mixture (all parameters, {tokens:,} tokens, {steps:,.0f} steps of 16
-rows), and its loss is measured on {examples} held-out examples of each task that nothing else has read:
-those trained on, {kindred} kindred ones and {bbh} of BIG-Bench Hard that were never trained on.
-{num} mixtures, {seeds} seeds each, uniform always among them; differences are paired by seed.
-Specialists, which most methods need, saw {specialist:,} tokens each.
+{tasks} real tasks ({least:,} to {most:,} training rows) are mixed, a bilingual model of 6.4 million
+parameters (`base-6m`) is fine-tuned on the mixture (all parameters, {tokens:,} tokens, {steps:,.0f} steps
+of {batch} rows), and its loss is measured on {examples} held-out examples of each task that nothing else
+has read: those trained on, {kindred} kindred ones and {bbh} of BIG-Bench Hard that were never trained on.
+{num} mixtures, {seeds} seeds each, uniform always among them; differences are paired by seed. Weights are
+shares of tokens. Specialists, which most methods need, saw {specialist:,} tokens each.
 """
 
 
@@ -41,6 +44,9 @@ def page(run_dir: Path, folder: Path, size: dict[str, object], remarks: str) -> 
         tasks=len(trained),
         tokens=c.setting.budget_tokens,
         steps=base.steps or 0,
+        least=min(f.rows for f in trained),
+        most=max(f.rows for f in trained),
+        batch=read_run(Run(run_dir)).train.batch_size,
         examples=size["examples"],
         kindred=len(tasks_in(run_dir, "kindred")),
         bbh=len(tasks_in(run_dir, "bbh")),
@@ -53,8 +59,8 @@ def page(run_dir: Path, folder: Path, size: dict[str, object], remarks: str) -> 
         "## What it says\n\n" + remarks.strip() + "\n",
         "## The verdict\n\n" + c.overall + "\n\n" + main_table(c),
         "## Why\n\n" + why(c),
-        "## What finding the mixture cost\n\n" + costs(c),
-        "## Steps to equal loss\n\n" + equal(c),
+        "### What the curves say, and what is so\n\n" + slopes(c, run_dir),
+        "## What finding the mixture cost, and steps to equal loss\n\n" + price(c),
     ]
     if (folder / "pairs" / "pairs.json").is_file():
         parts.append("## Is the affinity true?\n\n" + transfer(folder / "pairs", run_dir))
@@ -79,24 +85,19 @@ def cell(c: Comparison, method: str, group: str) -> str:
     return f"{d.mean:+.3f}{half}{star}"
 
 
+def in_order(c: Comparison) -> list:
+    """Methods, uniform first, then by their loss."""
+    primary = c.setting.primary
+    loss = {e.method: e.mean for e in c.effects if (e.group, e.measure) == (primary, "loss")}
+    return sorted(
+        c.methods,
+        key=lambda m: (m.method != "uniform", 9e9 if loss[m.method] is None else loss[m.method]),
+    )
+
+
 def main_table(c: Comparison) -> str:
     groups = [g.name for g in c.groups]
     primary = c.setting.primary
-    order = sorted(
-        c.methods,
-        key=lambda m: (
-            m.method != "uniform",
-            next(
-                (
-                    e.mean
-                    for e in c.effects
-                    if (e.method, e.group, e.measure) == (m.method, primary, "loss")
-                    and e.mean is not None
-                ),
-                9e9,
-            ),
-        ),
-    )
     lines = [
         "Loss in nats per answer token, mean over tasks. Uniform: the loss itself; the others: less "
         "uniform's, with the half-width of the 95 % t interval over seeds; \\* where Holm's p over all "
@@ -105,7 +106,7 @@ def main_table(c: Comparison) -> str:
         f"| method | effective tasks | least share x n | {' | '.join(groups)} | wins / losses |",
         "|---|---:|---:|" + "---:|" * len(groups) + "---:|",
     ]
-    for m in order:
+    for m in in_order(c):
         w = np.array(list(m.weights.values()))
         e = next(
             e for e in c.effects if (e.method, e.group, e.measure) == (m.method, primary, "loss")
@@ -120,89 +121,126 @@ def main_table(c: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
+def losses_of(c: Comparison) -> dict[tuple[str, str], float]:
+    return {
+        (t.method, t.task): t.mean for t in c.tasks if t.measure == "loss" and t.mean is not None
+    }
+
+
 def why(c: Comparison) -> str:
     """Tasks by what a mixture gave them: where the loss is gained and lost."""
-    uniform = next(m for m in c.methods if m.method == "uniform")
-    n = len(uniform.weights)
-    loss = {(t.method, t.task): t.mean for t in c.tasks if t.measure == "loss"}
-    bands = [(-1.0, 0.1), (0.1, 0.5), (0.5, 2.0), (2.0, 1e9)]
-    names = ["less than 0.1/n", "0.1/n to 0.5/n", "0.5/n to 2/n", "more than 2/n"]
-    rows = []
-    for m in c.methods:
-        if m.method == "uniform":
-            continue
-        for task, w in m.weights.items():
-            a, b = loss.get((m.method, task)), loss.get(("uniform", task))
-            if a is not None and b is not None:
-                rows.append((m.method, w * n, a - b))
+    n = len(next(m for m in c.methods if m.method == "uniform").weights)
+    loss = losses_of(c)
+    rows = [
+        (m.method, w * n, loss[m.method, task] - loss["uniform", task])
+        for m in c.methods
+        if m.method != "uniform"
+        for task, w in m.weights.items()
+        if (m.method, task) in loss
+    ]
     ratio = np.array([r[1] for r in rows])
     change = np.array([r[2] for r in rows])
+    ends = [0.0, 0.01, 0.1, 0.2, 0.4, 0.6, 0.9, 1.1, 1.6, 2.4, 1e9]
     lines = [
-        "Every trained task of every mixture, by the share it got (n = number of tasks): how its loss "
-        "differs from uniform's.",
+        "Every trained task of every mixture, by the share of tokens that it was meant to get (n = number "
+        "of tasks): how its loss differs from uniform's.",
         "",
         "| share | tasks x mixtures | mean change of loss | of the sum of all changes |",
         "|---|---:|---:|---:|",
     ]
-    for (low, high), name in zip(bands, names, strict=True):
+    for low, high in itertools.pairwise(ends):
         k = (ratio >= low) & (ratio < high)
         if k.any():
+            name = f"{low:g}/n to {high:g}/n" if high < 1e9 else f"more than {low:g}/n"
             lines.append(
                 f"| {name} | {k.sum()} | {change[k].mean():+.3f} | {change[k].sum():+.1f} nats |"
             )
     rho = stats.spearmanr(ratio, change).statistic
-    lines.append(f"\nSpearman between share and change over all of them: {rho:+.2f}.")
-    lines += ["", "By method, the sum of changes over tasks with less and with more than 1/n:", ""]
-    lines += ["| method | lost where less | won where more |", "|---|---:|---:|"]
-    for m in c.methods:
-        own = [(r, d) for name, r, d in rows if name == m.method]
-        if own:
-            less = sum(d for r, d in own if r < 1.0) / n
-            more = sum(d for r, d in own if r >= 1.0) / n
-            lines.append(f"| `{m.method}` | {less:+.3f} | {more:+.3f} |")
+    (curve,) = [g for g in c.curves if g.group == c.setting.primary]
+    at = {p.tokens / c.setting.budget_tokens: p.loss for p in curve.points}
+    own = min(at, key=lambda x: abs(x - 1.0))
+    beside = "; ".join(
+        f"{x:.2g} times the tokens {v - at[own]:+.3f}" for x, v in at.items() if x != own
+    )
+    lines.append(
+        f"\nSpearman between share and change over all of them: {rho:+.2f}. For comparison, uniform with "
+        f"{beside}, for every task alike."
+    )
     return "\n".join(lines) + "\n"
 
 
-def costs(c: Comparison) -> str:
+def slopes(c: Comparison, run_dir: Path) -> str:
+    """What twice the tokens of a task do, by its specialist's curve and by all mixtures together."""
+    evidence = evidence_of(Run(run_dir), ("curves",), bounds=False)
+    fitted = decays([(one.tokens, one.nats) for one in evidence.curves or ()])
+    n, loss = len(evidence.names), losses_of(c)
+    each = c.setting.budget_tokens / n
+    low, high = (fitted.value(np.full(n, each * x)) for x in (0.5, 2.0))
+    predicted = (high - low) / 2
+    measured = []
+    for name in evidence.names:
+        points = [
+            (np.log2(m.weights[name] * n), loss[m.method, name])
+            for m in c.methods
+            if m.weights.get(name, 0.0) * n > 0.1 and (m.method, name) in loss
+        ]
+        measured.append(stats.linregress(np.array(points)).slope)
+    found = np.array(measured)
+    rho = stats.spearmanr(found, predicted).statistic
+    best = np.maximum(-found, 0.0) / np.maximum(-found, 0.0).sum()
+    gain = float((found * np.log2(best * n)).mean())
     lines = [
-        "In training tokens; a token that is only read counts a third.",
+        "By how many nats the loss of a task falls when its share doubles: by its specialist's learning "
+        "curve (between half and twice its uniform share), and as a line through all mixtures that give it more "
+        "than 0.1/n.",
         "",
-        "| method | to find | to train once | both, in trainings |",
-        "|---|---:|---:|---:|",
-    ]
-    for m in c.methods:
-        if m.total_tokens is not None and m.train_tokens:
-            lines.append(
-                f"| `{m.method}` | {m.find_tokens:,.0f} | {m.train_tokens:,.0f} | "
-                f"{m.total_tokens / m.train_tokens:.1f} |"
-            )
-    return "\n".join(lines) + "\n"
-
-
-def equal(c: Comparison) -> str:
-    lines = [
-        "Training tokens of uniform that reach the loss that a method ends with (trainings of uniform at "
-        "several budgets, each cooled down; joined on a logarithmic scale), over the method's own tokens. "
-        "Below 1: uniform is there sooner.",
-        "",
-        "| method | ratio | 95 % interval |",
+        "| | curves | mixtures |",
         "|---|---:|---:|",
+        f"| mean over tasks | {predicted.mean():+.3f} | {found.mean():+.3f} |",
+        f"| standard deviation | {predicted.std(ddof=1):.3f} | {found.std(ddof=1):.3f} |",
+        f"| least | {predicted.max():+.3f} | {found.max():+.3f} |",
+        f"| most | {predicted.min():+.3f} | {found.min():+.3f} |",
+        "",
+        f"Spearman over the {n} tasks: {rho:+.2f}. If these lines were exact, the best mixture would have "
+        f"shares in proportion to the measured slopes, and would be {-gain:.3f} nats better than uniform: "
+        "a bound in hindsight on what any mixture could have brought here, near uniform.",
     ]
-    for e in c.equal_loss:
-        if e.group != c.setting.primary:
-            continue
-
-        def by(x: float | None, own: float = e.method_tokens) -> str:
-            return "open" if x is None else f"{x / own:.2f}"
-
-        if e.side == "never":
-            ratio = f"> {e.last_tokens / e.method_tokens:.2f}"
-        elif e.side == "before":
-            ratio = f"< {e.first_tokens / e.method_tokens:.2f}"
-        else:
-            ratio = "-" if e.ratio is None else f"{e.ratio:.2f}"
-        lines.append(f"| `{e.method}` | {ratio} | {by(e.low)} to {by(e.high)} |")
     return "\n".join(lines) + "\n"
+
+
+def price(c: Comparison) -> str:
+    """Costs and steps to equal loss, a row a method."""
+    equal = {e.method: e for e in c.equal_loss if e.group == c.setting.primary}
+    lines = [
+        "To find: training tokens (one that is only read counts a third). All: finding the mixture and "
+        "training once, in trainings. Steps to equal loss: training tokens of uniform that reach the loss "
+        "that a method ends with (trainings of uniform at several budgets, each cooled down; joined on a "
+        "logarithmic scale), over the method's own; below 1 uniform is there sooner.",
+        "",
+        "| method | to find | all | steps to equal loss | 95 % interval |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for m in in_order(c):
+        if m.total_tokens is None or not m.train_tokens:
+            continue
+        all_in = m.total_tokens / m.train_tokens
+        start = f"| `{m.method}` | {m.find_tokens:,.0f} | {all_in:.1f} |"
+        lines.append(f"{start} {steps(equal.get(m.method))} |")
+    return "\n".join(lines) + "\n"
+
+
+def steps(e) -> str:
+    """Ratio and interval; open where uniform was not trained that short or long."""
+    if e is None:
+        return "- | -"
+    low, high = ("open" if x is None else f"{x / e.method_tokens:.2f}" for x in (e.low, e.high))
+    if e.side == "never":
+        ratio = f"> {e.last_tokens / e.method_tokens:.2f}"
+    elif e.side == "before":
+        ratio = f"< {e.first_tokens / e.method_tokens:.2f}"
+    else:
+        ratio = "-" if e.ratio is None else f"{e.ratio:.2f}"
+    return f"{ratio} | {low} to {high}"
 
 
 def transfer(folder: Path, run_dir: Path) -> str:
@@ -226,8 +264,10 @@ def transfer(folder: Path, run_dir: Path) -> str:
         lines.append(f"| {name} | {said(values['spearman'])} | {said(values['within'])} |")
     if found["two_seeds"] is not None:
         lines.append(
-            f"\nTransfer measured with one seed against another: {found['two_seeds']:+.2f}; no predictor "
-            "can be expected to do better than that."
+            f"\nTransfer measured with one seed against another: {found['two_seeds'][0]:+.2f}, within i "
+            f"{found['two_seeds'][1]:+.2f}; no predictor can be expected to do better than that. Two tasks "
+            "are trained on for twice the steps of one, so tasks that were not done learning are helped by "
+            "any other; that is in the first column and not in the second."
         )
     for what in ("best", "worst"):
         shown = "; ".join(f"{j} → {i} {x:+.3f}" for j, i, x in found[what])
