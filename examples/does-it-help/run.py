@@ -104,17 +104,15 @@ def main() -> None:
     size, only = (SMALL if args.quick else FULL), args.only.split(",")
     progress, run = Bars(), args.run
     name = "quick" if args.quick else "compare"
-    clock: dict[str, float] = {}
 
     def timed(what: str, work) -> None:
         if what in only:
             start = time.perf_counter()
             work()
-            clock[what] = time.perf_counter() - start
-            atomic_write(
-                run / name / f"minutes-{what}.json",
-                json.dumps({"minutes": clock[what] / 60, "machine": machine()}) + "\n",
-            )
+            path = run / name / f"minutes-{what}.json"
+            before = json.loads(path.read_text())["minutes"] if path.is_file() else 0.0
+            minutes = before + (time.perf_counter() - start) / 60
+            atomic_write(path, json.dumps({"minutes": minutes, "machine": machine()}) + "\n")
 
     timed("fit", lambda: fit(HERE / "mix.yaml", run_dir=run, progress=progress))
     bbh = tuple(summary.tasks_in(run, "bbh"))

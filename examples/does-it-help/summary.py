@@ -191,8 +191,8 @@ def slopes(c: Comparison, run_dir: Path) -> str:
     gain = float((found * np.log2(best * n)).mean())
     lines = [
         "By how many nats the loss of a task falls when its share doubles: by its specialist's learning "
-        "curve (between half and twice its uniform share), and as a line through all mixtures that give it more "
-        "than 0.1/n.",
+        "curve (between half and twice its uniform share), and as a line through all mixtures that give it "
+        "more than 0.1/n.",
         "",
         "| | curves | mixtures |",
         "|---|---:|---:|",
@@ -288,7 +288,6 @@ def minutes(folder: Path) -> str:
         machine = data["machine"]
         part = path.stem.removeprefix("minutes-")
         lines.append(f"| {part} | {data['minutes']:.1f} |")
-    return (
-        f"On {machine}; a part that went on from an interruption counts its last piece only.\n\n"
-        + ("\n".join(lines) + "\n")
+    return f"On {machine}; the pieces of a part that was interrupted are added up.\n\n" + (
+        "\n".join(lines) + "\n"
     )
