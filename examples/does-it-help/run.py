@@ -1,10 +1,10 @@
 """Does the mixture help? Every method against uniform, on real tasks, with seeds; and why.
 
-    python examples/does-it-help/run.py [--quick] [--only fit,compare,pairs,merged,page]
+    python examples/does-it-help/run.py [--quick] [--only fit,compare,pairs,merged,others,page]
 
 Fits examples/does-it-help/mix.yaml, trains on the mixture of every method with the same tokens and seeds,
-measures pairwise transfer, and writes docs/results/does-it-help.md with what `remarks.md` beside this file
-says about it. Everything is kept in the run directory; the same command goes on where it was.
+measures pairwise transfer and the proxy of merged specialists, asks the main question again on the tasks of
+others.yaml, and writes docs/results/does-it-help.md with what `remarks.md` beside this file says about it. Everything is kept in the run directory; the same command goes on where it was.
 `--quick`: two seeds, few methods and pairs, for a look; its page stays in the run directory.
 """
 
@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import merged
@@ -66,6 +66,14 @@ METHODS = (
     "smart:kind=log-det",
     "smart:over=embeddings",
 )
+CONFIRM = (
+    "uniform:unit=rows",
+    "taskpgm:t=0.8",
+    "taskpgm:t=1.5:floor=0.3",
+    "curves",
+    "curves:pool=0.5",
+    "mixmin",
+)
 QUICK = (
     "uniform:unit=rows",
     "proportional",
@@ -97,7 +105,7 @@ SMALL = Size(QUICK, 2, 20_000, 12, (0.5, 2.0), 10, 1, 6)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="fit,compare,pairs,merged,page")
+    parser.add_argument("--only", default="fit,compare,pairs,merged,others,page")
     parser.add_argument("--run", type=Path, default=HERE / "runs" / "mix")
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
@@ -148,8 +156,19 @@ def main() -> None:
             progress=progress,
         ),
     )
+    others = run.parent / "others"
+
+    def on_others() -> None:
+        fit(HERE / "others.yaml", run_dir=others, progress=progress)
+        methods = size.methods if args.quick else CONFIRM
+        again = replace(asked, methods=methods, groups={}, primary=None, curve=())
+        compare(others, again, out=others / name, progress=progress)
+
+    timed("others", on_others)
     if "page" in only:
-        text = summary.page(run, run / name, asdict(size), (HERE / "remarks.md").read_text())
+        text = summary.page(
+            run, run / name, others / name, asdict(size), (HERE / "remarks.md").read_text()
+        )
         atomic_write(run / name / "page.md" if args.quick else PAGE, text)
 
 

@@ -33,7 +33,7 @@ def tasks_in(run_dir: Path, group: str) -> list[str]:
     return [f.name for f in read_facts(Run(run_dir)) if group in f.groups]
 
 
-def page(run_dir: Path, folder: Path, size: dict[str, object], remarks: str) -> str:
+def page(run_dir: Path, folder: Path, others: Path, size: dict[str, object], remarks: str) -> str:
     """The whole page."""
     c = Comparison.read(folder / "comparison.json")
     facts = read_facts(Run(run_dir))
@@ -66,6 +66,8 @@ def page(run_dir: Path, folder: Path, size: dict[str, object], remarks: str) -> 
         parts.append("## Is the affinity true?\n\n" + transfer(folder / "pairs", run_dir))
     if (folder / "merged" / "merged.json").is_file():
         parts.append("## Merged specialists as a proxy\n\n" + merged(folder / "merged"))
+    if (others / "comparison.json").is_file():
+        parts.insert(3, "## Once more, on other tasks\n\n" + again(others))
     parts.append("## How long it took\n\n" + minutes(folder))
     return "\n".join(parts)
 
@@ -119,6 +121,16 @@ def main_table(c: Comparison) -> str:
     for one in c.missing:
         lines.append(f"\nMissing: {one.method}, seed {one.seed}: {one.reason}")
     return "\n".join(lines) + "\n"
+
+
+def again(others: Path) -> str:
+    """The comparison on tasks that nothing was found out on."""
+    c = Comparison.read(others / "comparison.json")
+    tasks = len(next(m for m in c.methods if m.method == "uniform").weights)
+    return (
+        f"{tasks} tasks that the comparison above does not have (`others.yaml`), few methods, the same "
+        f"settings. {c.overall}\n\n" + main_table(c)
+    )
 
 
 def losses_of(c: Comparison) -> dict[tuple[str, str], float]:
