@@ -99,6 +99,34 @@ def test_numbers_that_yaml_reads_as_text():
     assert config.specialists.learning_rate == 0.002
 
 
+@pytest.mark.parametrize(
+    ("more", "method"),
+    [
+        ({"mixture": {"budget": {"rows": 9}}}, "curves:pool=0.5"),
+        ({"mixture": {"budget": {"rows": 9}, "floors": {"a": 0.2}}}, "curves:pool=0.5"),
+        ({"mixture": {"budget": {"rows": 9}, "t": 0.8}}, "taskpgm"),
+        ({"mixture": {"budget": {"rows": 9}, "affinity": "pmi"}}, "taskpgm"),
+        ({"mixture": {"budget": {"rows": 9}, "max_tasks": 2}}, "taskpgm"),
+        ({"mixture": {"budget": {"rows": 9}, "method": "taskpgm"}}, "taskpgm"),
+        ({"mixture": {"floors": {"a": 0.2}}}, "taskpgm"),
+        ({"mixture": {"budget": {"rows": 9}}, "specialists": {"curve_points": 2}}, "taskpgm"),
+        (
+            {
+                "mixture": {"budget": {"rows": 9}},
+                "tasks": [{"name": "a", "path": "a.jsonl", "adapter": "mine"}],
+            },
+            "taskpgm",
+        ),
+        ({}, "taskpgm"),
+    ],
+)
+def test_the_method_that_beat_uniform_is_the_default_where_it_can_be_had(more, method):
+    config = FitConfig.model_validate({"model": "m", "tasks": "d", **more})
+    assert config.mixture.method == method
+    again = FitConfig.model_validate(config.model_dump(mode="json"))
+    assert again == config
+
+
 def test_aliases_and_defaults_that_depend():
     assert MixtureConfig(affinity="pmi").affinity == "pmi-mean"
     assert (MixtureConfig().resolved_t, MixtureConfig(t=0).resolved_t) == (1.0, 0.0)

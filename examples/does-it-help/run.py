@@ -4,7 +4,8 @@
 
 Fits examples/does-it-help/mix.yaml, trains on the mixture of every method with the same tokens and seeds,
 measures pairwise transfer and the proxy of merged specialists, asks the main question again on the tasks of
-others.yaml, and writes docs/results/does-it-help.md with what `remarks.md` beside this file says about it. Everything is kept in the run directory; the same command goes on where it was.
+others.yaml, and writes docs/results/does-it-help.md with what `remarks.md` beside this file says about it.
+Everything is kept in the run directory; the same command goes on where it was.
 `--quick`: two seeds, few methods and pairs, for a look; its page stays in the run directory.
 """
 

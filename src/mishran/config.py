@@ -30,6 +30,8 @@ from mishran.config_fields import (
     default_learning_rate,
 )
 from mishran.config_mixture import (
+    DEFAULT,
+    OF_ENERGY,
     BudgetConfig,
     LimitConfig,
     MixtureConfig,
@@ -253,6 +255,17 @@ class FitConfig(Settings):
         if not isinstance(tasks, str):
             check_names(tasks, "task")
         return tasks
+
+    @model_validator(mode="after")
+    def _by_default(self) -> FitConfig:
+        """See `MixtureConfig`."""
+        said = self.mixture.model_fields_set & {"method", "affinity", *OF_ENERGY}
+        brought = not isinstance(self.tasks, str) and any(t.adapter for t in self.tasks)
+        curves = self.specialists.curve_points >= 3 and not brought
+        if self.mixture.budget is not None and not said and curves:
+            mixture = self.mixture.model_copy(update={"method": DEFAULT})
+            object.__setattr__(self, "mixture", mixture)
+        return self
 
     @model_validator(mode="after")
     def _one_kind(self) -> FitConfig:

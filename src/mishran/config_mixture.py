@@ -13,6 +13,9 @@ from mishran.places import check_name
 ENERGY = "taskpgm"  # the method whose parameters are fields here; others have theirs in their name
 OF_ENERGY = ("t", "effective_tasks", "side", "unary", "ridge", "repair", "solution", "max_tasks")
 OF_ENERGY += ("min_tasks", "least_share", "robust", "kappa")
+DEFAULT = (
+    "curves:pool=0.5"  # for a budget: the only one that beat uniform, docs/results/does-it-help.md
+)
 
 
 class UnaryConfig(Settings):
@@ -124,7 +127,9 @@ Count = Annotated[Whole, Field(ge=1, le=10**6)]
 class MixtureConfig(Settings):
     """How measurements become a mixture.
 
-    method: taskpgm, or any other of docs/guide/methods.md with its parameters, "curves:floor=0.3".
+    method: taskpgm, or any other of docs/guide/methods.md with its parameters, "curves:floor=0.3". By
+    default taskpgm; in a `FitConfig` that names a budget and neither affinity nor a field of the energy,
+    and whose specialists have learning curves, curves:pool=0.5.
     affinity: jsd, pmi (= pmi-mean), pmi-sum, pmi-base, gradient-kernel, -cosine or -centred (of the
     base alone, no substitute for the others), or the path of a CSV matrix. t: the one dial
     of coverage; 1 is uniform, 0 least redundant. effective_tasks: a wished number of effective
@@ -242,6 +247,6 @@ class MixtureConfig(Settings):
 
     @property
     def resolved_t(self) -> float:
-        """t, 1 unless given: uniform within the bounds. No other t was better for the tasks trained on
-        where that was measured (docs/results/does-it-help.md)."""
+        """t, 1 unless given: uniform within the bounds. No other t was better where that was measured
+        (docs/results/does-it-help.md)."""
         return 1.0 if self.t is None else self.t

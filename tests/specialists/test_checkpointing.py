@@ -11,12 +11,12 @@ from mishran.config import SpecialistConfig
 from mishran.errors import ModelError
 from mishran.specialists.adapters import template
 from mishran.specialists.bank import bank
-from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.evidence import Trainee
 from mishran.specialists.fit import fit_specialists
 from mishran.specialists.validate import Tokens
 from mishran.train.answers import group_losses
 from mishran.train.batch import Part, lay_out
+from mishran.train.checkpointing import checkpointed
 from mishran.train.memory import live_bytes
 from mishran.train.models import Loaded
 
@@ -120,7 +120,7 @@ def test_a_model_without_such_layers_is_refused() -> None:
     with pytest.raises(ModelError) as caught, checkpointed(model):
         pass
     assert str(caught.value) == (
-        "specialists.checkpointing: expected a model whose layers can be checkpointed, found model type "
-        "'llama', without GradientCheckpointingLayer; remove checkpointing, or lower "
-        "specialists.batch_size or max_tokens"
+        "specialists.checkpointing: expected a model whose decoder layers are known, found model type "
+        "'llama', without GradientCheckpointingLayer; remove checkpointing, or lower the batch size or "
+        "max_tokens"
     )

@@ -13,9 +13,10 @@ from mishran.errors import ModelError
 from mishran.specialists.adapters import read_adapter, save_adapter, template
 from mishran.specialists.panel import SequentialPanel, StackedPanel
 from mishran.specialists.probe import answer_pool
-from mishran.specialists.shared import SharedLayers, decoder_layers, upper_half
+from mishran.specialists.shared import SharedLayers, upper_half
 from mishran.specialists.validate import Tokens
 from mishran.train.batch import Part, pack
+from mishran.train.layers import decoder_layers
 from mishran.train.models import Loaded
 
 FAST = SpecialistConfig(rank=3, fast=True, tokens=100)

@@ -51,6 +51,19 @@ def test_fit_by_learning_curves_and_back(fitted, mishran):
     assert run.path("explanation.json").exists()
 
 
+def test_a_budget_alone_is_spent_by_learning_curves(fitted, mishran):
+    """Until something is asked for that the energy alone has."""
+    run = Run(fitted.parent / "runs" / "mix")
+    write_mix(fitted.parent, settings() | {"mixture": {"budget": {"rows": 100}}})
+    assert mishran("fit", fitted).code == 0
+    assert Mixture.read(run.path("mixture.json")).method == "curves:pool=0.5"
+    assert mishran("solve", run.root, "--floor", "hindi=0.4").code == 0
+    found = Mixture.read(run.path("mixture.json"))
+    assert found.method == "curves:pool=0.5" and found.weights["capitals_hi"] >= 0.4 - 1e-9
+    assert mishran("solve", run.root, "--t", "0.8").code == 0
+    assert Mixture.read(run.path("mixture.json")).method == "taskpgm"
+
+
 @pytest.mark.parametrize(
     ("spec", "proof"),
     [

@@ -90,7 +90,7 @@ def test_accumulation_is_a_large_batch(changes, packs):
 
 
 def test_layers_computed_twice_give_the_same():
-    from mishran.specialists.checkpointing import checkpointed
+    from mishran.train.checkpointing import checkpointed
 
     given, settings = data(rows=12), recipe(dropout=0.3)
     ends = []

@@ -204,8 +204,8 @@ def _checked(curves: tuple[Curve, ...]) -> tuple[Curve, ...]:
                 expected="at least three points of every learning curve",
                 found=f"{len(curve.tokens)} for {curve.task}",
                 where="curves.parquet",
-                fix="set specialists.curve_points: 5, and train a specialist instead of bringing an "
-                "adapter",
+                fix="set specialists.curve_points: 5, train a specialist instead of bringing an adapter, "
+                "or write mixture.method: taskpgm",
             )
     return curves
 

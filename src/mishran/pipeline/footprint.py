@@ -23,10 +23,10 @@ import torch
 
 from mishran.config import SpecialistConfig, TrainConfig
 from mishran.errors import ModelError, first_line
-from mishran.specialists.checkpointing import checkpointed
 from mishran.train.adapter import add_adapter
 from mishran.train.answers import losses_and_nats
 from mishran.train.batch import Part, lay_out
+from mishran.train.checkpointing import checkpointed
 from mishran.train.memory import LiveBytes
 from mishran.train.models import Quantize, model_config
 

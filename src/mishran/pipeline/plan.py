@@ -39,7 +39,6 @@ from mishran.pipeline.waves import read_waves
 from mishran.run import Run
 from mishran.specialists.adapters import template
 from mishran.specialists.bank import SlotUpdates, bank
-from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.divergence import pairwise_jsd_fast
 from mishran.specialists.evidence import curve_steps
 from mishran.specialists.fit import adapter_dtype
@@ -48,6 +47,7 @@ from mishran.specialists.validate import SHUFFLES
 from mishran.specialists.whole import saved_bytes, whole
 from mishran.train.answers import answer_logits, num_answers
 from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
+from mishran.train.checkpointing import checkpointed
 from mishran.train.loop import train
 from mishran.train.models import (
     Loaded,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mishran.config import FitConfig, MixtureConfig, parse_config
+from mishran.config_mixture import DEFAULT
 from mishran.errors import ArtifactError, ConfigError
 from mishran.mixture import Mixture
 from mishran.pipeline.affinities import KINDS, affinity_file, made_affinity, run_affinity
@@ -24,11 +25,13 @@ from mishran.types import Affinity
 def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
     """The settings with some replaced.
 
-    t, effective_tasks and a unary other than coverage exclude each other: the new one wins. Floors
-    and caps are changed one by one; a floor of 0 or a cap of 1 takes away the one that was there.
+    What only the energy has takes the place of the default method. t, effective_tasks and a unary other
+    than coverage exclude each other: the new one wins. Floors and caps are changed one by one; a floor of 0 or a cap of 1 takes away the one that was there.
     So are quotas and limits, see `_merged`. Taking away max_tasks or robust takes what belongs to it.
     """
     changes = dict(changes)
+    if settings.method == DEFAULT and {"affinity", *OF_ENERGY} & changes.keys():
+        changes = {"method": ENERGY, **changes}
     if changes.get("method", ENERGY) != ENERGY:
         changes = {
             **{

@@ -23,9 +23,9 @@ from mishran.pipeline.ingredients import tokenizer_sha256
 from mishran.pipeline.mixture_file import versions
 from mishran.pipeline.progress import Progress, Silent
 from mishran.run import TMP, Run, Stage, atomic_write, sha256_value
-from mishran.specialists.checkpointing import checkpointed
 from mishran.stream.plan import Plan
 from mishran.train.checkpoint import discard
+from mishran.train.checkpointing import checkpointed
 from mishran.train.feed import feed
 from mishran.train.metrics import sinks_for
 from mishran.train.models import (
@@ -39,6 +39,7 @@ from mishran.train.models import (
     resolve_device,
     resolve_dtype,
 )
+from mishran.train.threads import using_threads
 from mishran.train.trainable import Trainable
 from mishran.train.trainer import Trained, run_training
 from mishran.train.world import World, own_device, world
@@ -214,8 +215,6 @@ def train_model(
     dtype = resolve_dtype(start.dtype, device)
     kind = (device.type, str(dtype).removeprefix("torch."))
     _check_tokenizer(planned, start)
-    if recipe.threads is not None:
-        torch.set_num_threads(recipe.threads)
     run, key = Run(out), train_key(start, planned.plan, recipe, kind, seed)
     outputs = ("training.json", "plan.json")
     outputs += (("model/",) if keep_model else ()) + (("answers.npz",) if measure else ())
@@ -229,7 +228,7 @@ def train_model(
     stage = Stage(STAGE, VERSION, params, {}, outputs)
     _check_folder(run, stage)
     found: dict[str, Losses] = {}
-    with world(device) as ranks:
+    with using_threads(recipe.threads), world(device) as ranks:
         if run.state(stage) == "done":
             if ranks.leads:  # killed before it came to that
                 discard(out / "checkpoints")

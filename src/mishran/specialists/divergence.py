@@ -21,9 +21,8 @@ out and |F| <= ln n (Jensen, sum r <= n) is derived. Speed and what was rejected
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -33,6 +32,7 @@ from numpy.typing import NDArray
 
 from mishran.errors import ModelError
 from mishran.specialists.divergence_kernel import TINY, fused_kernel
+from mishran.train.threads import using_threads
 
 ENTRIES = 3 << 14  # of all specialists worked on at a time on a CPU: measured, docs/log.md
 ENTRIES_GPU = 1 << 24  # assumption
@@ -86,7 +86,7 @@ def pairwise_jsd_fast(
             some = slice(start, start + at_once)
             out[some] = _from_torch(weights[:, some], scale[:, some])
         return out
-    with _one_thread_each() as available:
+    with using_threads(1) as available:
         count = max(1, min(threads or available, num_tokens))
         if count == 1:
             work(range(num_tokens))
@@ -116,17 +116,6 @@ def _mass(weights: torch.Tensor) -> torch.Tensor:
     parts = weights[..., :whole].unflatten(-1, (-1, 256)).sum(dim=-1)
     rest = weights[..., whole:].sum(dim=-1, dtype=torch.float64)
     return parts.sum(dim=-1, dtype=torch.float64) + rest
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[int]:
-    """Operations of torch run in the thread that calls them; yields how many they had before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield before
-    finally:
-        torch.set_num_threads(before)
 
 
 def _from_torch(weights: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

@@ -18,13 +18,13 @@ from mishran.config import SpecialistConfig
 from mishran.errors import MishranError, ModelError
 from mishran.specialists.adapters import Template
 from mishran.specialists.bank import SlotUpdates, bank
-from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.course import Course, Trained
 from mishran.specialists.evidence import Evidence, HeldOut, Trainee, finite_base
 from mishran.specialists.panel import SequentialPanel
 from mishran.specialists.turns import turns
 from mishran.specialists.validate import interval
 from mishran.train.batch import TOKENS, Row, lay_out
+from mishran.train.checkpointing import checkpointed
 from mishran.train.loop import Step, train, warmup_linear
 from mishran.train.models import Loaded
 

@@ -18,13 +18,13 @@ import torch
 
 from mishran.config import SpecialistConfig
 from mishran.errors import MishranError, TrainingError
-from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.course import Course, Trained
 from mishran.specialists.evidence import Trainee
 from mishran.specialists.sizing import share
 from mishran.specialists.turns import turns
 from mishran.specialists.whole import WholeModel, check_floating, whole
 from mishran.train.batch import TOKENS, lay_out
+from mishran.train.checkpointing import checkpointed
 from mishran.train.loop import OneUpdate, Step, train, warmup_linear
 from mishran.train.memory import free_bytes
 from mishran.train.models import Loaded

@@ -15,13 +15,7 @@ from typing import Any
 
 import torch
 
-
-def decoder_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
-    """Name -> layer, from the input up; empty where the model does not say which modules are layers."""
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    found = {n: m for n, m in model.named_modules() if isinstance(m, GradientCheckpointingLayer)}
-    return {n: m for n, m in found.items() if not any(n.startswith(f"{o}.") for o in found)}
+from mishran.train.layers import decoder_layers
 
 
 def upper_half(model: torch.nn.Module, names: Sequence[str]) -> list[str]:

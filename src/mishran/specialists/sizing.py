@@ -25,12 +25,12 @@ from mishran.config import SpecialistConfig
 from mishran.errors import TrainingError
 from mishran.specialists.adapters import Template
 from mishran.specialists.bank import SlotUpdates, bank
-from mishran.specialists.checkpointing import checkpointed
 from mishran.specialists.fit import adapter_dtype
 from mishran.specialists.turns import turns
 from mishran.specialists.validate import nats_per_row, shuffled_prompts
 from mishran.train.answers import logits_bytes, num_answers
 from mishran.train.batch import TOKENS, Batch, Part, Row, chunks, lay_out
+from mishran.train.checkpointing import checkpointed
 from mishran.train.loop import train
 from mishran.train.memory import free_bytes, live_bytes, ran_out
 from mishran.train.models import Loaded

@@ -269,11 +269,7 @@ def load_model(
     model = (model if packed else model.to(where)).eval().requires_grad_(False)
     if packed:
         keep_packing(model)
-    check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], place)
-    pad_id, notes = _pad(tokenizer)
-    check_causal(model, pad_id, len(tokenizer), place)
-    packs = can_pack(model, pad_id, len(tokenizer))
-    return Loaded(model, tokenizer, where, kind, pad_id, notes, packs)
+    return _checked(model, tokenizer, where, kind, place)
 
 
 def new_model(
@@ -292,7 +288,8 @@ def new_model(
         tokenizer: folder of it.
 
     Raises:
-        ModelError: no such folder, a configuration that is no causal LM's, or too few rows for the tokens.
+        ModelError: no such folder, a configuration that is no causal LM's, too few rows for the tokens, or
+            a model that looks ahead.
     """
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -313,10 +310,22 @@ def new_model(
             fix="give a folder with a config.json that transformers knows",
         ) from error
     model = model.to(kind).to(where).eval().requires_grad_(False)
-    check_vocabulary(made, model.get_input_embeddings().weight.shape[0], place)
-    pad_id, notes = _pad(made)
-    packs = can_pack(model, pad_id, len(made))
-    return Loaded(model, made, where, kind, pad_id, notes, packs)
+    return _checked(model, made, where, kind, place)
+
+
+def _checked(
+    model: Any, tokenizer: Any, device: torch.device, dtype: torch.dtype, place: str
+) -> Loaded:
+    """Model and tokenizer, which fit each other.
+
+    Raises:
+        ModelError: they do not, or the model looks ahead or answers by padding.
+    """
+    check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], place)
+    pad_id, notes = _pad(tokenizer)
+    check_causal(model, pad_id, len(tokenizer), place)
+    packs = can_pack(model, pad_id, len(tokenizer))
+    return Loaded(model, tokenizer, device, dtype, pad_id, notes, packs)
 
 
 def check_vocabulary(tokenizer: Any, rows: int, where: str) -> None:

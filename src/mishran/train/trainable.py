@@ -18,6 +18,7 @@ import torch
 from mishran.config_train import TrainConfig
 from mishran.errors import DependencyError, ModelError, TrainingError
 from mishran.train.adapter import add_adapter, write_adapter
+from mishran.train.layers import layers_of
 from mishran.train.models import Loaded, no_library_bars
 
 
@@ -74,7 +75,7 @@ class Trainable(torch.nn.Module):
             ModelError: the model does not say which of its modules are layers. DependencyError: there is
                 no C++ compiler, which torch needs for the processor.
         """
-        layers = layers_of(self.model, "train.compile")
+        layers = layers_of(self.model, "train.compile", "remove compile")
         compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
         if self.model.device.type == "cpu" and shutil.which(compiler) is None:
             raise DependencyError(
@@ -119,25 +120,6 @@ def optimizer_of(model: Trainable, recipe: TrainConfig, hidden_size: int) -> tor
         eps=recipe.epsilon,
         fused=True,
     )
-
-
-def layers_of(model: Any, where: str) -> list[torch.nn.Module]:
-    """The decoder layers.
-
-    Raises:
-        ModelError: the model does not say which of its modules they are.
-    """
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
-    if not layers:
-        raise ModelError(
-            expected="a model whose decoder layers are known",
-            found=f"model type {model.config.model_type!r}, without GradientCheckpointingLayer",
-            where=where,
-            fix=f"remove {where.rpartition('.')[2]}",
-        )
-    return layers
 
 
 def _all(loaded: Loaded) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from mishran.errors import ModelError
+from mishran.train.layers import layers_of
 
 
 @contextmanager
@@ -32,17 +32,8 @@ def checkpointed(
     Raises:
         ModelError: the model does not say which of its modules are layers.
     """
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    modules = model.modules() if wanted else ()
-    layers = [m for m in modules if isinstance(m, GradientCheckpointingLayer)]
-    if wanted and not layers:
-        raise ModelError(
-            expected="a model whose layers can be checkpointed",
-            found=f"model type {model.config.model_type!r}, without GradientCheckpointingLayer",
-            where=where,
-            fix="remove checkpointing, or lower the batch size or max_tokens",
-        )
+    fix = "remove checkpointing, or lower the batch size or max_tokens"
+    layers = layers_of(model, where, fix) if wanted else []
     for layer in layers:
         layer.forward = partial(_twice, layer.forward)
     try:
