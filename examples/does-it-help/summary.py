@@ -44,8 +44,8 @@ def page(run_dir: Path, folder: Path, others: Path, size: dict[str, object], rem
         tasks=len(trained),
         tokens=c.setting.budget_tokens,
         steps=base.steps or 0,
-        least=min(f.rows for f in trained),
-        most=max(f.rows for f in trained),
+        least=min(f.train_rows for f in trained),
+        most=max(f.train_rows for f in trained),
         batch=read_run(Run(run_dir)).train.batch_size,
         examples=size["examples"],
         kindred=len(tasks_in(run_dir, "kindred")),
@@ -196,7 +196,7 @@ def slopes(c: Comparison, run_dir: Path) -> str:
             for m in c.methods
             if m.weights.get(name, 0.0) * n > 0.1 and (m.method, name) in loss
         ]
-        measured.append(stats.linregress(np.array(points)).slope)
+        measured.append(stats.linregress(*np.array(points).T).slope)
     found = np.array(measured)
     rho = stats.spearmanr(found, predicted).statistic
     best = np.maximum(-found, 0.0) / np.maximum(-found, 0.0).sum()

@@ -261,7 +261,7 @@ def test_a_folder_of_tasks_and_defaults(project, mishran):
 
 
 OTHERS: list[tuple[dict[str, Any], dict[str, Any]]] = [  # settings, and parameters that say so
-    ({"affinity": "pmi"}, {"affinity": "pmi-mean", "t": 0.6}),
+    ({"affinity": "pmi"}, {"affinity": "pmi-mean", "t": 1.0}),
     (
         {"affinity": "pmi-base", "unary": {"kind": "utility", "targets": ["exam", "sums"]}},
         {"affinity": "pmi-base", "unary": "utility", "targets": ["exam", "sums"]},
@@ -280,7 +280,10 @@ OTHERS: list[tuple[dict[str, Any], dict[str, Any]]] = [  # settings, and paramet
         {"effective_tasks_wanted": 3.5, "side": "central", "caps": {"sums": 0.3}},
     ),
     ({"solution": "paper-project"}, {"unary": "coverage"}),
-    ({"budget": {"rows": 100}, "max_epochs": 1e300, "replicas": 20}, {"t": 0.6}),
+    (
+        {"method": "taskpgm", "budget": {"rows": 100}, "max_epochs": 1e300, "replicas": 20},
+        {"t": 1.0},
+    ),
     ({"budget": {"tokens": 10**15}, "t": 1e6, "replicas": 20}, {"t": 1e6}),
     ({"floors": {"english": 0.7, "sums": 0.25}, "caps": {"turned": 0.1}, "t": 0}, {"t": 0.0}),
 ]

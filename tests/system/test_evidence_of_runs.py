@@ -68,7 +68,7 @@ def test_nothing_is_read_that_nobody_asked_for(run, fitted):
 
 
 def test_the_method_of_the_run_gives_the_runs_mixture(run):
-    method = parse("taskpgm")
+    method = parse("taskpgm:t=0.6")
     found = method.solve(evidence_of(run, method.needs))
     mixture = Mixture.read(run.path("mixture.json"))
     np.testing.assert_allclose(found.weights, list(mixture.weights.values()), atol=1e-12)

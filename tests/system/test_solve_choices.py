@@ -162,7 +162,7 @@ def test_matrices_of_several_seeds_give_intervals(matrix, refuses, mishran, tmp_
         file.write_text("\n".join(lines) + "\n")
         others += ["--seed-run", file]
     out = tmp_path / "mean.json"
-    assert mishran("solve", matrix, *others, "--out", out).code == 0
+    assert mishran("solve", matrix, *others, "--t", "0.6", "--out", out).code == 0
     mixture = Mixture.read(out)
     assert all(t.low is not None and t.low <= t.weight <= t.high for t in mixture.tasks)
     assert set(mixture.inputs) == {"m.csv", "seed2.csv of seed 2", "seed3.csv of seed 3"}

@@ -262,8 +262,8 @@ def test_nothing_usual(tmp_path):
     assert message(DataError, lambda: load(tmp_path, path="x.jsonl")) == (
         f"{path}:1: expected templates, or fields prompt/answer, prompt/completion, "
         "prompt/response, instruction/output, instruction/response, input/target, input/output, "
-        "question/answer, messages or conversations, found the fields text, label, prompt; give "
-        "task 't' a prompt and an answer template, for example prompt: \"{text}\", or "
+        "inputs/targets, question/answer, messages or conversations, found the fields text, label, "
+        "prompt; give task 't' a prompt and an answer template, for example prompt: \"{text}\", or "
         "messages: FIELD"
     )
 

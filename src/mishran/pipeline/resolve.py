@@ -26,8 +26,9 @@ def changed(settings: MixtureConfig, changes: dict[str, Any]) -> MixtureConfig:
     """The settings with some replaced.
 
     What only the energy has takes the place of the default method. t, effective_tasks and a unary other
-    than coverage exclude each other: the new one wins. Floors and caps are changed one by one; a floor of 0 or a cap of 1 takes away the one that was there.
-    So are quotas and limits, see `_merged`. Taking away max_tasks or robust takes what belongs to it.
+    than coverage exclude each other: the new one wins. Floors and caps are changed one by one; a floor of
+    0 or a cap of 1 takes away the one that was there. So are quotas and limits, see `_merged`. Taking away
+    max_tasks or robust takes what belongs to it.
     """
     changes = dict(changes)
     if settings.method == DEFAULT and {"affinity", *OF_ENERGY} & changes.keys():
