@@ -63,9 +63,9 @@ def run_jobs(
         _Hand(module, setup, jobs, waiting, events, dict(environments[i]) if environments else {})
         for i in range(max(1, min(workers, len(jobs))))
     ]
-    for hand in hands:
-        hand.start()
     try:
+        for hand in hands:
+            hand.start()
         left = len(jobs)
         while left:
             event = events.get()
