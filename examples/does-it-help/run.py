@@ -22,9 +22,11 @@ from pathlib import Path
 import merged
 import numpy as np
 import pairs
+import picture
 import summary
 
 from mishran.cli.ui import Bars
+from mishran.comparison import Comparison
 from mishran.pipeline.compare import Asked, compare
 from mishran.pipeline.fit import fit
 from mishran.pipeline.proxy_study import Asked as Study
@@ -170,7 +172,12 @@ def main() -> None:
         text = summary.page(
             run, run / name, others / name, asdict(size), (HERE / "remarks.md").read_text()
         )
-        atomic_write(run / name / "page.md" if args.quick else PAGE, text)
+        page = run / name / PAGE.name if args.quick else PAGE
+        atomic_write(page, text)
+        shown = [("the tasks", run), ("other tasks", others)]
+        drawn = [(what, place / name / "comparison.json") for what, place in shown]
+        there = [(what, Comparison.read(path)) for what, path in drawn if path.is_file()]
+        atomic_write(page.with_suffix(".svg"), picture.forest(there))
 
 
 def machine() -> str:

@@ -29,6 +29,9 @@ shares of tokens. Specialists, which most methods need, saw {specialist:,} token
 """
 
 
+PICTURE = "![Difference to uniform of every method, with intervals, on both sets of tasks](does-it-help.svg)\n\n"
+
+
 def tasks_in(run_dir: Path, group: str) -> list[str]:
     return [f.name for f in read_facts(Run(run_dir)) if group in f.groups]
 
@@ -57,7 +60,7 @@ def page(run_dir: Path, folder: Path, others: Path, size: dict[str, object], rem
     parts = [
         head,
         "## What it says\n\n" + remarks.strip() + "\n",
-        "## The verdict\n\n" + c.overall + "\n\n" + main_table(c),
+        "## The verdict\n\n" + c.overall + "\n\n" + PICTURE + main_table(c),
         "## Why\n\n" + why(c),
         "### What the curves say, and what is so\n\n" + slopes(c, run_dir),
         "## What finding the mixture cost, and steps to equal loss\n\n" + price(c),
