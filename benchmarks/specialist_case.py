@@ -159,11 +159,16 @@ def peak_bytes() -> int:
     """Most memory since `reset_peak`: allocated on the GPU if one is used, else resident.
 
     Pages of files (libraries) are left out where the system tells: it takes them and brings them back.
+    Linux's own rusage would not do: it counts what the process was forked from.
     """
     if torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
+    status = CLEAR.parent / "status"
+    if status.exists():
+        (peak,) = (x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024 - _pages()[1]
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - _pages()[1]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def used_bytes() -> int:

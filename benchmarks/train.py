@@ -1,7 +1,7 @@
 """Tokens/s and memory of training: ours beside plain PyTorch loops and transformers.Trainer.
 
     python benchmarks/train.py [--quick] [--cases lora-rows,full-packs] [--sizes small] [--dtypes float32]
-        [--device cuda] [--threads 2] [--steps 60] [--peers loop,...] [--json FILE] [--page FILE]
+        [--device cuda] [--threads 2] [--steps 16] [--peers loop,...] [--json FILE] [--page FILE]
 
 Same model, rows, steps and learning rates (benchmarks/train_peers.py says what each peer is). Contenders in
 turn in one process, medians of 5 after a warm-up; each begins anew. tokens/s counts prompts and answers, no
@@ -38,6 +38,7 @@ from train_peers import PEERS
 CONTENDERS: dict[str, Callable[[Work], Outcome]] = {"ours": ours, **PEERS}
 OTHER_STEPS = "trainer_grouped"
 REPEATS = 5
+STEPS = {"rows": 16, "packs": 6}  # a step of packs is six times as long
 LOOP_BAR, TRAINER_BAR = 1.0, 1.15
 
 
@@ -113,7 +114,6 @@ def cases_of(options: argparse.Namespace) -> list[Case]:
     gpu = options.device.startswith("cuda")
     sizes = options.sizes or (["100m", "1b"] if gpu else ["small"])
     dtypes = options.dtypes or (["bfloat16"] if gpu else cpu_dtypes())
-    steps = options.steps or (3 if options.quick else 60)
     made = []
     for size in sizes:
         for dtype in dtypes:
@@ -121,6 +121,7 @@ def cases_of(options: argparse.Namespace) -> list[Case]:
                 kind, text = name.split("-")
                 few = {"batch_size": 8, "length": 128} if options.quick else {}
                 more: dict[str, Any] = {"micro_tokens": 8192, "length": 1024} if gpu else {}
+                steps = options.steps or (3 if options.quick else STEPS[text])
                 shape = {"size": size, "steps": steps, "device": options.device, "dtype": dtype}
                 made.append(Case(kind, text, **(shape | more | few)))
     return made
@@ -147,7 +148,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=words, help="small, medium, 100m, 1b, tiny")
     parser.add_argument("--dtypes", type=words, help="float32, bfloat16")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--steps", type=int, help="of each training, by default 60")
+    parser.add_argument("--steps", type=int, help="of each training, by default 16, or 6 of packs")
     parser.add_argument("--peers", type=words, help=f"of {', '.join(PEERS)}")
     parser.add_argument("--repeats", type=int, help="by default 5")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
