@@ -83,6 +83,7 @@ QUICK = (
     "taskpgm:t=0.5",
     "taskpgm:t=1.5:floor=0.3",
     "curves",
+    "curves:pool=0.5",
     "mixmin",
 )
 
