@@ -29,7 +29,8 @@ shares of tokens. Specialists, which most methods need, saw {specialist:,} token
 """
 
 
-PICTURE = "![Difference to uniform of every method, with intervals, on both sets of tasks](does-it-help.svg)\n\n"
+ALT = "Difference to uniform of every method, with intervals, on both sets of tasks"
+PICTURE = f"![{ALT}](does-it-help.svg)\n\n"
 
 
 def tasks_in(run_dir: Path, group: str) -> list[str]:

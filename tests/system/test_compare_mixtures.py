@@ -88,6 +88,20 @@ def test_killed_in_the_middle_and_gone_on_by_another_number_of_workers(
     assert kept
 
 
+def test_two_names_of_one_mixture_are_one_training(fitted, fork_server):
+    """UniMax without a cap is uniform, but for rounding."""
+    folder = fitted.parent / "runs" / "mix" / "compare"
+    more = ["--methods", "unimax,run", "--shares", "tokens", "-q"]
+    said = fork_server.run([*BASIC, *more, "--workers", "1"], fitted.parent)
+    assert said.code == 0, said
+    found = Comparison.read(folder / "comparison.json")
+    uniform, unimax = found.effect("uniform"), found.effect("unimax")
+    assert unimax.by_seed == uniform.by_seed and unimax.difference.mean == 0.0
+    assert found.effect("run").by_seed != uniform.by_seed
+    made = {p.name for p in (folder / "runs").iterdir()}
+    assert made >= {"uniform", "uniform-x2", "run"} and "unimax" not in made
+
+
 def test_a_training_that_fails_is_missing_and_the_others_are_compared(
     fitted, fork_server, never_killed
 ):

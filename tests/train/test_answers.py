@@ -187,6 +187,38 @@ def test_losses_and_gradients_without_kept_logits_are_the_same(family, monkeypat
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(("kind", "cast"), [(torch.float64, None), (torch.float32, torch.bfloat16)])
+def test_a_head_that_is_trained_has_the_same_gradients(monkeypatch, bias, tied, kind, cast) -> None:
+    """Two parts of a step with factors of their own; a tied head is the embedding too."""
+    for name in ("CHUNK", "ROWS"):
+        monkeypatch.setattr(answers, name, 5)
+    model = tiny_model("llama").to(kind)
+    head = model.get_output_embeddings()
+    if bias:
+        head.bias = torch.nn.Parameter(torch.linspace(-1, 1, len(head.weight), dtype=kind))
+    head.weight = (
+        model.get_input_embeddings().weight
+        if tied
+        else torch.nn.Parameter(head.weight.flip(0).clone())
+    )
+    wanted = dict(model.requires_grad_(True).named_parameters())
+    assert has_plain_head(model) and ("lm_head.weight" in wanted) != tied
+    batch = pack([Part(rows()[:3]), Part(rows()[3:], 1)], 0)
+    gradients = []
+    for fused in (False, True):
+        with torch.autocast("cpu", cast, enabled=cast is not None):
+            losses = group_losses(model, batch, fused)
+        found = torch.autograd.grad(losses.sum(), wanted.values())
+        gradients.append(dict(zip(wanted, found, strict=True)))
+    for name, want in gradients[0].items():
+        got = gradients[1][name]
+        assert got.dtype == want.dtype
+        error = float((got - want).norm() / want.norm())
+        assert error < (1e-12 if cast is None else 2e-2), (name, error)
+
+
 def test_gradients_of_many_answers_do_not_vanish_in_half_precision() -> None:
     """A mean over 1,000 answers among 32,768 tokens: p times the factor is below what float16 holds.
 

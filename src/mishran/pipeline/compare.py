@@ -35,6 +35,7 @@ from mishran.run import Run, atomic_write, sha256_bytes
 OWN = "run"  # the mixture of the run as it is, bounds and all
 TRIALS, TRIAL = 6, 0.25  # short runs for transfer=fitted, and their part of the budget
 CURVE = (0.5, 2.0)  # budgets at which uniform is trained too, for the steps to equal loss
+SAME = 12  # digits to which weights of the same mixture agree
 WORKER = "mishran.pipeline.worker"
 
 
@@ -246,7 +247,9 @@ def shared_out(
 
 @dataclass(frozen=True)
 class _Job:
-    """A training. scale: multiple of the budget; 1 is the comparison's own."""
+    """A training. scale: multiple of the budget; 1 is the comparison's own. order: what a worker reads;
+    jobs with the same `out` are one training.
+    """
 
     method: str
     seed: int
@@ -254,24 +257,27 @@ class _Job:
     order: dict[str, Any]
 
     @property
-    def out(self) -> Path:
-        return Path(self.order["out"])
+    def out(self) -> str:
+        return str(self.order["out"])
 
 
 def _jobs(folder: Run, solved: Sequence[Solved], asked: Asked) -> list[_Job]:
-    """Seed by seed, so that an interrupted comparison has whole seeds."""
-    out = []
+    """Seed by seed, so that an interrupted comparison has whole seeds; the same mixture trains once."""
+    out: list[_Job] = []
+    places: dict[tuple[Any, ...], str] = {}
     for seed in asked.seeds:
         for one in solved:
             scales = (1.0, *asked.curve) if one.method == UNIFORM else (1.0,)
             for scale in scales if not one.failed else ():
                 name = slug(one.method) + ("" if scale == 1.0 else f"-x{scale:g}")
+                mixture = tuple((task, round(w, SAME)) for task, w in sorted(one.weights.items()))
+                place = str((folder.root / "runs" / name / f"seed-{seed}").resolve())
                 order = {
                     "weights": dict(one.weights),
                     "tokens": round(asked.tokens * scale),
                     "shares": asked.shares,
                     "seed": seed,
-                    "out": str((folder.root / "runs" / name / f"seed-{seed}").resolve()),
+                    "out": places.setdefault((mixture, scale, seed), place),
                     "keep_model": asked.keep_models,
                 }
                 out.append(_Job(one.method, seed, scale, order))
@@ -317,30 +323,34 @@ class _Ran:
 def _run(jobs: Sequence[_Job], setup: dict[str, Any], asked: Asked, progress: Progress) -> _Ran:
     """Train what is not done."""
     num, environments = workers_for(asked.workers)
-    failed: dict[int, str] = {}
-    done: dict[int, dict[str, Any]] = {}
-    total = sum(job.order["tokens"] for job in jobs)
-    with progress.bar(f"training {len(jobs)} models", total, "tokens") as advance:
-        orders = [job.order for job in jobs]
+    failed: dict[str, str] = {}
+    done: dict[str, dict[str, Any]] = {}
+    first: dict[str, _Job] = {}
+    for job in jobs:
+        first.setdefault(job.out, job)
+    trained = list(first.values())
+    total = sum(job.order["tokens"] for job in trained)
+    with progress.bar(f"training {len(trained)} models", total, "tokens") as advance:
+        orders = [job.order for job in trained]
         for one in run_jobs(WORKER, setup, orders, num, environments, advance):
-            job = jobs[one.index]
+            job = trained[one.index]
             if one.failed:
-                failed[one.index] = one.failed
+                failed[job.out] = one.failed
                 progress.say(f"{job.method}, seed {job.seed}: {one.failed}")
             else:
-                done[one.index] = one.answer
+                done[job.out] = one.answer
     out = []
     notes: dict[str, dict[str, None]] = {}
     warnings: dict[str, None] = {}
-    for index, job in enumerate(jobs):
-        if index in failed:
-            out.append(RunResult(job.method, job.seed, failed=failed[index]))
+    for job in jobs:
+        if job.out in failed:
+            out.append(RunResult(job.method, job.seed, failed=failed[job.out]))
             continue
-        facts = done[index]
+        facts = done[job.out]
         if job.scale == 1.0:
             notes.setdefault(job.method, {}).update(dict.fromkeys(facts["notes"]))
         warnings |= dict.fromkeys(facts["all"])
-        tasks = read_answers(job.out / "answers.npz")
+        tasks = read_answers(Path(job.out) / "answers.npz")
         out.append(RunResult(job.method, job.seed, tasks, facts["tokens"], facts["steps"]))
     if all(r.failed for r in out):
         raise DataError(

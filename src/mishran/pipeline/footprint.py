@@ -173,7 +173,7 @@ def _step_bytes(model: Any, checkpointing: bool, tokens: int, row_tokens: int) -
     batch = lay_out([Part([row] * lines, lines=[[i] for i in range(lines)])], 0, packs=True)
     mask = torch.ones(lines, 1, width, width, dtype=torch.bool, device=meta)
     batch = replace(batch.to(meta), attention_mask=mask)
-    fused = not any(p.requires_grad for p in model.get_output_embeddings().parameters())
+    fused = isinstance(model.get_output_embeddings(), torch.nn.Linear)
     try:
         with ExitStack() as stack:
             stack.enter_context(checkpointed(model, checkpointing))

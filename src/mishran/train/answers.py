@@ -17,6 +17,7 @@ import torch
 from mishran.train.batch import Batch, Row
 
 CHUNK = 1 << 22  # logits turned into losses and gradients at a time (measured)
+ROWS = 512  # answers at a time at least, where the head's gradient is added up (measured)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def group_losses(model: torch.nn.Module, batch: Batch, fused: bool = False) -> t
     """(G,) mean nats per answer token of each group (see `Part` for parts of a step).
 
     Args:
-        fused: the head is known to be plain and frozen (`train.head`): logits are then made, turned
+        fused: the head is known to be plain (`train.head`): logits are then made, turned
             into gradients and thrown away a few at a time.
     """
     return losses_and_nats(model, batch, fused)[0]
@@ -143,8 +144,8 @@ class _HeadNats(torch.autograd.Function):
     mean, but was eight times slower than separate steps where each answer has its own factor (measured,
     docs/log.md).
 
-    The factor of a mean over many answers, times p, is less than float16 holds. Where states are in a
-    shorter type than values it comes last.
+    The factor of a mean over many answers, times p, is less than float16 holds: the largest comes last.
+    Of a head that is trained, what gradients arrive must be the same at all answers, as those of a sum are.
     """
 
     @staticmethod
@@ -158,12 +159,22 @@ class _HeadNats(torch.autograd.Function):
     ) -> torch.Tensor:
         nats = torch.empty_like(scale)
         back = torch.empty_like(states)
-        one = torch.ones_like(scale)
-        first, last = (scale, one) if states.dtype == scale.dtype else (one, scale)
-        size = max(1, CHUNK // len(weight))
+        trained = [
+            torch.zeros_like(p, dtype=scale.dtype) if p is not None and wanted else None
+            for p, wanted in zip((weight, bias), ctx.needs_input_grad[1:3], strict=True)
+        ]
+        last = scale.amax() if len(scale) else scale.new_ones(())
+        first = scale / last
+        size = max(1, CHUNK // len(weight), ROWS if trained[0] is not None else 0)
+        one_type = states.dtype == weight.dtype == scale.dtype
+        one_type &= not torch.is_autocast_enabled(states.device.type)
+        room = states.new_empty(min(size, len(states)), len(weight)) if one_type else None
         for start in range(0, len(states), size):
             part = slice(start, start + size)
-            logits = torch.nn.functional.linear(states[part], weight, bias).to(scale.dtype)
+            if room is not None and bias is None:  # new memory has to be cleared (`Head.logits`)
+                logits = torch.mm(states[part], weight.T, out=room[: len(states[part])])
+            else:
+                logits = torch.nn.functional.linear(states[part], weight, bias).to(scale.dtype)
             wanted = targets[part, None]
             top = logits.amax(dim=1, keepdim=True)
             true = logits.gather(1, wanted) - top
@@ -172,14 +183,27 @@ class _HeadNats(torch.autograd.Function):
             nats[part] = ((total.log() - true) * scale[part, None])[:, 0]
             logits.mul_(first[part, None] / total)
             logits.scatter_add_(1, wanted, -first[part, None])
-            back[part] = logits.to(states.dtype) @ weight
-        ctx.save_for_backward(back, last)
+            slope = logits.to(states.dtype)
+            back[part] = slope @ weight
+            if trained[0] is not None and one_type:
+                trained[0].addmm_(slope.T, states[part])
+            elif trained[0] is not None:
+                trained[0] += slope.T @ states[part]
+            if trained[1] is not None:
+                trained[1] += logits.sum(dim=0)
+        ctx.save_for_backward(back, last, *trained)
         return nats
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        back, last = ctx.saved_tensors
-        return (back * (gradients[0] * last)[:, None]).to(back.dtype), None, None, None, None
+        back, last, *trained = ctx.saved_tensors
+        arrived = gradients[0] * last
+        own: list[torch.Tensor | None] = [None, None]
+        for index, made in enumerate(trained):
+            if made is not None:
+                assert arrived.is_meta or bool((arrived == arrived[:1]).all()), "a sum over answers"
+                own[index] = made * arrived[0] if len(arrived) else made
+        return (back * arrived[:, None]).to(back.dtype), *own, None, None
 
 
 def num_answers(row: Row) -> int:

@@ -87,9 +87,9 @@ class Head:
 
 
 def has_plain_head(model: torch.nn.Module) -> bool:
-    """Whether logits are a frozen linear layer of the states and nothing else (no soft cap, say)."""
+    """Whether logits are a linear layer of the states and nothing else (no soft cap, say)."""
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    if not isinstance(head, torch.nn.Linear) or head.weight.requires_grad:
+    if not isinstance(head, torch.nn.Linear):
         return False
     return Head.of(model).plain
 
