@@ -166,8 +166,7 @@ class _HeadNats(torch.autograd.Function):
         last = scale.amax() if len(scale) else scale.new_ones(())
         first = scale / last
         size = max(1, CHUNK // len(weight), ROWS if trained[0] is not None else 0)
-        one_type = states.dtype == weight.dtype == scale.dtype
-        one_type &= not torch.is_autocast_enabled(states.device.type)
+        one_type = states.dtype == weight.dtype == scale.dtype and not _casts(states.device.type)
         room = states.new_empty(min(size, len(states)), len(weight)) if one_type else None
         for start in range(0, len(states), size):
             part = slice(start, start + size)
@@ -204,6 +203,11 @@ class _HeadNats(torch.autograd.Function):
                 assert arrived.is_meta or bool((arrived == arrived[:1]).all()), "a sum over answers"
                 own[index] = made * arrived[0] if len(arrived) else made
         return (back * arrived[:, None]).to(back.dtype), *own, None, None
+
+
+def _casts(device: str) -> bool:
+    """Whether autocast is on."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def num_answers(row: Row) -> int:
