@@ -21,7 +21,9 @@ from mishran.errors import DataError  # noqa: E402
 def begin(setup: dict[str, Any]) -> dict[str, Any]:
     print("and when it begins")
     os.write(1, b"and below Python")
-    if setup.get("refuse"):
+    if os.environ.get("AT_START") == "die":
+        os._exit(3)
+    if setup.get("refuse") or os.environ.get("AT_START") == "refuse":
         raise DataError(expected="a setup", found="none", where="setup", fix="write one")
     if "die" in setup:
         with open(setup["die"], "a") as file:  # how often it was tried
@@ -48,6 +50,8 @@ def work(setup: dict[str, Any], job: Any, report: Callable[[float], None]) -> An
         with open(setup["pids"], "a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(60)
+    if job == "slow":
+        return time.sleep(3)
     if job == "environment":
         return os.environ.get("ODD")
     for _ in range(3):

@@ -118,6 +118,16 @@ def test_a_setup_that_is_refused_fails_all_jobs():
     assert [d.index for d in found] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("how", ["refuse", "die"])
+def test_one_worker_that_cannot_start_leaves_its_jobs_to_the_others(how, capfd):
+    environments = [{**HERE, "AT_START": how}, HERE]
+    answers = run_jobs("odd_jobs", {"name": "s"}, ["slow", 1, 2, 3], 2, environments)
+    found = sorted(answers, key=lambda done: done.index)
+    assert [d.failed for d in found] == [""] * 4
+    assert [d.answer["twice"] for d in found[1:]] == [2, 4, 6]
+    assert "mishran: 1 of 2 workers could not start: " in capfd.readouterr().err
+
+
 def test_a_job_that_is_no_json_is_our_mistake():
     """And not a wait for ever."""
     with pytest.raises(TypeError, match="not JSON serializable"):

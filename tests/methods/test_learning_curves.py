@@ -152,6 +152,16 @@ def test_wholly_pooled_curves_give_uniform_over_tokens_within_the_bounds(bounded
     np.testing.assert_allclose(found.weights, other.weights, atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [10**5, 10**6, 10**9])
+def test_far_beyond_what_specialists_saw_rows_are_spent_evenly_over_tokens(rows):
+    """Every mixture is as good there to the last digit, and the evenest is taken."""
+    evidence = replace(evidence_of_tasks(6, replicas=0), budget=Budget(rows=rows))
+    sizes = 30.0 * 1.6 ** np.arange(6)
+    found = parse("curves:pool=0.5").solve(replace(evidence, mean_tokens=sizes))
+    shares = 6 * tokens_of(found.weights, sizes)
+    assert np.abs(shares - 1.0).max() < (0.2 if rows == 10**5 else 0.02), shares
+
+
 def test_two_tasks_by_hand():
     """One exponential each: at the optimum both slopes are equal."""
     evidence = evidence_of_tasks(2, replicas=0)

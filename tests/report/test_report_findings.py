@@ -238,6 +238,14 @@ def test_paper_mode_and_other_remarks_of_the_solver():
     assert findings.closed_form(DATA.mixture) == []
 
 
+def test_at_t_1_it_is_said_that_the_affinity_decides_nothing():
+    chosen = {**DATA.mixture.parameters, "unary": "coverage", "t": 1.0}
+    assert "budget" in only(findings.even_by_t(mixture(parameters=chosen))).what_to_do
+    for other in ({"t": 0.9}, {"unary": "target"}, {"t": None}):
+        assert findings.even_by_t(mixture(parameters=chosen | other)) == []
+    assert findings.even_by_t(mixture(parameters=chosen, method="curves")) == []
+
+
 def test_bounds_that_hold_are_named_and_zero_weights_are_not_bounds():
     held = proof(floors={"hindi": 0.01}, caps={"facts": 0.02}, lower={"coin_flips": 0.1})
     found = only(findings.bounds(mixture(certificate=held)))

@@ -100,6 +100,42 @@ def test_two_names_of_one_mixture_are_one_training(fitted, fork_server):
     assert found.effect("run").by_seed != uniform.by_seed
     made = {p.name for p in (folder / "runs").iterdir()}
     assert made >= {"uniform", "uniform-x2", "run"} and "unimax" not in made
+    said = fork_server.run([*BASIC, *more, "--plan", "--json"], fitted.parent)
+    plan = json.loads(said.out)
+    counted = {m["method"]: m["trainings"] for m in plan["methods"]}
+    assert counted == {"uniform": 4, "unimax": 0, "run": 2}
+    # A training stays where it is when another name of it comes first.
+    (folder / "runs" / "uniform").rename(folder / "runs" / "unimax")
+    before = digests(folder / "runs" / "unimax")
+    said = fork_server.run([*BASIC, *more, "--workers", "1"], fitted.parent)
+    assert said.code == 0, said
+    assert digests(folder / "runs" / "unimax") == before
+    assert not (folder / "runs" / "uniform").exists()
+
+
+def test_models_are_kept_when_asked_for_later_and_then_stay(fitted, fork_server, never_killed):
+    folder = fitted.parent / "runs" / "mix" / "compare"
+    shutil.copytree(never_killed[0], folder)
+    asked = [*BASIC, "--methods", "run", "--seeds", "1", "--workers", "1"]
+    said = fork_server.run([*asked, "--keep-models"], fitted.parent)
+    assert said.code == 0 and "damaged" not in said.err, said
+    assert (folder / "runs" / "run" / "seed-0" / "model").is_dir()
+    before = digests(folder / "runs")
+    said = fork_server.run(asked, fitted.parent)
+    assert said.code == 0 and "damaged" not in said.err, said
+    assert digests(folder / "runs") == before
+
+
+def test_what_finding_a_mixture_cost_is_what_its_method_read(fitted, fork_server):
+    """The run's mixture and the method that found it cost the same."""
+    run = fitted.parent / "runs" / "mix"
+    for method, spec in (("curves:pool=0.5", "curves:pool=0.5"), ("proportional", "proportional")):
+        said = fork_server.run(["solve", "runs/mix", "--method", method], run.parent.parent)
+        assert said.code == 0, said
+        asked = [*BASIC, "--methods", f"run,{spec}", "--plan", "--json"]
+        plan = json.loads(fork_server.run(asked, run.parent.parent).out)
+        cost = {m["method"]: (m["trained_to_find"], m["read_to_find"]) for m in plan["methods"]}
+        assert cost["run"] == cost[spec] and (cost["run"] == (0, 0)) == (method == "proportional")
 
 
 def test_a_training_that_fails_is_missing_and_the_others_are_compared(

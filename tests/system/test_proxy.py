@@ -105,6 +105,35 @@ def test_the_rows_are_not_those_that_trained_models_are_measured_on(run, proxy):
     assert set(NAMES) - set(read)
 
 
+def test_a_task_whose_only_unread_examples_are_too_long_is_measured_on_those_read(run, tmp_path):
+    """Said, and not refused; of a smaller context the same."""
+    from mishran.errors import DataError
+    from mishran.pipeline.ingredients import gather, settings_of
+    from mishran.pipeline.measured import fresh_sets
+    from mishran.pipeline.progress import Silent
+
+    shutil.copytree(run.parent.parent, tmp_path / "p")
+    there = tmp_path / "p" / "runs" / "mix"
+    found = gather(settings_of(there), Silent())
+    (task,) = [task for task in found.tasks if task.name == NAMES[0]]
+    few = task.valid[:3]
+    long = [replace(e, id=f"long {i}", prompt="many words " * 200) for i, e in enumerate(few)]
+    rest = [other for other in found.tasks if other is not task]
+    for valid, why in (((*few, *long), ""), (tuple(long), "examples of at most")):
+        mine = replace(task, valid=valid, test=())
+        changed = replace(found, tasks=(mine, *rest))
+        if why:
+            with pytest.raises(DataError, match=why):
+                fresh_sets(there, changed, 4)
+            continue
+        fresh, read = fresh_sets(there, changed, 4)
+        assert task.name in read and set(fresh[task.name].ids) == {e.id for e in few}
+        assert fresh[task.name].too_long == 3
+    shortest = min(len(row.input_ids) for one in fresh.values() for row in one.rows)
+    with pytest.raises(DataError, match=f"at most {shortest - 1} tokens"):
+        fresh_sets(there, found, 4, context=shortest - 1)
+
+
 def test_another_base_is_refused(run, tmp_path):
     shutil.copytree(run.parent.parent, tmp_path / "p")
     weights = tmp_path / "p" / "model" / "model.safetensors"

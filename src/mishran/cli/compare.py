@@ -39,7 +39,9 @@ def compare(
         "run,proportional", "--methods", help="Mixtures to compare with uniform, by commas."
     ),
     seeds: int = typer.Option(5, "--seeds", min=1, help="Trainings of each mixture."),
-    first_seed: int = typer.Option(0, "--first-seed", min=0, help="Number of the first seed."),
+    first_seed: int = typer.Option(
+        0, "--first-seed", min=0, max=2**62, help="Number of the first seed."
+    ),
     tokens: str | None = typer.Option(
         None, "--tokens", "--budget", help="Training tokens of each, for example 50K."
     ),
@@ -127,7 +129,7 @@ def compare(
         keep_models=keep_models,
     )
     if plan:
-        _show_plan(run, asked, train, tflops, json_)
+        _show_plan(run, asked, train, tflops, out_, json_)
         return
     found = run_comparison(run, asked, out=out_, train=train, progress=Bars(quiet))
     if json_:
@@ -141,12 +143,14 @@ def compare(
     out.print(f"{folder / 'report.html'}", markup=False, soft_wrap=True)
 
 
-def _show_plan(run: Path, asked: Any, train: Any, tflops: float, json_: bool) -> None:
+def _show_plan(
+    run: Path, asked: Any, train: Any, tflops: float, folder: Path | None, json_: bool
+) -> None:
     """Methods, trainings and cost."""
     from mishran.pipeline.footprint import memory_words
     from mishran.pipeline.training_plan import plan_comparison
 
-    made = plan_comparison(run, asked, train, tflops)
+    made = plan_comparison(run, asked, train, tflops, folder)
     if json_:
         typer.echo(json.dumps(made.as_dict(), ensure_ascii=False))
         return

@@ -32,7 +32,9 @@ MAX_EPOCHS = typer.Option(
 REDISTRIBUTE = typer.Option(
     False, "--redistribute", help="Where --max-epochs binds, the other tasks take the rest."
 )
-SEED = typer.Option(None, "--seed", min=0, help="Of the order; by default the one of the run.")
+SEED = typer.Option(
+    None, "--seed", min=0, max=2**63 - 1, help="Of the order; by default the one of the run."
+)
 ONLINE = typer.Option(False, "--online", help="Allow models and data from the hub.")
 TFLOPS = typer.Option(
     125.0,

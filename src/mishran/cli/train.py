@@ -61,7 +61,11 @@ def train(
     max_epochs: float | None = plans.MAX_EPOCHS,
     redistribute: bool = plans.REDISTRIBUTE,
     seed: int | None = typer.Option(
-        None, "--seed", min=0, help="Of order, adapter and new weights; by default the run's."
+        None,
+        "--seed",
+        min=0,
+        max=2**63 - 1,
+        help="Of order, adapter and new weights; by default the run's.",
     ),
     plan: bool = typer.Option(
         False, "--plan", help="Show what would be trained on and its cost, and stop."
@@ -145,7 +149,7 @@ def changed(recipe: TrainConfig, settings: list[str]) -> TrainConfig:
             )
         try:
             fields[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             fields[name.strip()] = value
     if "kind" in fields and fields["kind"] == "full":
         asked = {text.partition("=")[0].strip() for text in settings}

@@ -2,7 +2,8 @@
 
 A worker is a module that is run with `python -m` and calls `serve`. It is told the setup once, then one
 job after another, so that what is dear to load is loaded once. A job that fails is an answer; a worker
-that dies (out of memory, say) fails its job and is replaced. Workers end when whoever started them ends,
+that dies (out of memory, say) fails its job and is replaced. One that cannot start leaves its jobs to the
+others; where none can, what is left fails. Workers end when whoever started them ends,
 however that comes about. Answers have a pipe of their own: what a worker prints goes to stderr.
 
 When to use: jobs of seconds to hours that do not talk to each other. Trade-off: values are JSON, large
@@ -58,7 +59,7 @@ def run_jobs(
     waiting: Queue[int] = Queue()
     for index in range(len(jobs)):
         waiting.put(index)
-    events: Queue[Done | float | Exception] = Queue()
+    events: Queue[Done | float | _Lost | Exception] = Queue()
     hands = [
         _Hand(module, setup, jobs, waiting, events, dict(environments[i]) if environments else {})
         for i in range(max(1, min(workers, len(jobs))))
@@ -67,18 +68,42 @@ def run_jobs(
         for hand in hands:
             hand.start()
         left = len(jobs)
+        lost: list[str] = []
         while left:
             event = events.get()
             if isinstance(event, Done):
                 left -= 1
                 yield event
+            elif isinstance(event, _Lost):
+                lost.append(event.why)
+                if len(lost) == len(hands):
+                    for index in _drained(waiting):
+                        events.put(Done(index, failed=event.why))
             elif isinstance(event, Exception):
                 raise event
             else:
                 on_progress(event)
+        if 0 < len(lost) < len(hands):
+            told = f"{len(lost)} of {len(hands)} workers could not start: {lost[0]}"
+            print(f"mishran: {told}", file=sys.stderr)
     finally:
         for hand in hands:
             hand.stop()
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A hand without a worker, for good."""
+
+    why: str
+
+
+def _drained(waiting: Queue[int]) -> Iterator[int]:
+    while True:
+        try:
+            yield waiting.get_nowait()
+        except Empty:
+            return
 
 
 class _Hand(threading.Thread):
@@ -90,7 +115,7 @@ class _Hand(threading.Thread):
         setup: Any,
         jobs: Sequence[Any],
         waiting: Queue[int],
-        events: Queue[Done | float | Exception],
+        events: Queue[Done | float | _Lost | Exception],
         environment: dict[str, str],
     ) -> None:
         super().__init__(daemon=True)
@@ -99,6 +124,7 @@ class _Hand(threading.Thread):
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[str] | None = None
         self._stopped = False
+        self._lost = ""
 
     def run(self) -> None:
         try:
@@ -108,11 +134,12 @@ class _Hand(threading.Thread):
 
     def _work(self) -> None:
         deaths = 0
-        while not self._stopped and not self._waiting.empty():
+        while not (self._stopped or self._lost or self._waiting.empty()):
             deaths = 0 if self._serve() else deaths + 1
             if deaths == TRIES:
-                self._refuse("the worker process died while it was starting")
-                return
+                self._lost = "the worker process died while it was starting"
+        if self._lost:
+            self._events.put(_Lost(self._lost))
 
     def stop(self) -> None:
         self._stopped = True
@@ -152,7 +179,7 @@ class _Hand(threading.Thread):
         if said is None:
             return False
         if "failed" in said:
-            self._refuse(said["failed"])
+            self._lost = said["failed"]
             return True
         while not self._stopped:
             try:
@@ -176,14 +203,6 @@ class _Hand(threading.Thread):
             else:
                 return Done(index, said["answer"])
         return None
-
-    def _refuse(self, why: str) -> None:
-        """Fail all jobs that are left."""
-        while not self._waiting.empty():
-            try:
-                self._events.put(Done(self._waiting.get_nowait(), failed=why))
-            except Empty:
-                return
 
 
 def serve(

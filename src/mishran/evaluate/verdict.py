@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from mishran.comparison import DifferenceFile, EffectFile, MethodFile, Outcome, VerdictFile
 from mishran.evaluate.paired import ALPHA
 
-ENOUGH = 5  # seeds; assumption, as the issue asks
+ENOUGH = 5  # seeds (assumption)
 UNIT = "nats per answer token"
 
 

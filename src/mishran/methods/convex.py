@@ -42,10 +42,17 @@ class Smooth(Protocol):
         """(n,) gradient and (n, n) Hessian."""
 
 
-def start(names: tuple[str, ...], constraints: Constraints) -> Array:
-    """The allowed mixture that is nearest to uniform."""
-    n = len(names)
-    return quadratic(_model(names, np.eye(n), np.zeros(n)), constraints)[0]
+def start(names: tuple[str, ...], constraints: Constraints, sizes: Array | None = None) -> Array:
+    """The allowed mixture that is nearest to uniform.
+
+    Args:
+        sizes: (n,) nearest to uniform in these (tokens of a row, say) instead: the least
+            sum_i (p_i - u_i)^2 / u_i, u_i proportional to 1 / sizes_i.
+    """
+    each = np.ones(len(names)) if sizes is None else sizes
+    even = (1.0 / each) / (1.0 / each).sum()
+    metric = each / each.mean()
+    return quadratic(_model(names, np.diag(metric), metric * even), constraints)[0]
 
 
 def minimise(

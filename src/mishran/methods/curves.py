@@ -11,7 +11,7 @@ notes say for whom.
 
 One specialist and a few dozen held-out examples say little about a single task's curve, and the mixture
 looks for those that happen to be steep. pool: each f_i becomes this part of the mean curve of all tasks,
-which is known better; 0 trusts every curve, 1 is uniform over tokens within the bounds.
+which is known better; 0 trusts every curve, 1 spends tokens evenly over tasks within the bounds.
 
 transfer: "off" (A = 1), "affinity" (scale times the affinity's, an assumption), "scores" (measured on
 the score table), "fitted" (the scale from short mixed runs).
@@ -37,7 +37,7 @@ from mishran.affinity.bootstrap import (
 from mishran.energy import simplex
 from mishran.energy.threads import one_thread
 from mishran.errors import ConfigError
-from mishran.methods.convex import minimise
+from mishran.methods.convex import minimise, start
 from mishran.methods.decay import Decay, decays, pooled
 from mishran.methods.evidence import Curve, Evidence
 from mishran.methods.method import Invariance, Proposal, Source
@@ -112,7 +112,9 @@ class Curves:
         worths = self._worths(evidence, fitted, scale)
         worth = next(worths)
         loss = Expected(pooled(fitted, self.pool), worth * tokens)
-        p, proof = minimise(loss, names, box, "curves")
+        # Where everything is learned every mixture is as good: then uniform over tokens.
+        even = start(names, box, per_row if by_rows else None)
+        p, proof = minimise(loss, names, box, "curves", even)
         replicas = []
         points = [_redrawn(c, evidence.replicas, evidence.seed) for c in curves]
         for b, there in enumerate(worths):

@@ -19,6 +19,7 @@ import numpy as np
 
 from mishran.comparison import Comparison
 from mishran.config import FitConfig, MixtureConfig, TrainConfig
+from mishran.config_mixture import ENERGY
 from mishran.engine.local import run_jobs
 from mishran.errors import ConfigError, DataError, MishranError
 from mishran.evaluate.compare import compare as compared
@@ -35,7 +36,7 @@ from mishran.run import Run, atomic_write, sha256_bytes
 OWN = "run"  # the mixture of the run as it is, bounds and all
 TRIALS, TRIAL = 6, 0.25  # short runs for transfer=fitted, and their part of the budget
 CURVE = (0.5, 2.0)  # budgets at which uniform is trained too, for the steps to equal loss
-SAME = 12  # digits to which weights of the same mixture agree
+SAME = 12  # decimals of weights
 WORKER = "mishran.pipeline.worker"
 
 
@@ -120,7 +121,7 @@ def compare(
         for one in solved:
             if one.failed:
                 progress.say(f"{one.method}: {one.failed}")
-        jobs = _jobs(folder, solved, asked)
+        jobs = jobs_of(folder, solved, asked)
         ran = _run(jobs, setup, asked, progress)
         comparison = _compared(run, solved, jobs, ran, asked)
         _write(folder, comparison)
@@ -209,7 +210,7 @@ def solve_all(run: Run, config: FitConfig, asked: Asked, trials: Trials | None) 
         if name == OWN:
             mixture = Mixture.read(run.path("mixture.json"))
             own = shared_out(mixture.weights, facts, asked.shares)
-            out.append(Solved(name, own, cost_of(run, facts, ("scores",), spent)))
+            out.append(Solved(name, own, cost_of(run, facts, read_by(mixture), spent)))
             continue
         method = parse(name)
         cost = cost_of(run, facts, method.needs, spent)
@@ -234,6 +235,14 @@ def solve_all(run: Run, config: FitConfig, asked: Asked, trials: Trials | None) 
     return out
 
 
+def read_by(mixture: Mixture) -> tuple[str, ...]:
+    """What the method that found it reads (`StaticMethod.needs`)."""
+    if not mixture.method.startswith(ENERGY):
+        return parse(mixture.method).needs
+    utility = mixture.parameters.get("unary") == "utility"
+    return (f"affinity {mixture.affinity}", *(("scores",) if utility else ()))
+
+
 def shared_out(
     weights: Mapping[str, float], facts: Sequence[TaskFacts], shares: str
 ) -> dict[str, float]:
@@ -246,7 +255,7 @@ def shared_out(
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """A training. scale: multiple of the budget; 1 is the comparison's own. order: what a worker reads;
     jobs with the same `out` are one training.
     """
@@ -261,27 +270,40 @@ class _Job:
         return str(self.order["out"])
 
 
-def _jobs(folder: Run, solved: Sequence[Solved], asked: Asked) -> list[_Job]:
-    """Seed by seed, so that an interrupted comparison has whole seeds; the same mixture trains once."""
-    out: list[_Job] = []
-    places: dict[tuple[Any, ...], str] = {}
+def jobs_of(folder: Run, solved: Sequence[Solved], asked: Asked) -> list[Job]:
+    """Seed by seed, so that an interrupted comparison has whole seeds.
+
+    The same mixture under several names is one training: where there is one under any of them, else under
+    the first.
+    """
+    mixtures = {one.method: rounded(one.weights) for one in solved if not one.failed}
+    names: dict[str, list[str]] = {}
+    for method, weights in mixtures.items():
+        names.setdefault(json.dumps(weights), []).append(slug(method))
+    out: list[Job] = []
     for seed in asked.seeds:
-        for one in solved:
-            scales = (1.0, *asked.curve) if one.method == UNIFORM else (1.0,)
-            for scale in scales if not one.failed else ():
-                name = slug(one.method) + ("" if scale == 1.0 else f"-x{scale:g}")
-                mixture = tuple((task, round(w, SAME)) for task, w in sorted(one.weights.items()))
-                place = str((folder.root / "runs" / name / f"seed-{seed}").resolve())
+        for method, weights in mixtures.items():
+            for scale in (1.0, *asked.curve) if method == UNIFORM else (1.0,):
+                more = "" if scale == 1.0 else f"-x{scale:g}"
+                places = [
+                    folder.root.resolve() / "runs" / f"{name}{more}" / f"seed-{seed}"
+                    for name in names[json.dumps(weights)]
+                ]
                 order = {
-                    "weights": dict(one.weights),
+                    "weights": weights,
                     "tokens": round(asked.tokens * scale),
                     "shares": asked.shares,
                     "seed": seed,
-                    "out": places.setdefault((mixture, scale, seed), place),
+                    "out": str(next((p for p in places if p.is_dir()), places[0])),
                     "keep_model": asked.keep_models,
                 }
-                out.append(_Job(one.method, seed, scale, order))
+                out.append(Job(method, seed, scale, order))
     return out
+
+
+def rounded(weights: Mapping[str, float]) -> dict[str, float]:
+    """Without what rounding of their sums leaves, so that the same mixture has the same weights."""
+    return {name: round(weight, SAME) for name, weight in sorted(weights.items())}
 
 
 def slug(method: str) -> str:
@@ -320,12 +342,12 @@ class _Ran:
     warnings: tuple[str, ...]
 
 
-def _run(jobs: Sequence[_Job], setup: dict[str, Any], asked: Asked, progress: Progress) -> _Ran:
+def _run(jobs: Sequence[Job], setup: dict[str, Any], asked: Asked, progress: Progress) -> _Ran:
     """Train what is not done."""
     num, environments = workers_for(asked.workers)
     failed: dict[str, str] = {}
     done: dict[str, dict[str, Any]] = {}
-    first: dict[str, _Job] = {}
+    first: dict[str, Job] = {}
     for job in jobs:
         first.setdefault(job.out, job)
     trained = list(first.values())
@@ -381,7 +403,7 @@ def read_answers(path: Path) -> dict[str, TaskResult]:
 def _compared(
     run: Run,
     solved: Sequence[Solved],
-    jobs: Sequence[_Job],
+    jobs: Sequence[Job],
     ran: _Ran,
     asked: Asked,
 ) -> Comparison:

@@ -15,6 +15,8 @@ from mishran.pipeline.stages import evidence_path
 from mishran.pipeline.tables import read_scores
 from mishran.run import Run
 
+BROUGHT = "affinity matrix"  # the user's own
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -40,7 +42,8 @@ def cost_of(
     means = {f.name: f.mean_tokens for f in facts if not f.eval_only}
     gradients = any("gradient" in need for need in wanted)
     asks_pool = bool(wanted & {"scores", "distributions"}) or any(
-        need.startswith("affinity ") and "gradient" not in need for need in wanted
+        need.startswith("affinity ") and "gradient" not in need and need != BROUGHT
+        for need in wanted
     )
     if asks_pool or "curves" in wanted:
         own, validation = _specialists(run, means)

@@ -18,7 +18,7 @@ from mishran.pipeline.held_out import held_out_rows
 from mishran.pipeline.ingredients import Ingredients
 from mishran.run import Run
 from mishran.tasks.load import load_task, task_configs
-from mishran.tasks.render import Rendered, Renderer, render_all
+from mishran.tasks.render import Rendered, Renderer
 from mishran.tasks.source import load_source
 from mishran.tasks.splits import by_content
 from mishran.tasks.task import Example, Split, Task
@@ -54,28 +54,37 @@ def validation_sets(
 
 
 def fresh_sets(
-    place: Path, found: Ingredients, count: int, online: bool = False
+    place: Path, found: Ingredients, count: int, context: int | None = None, online: bool = False
 ) -> tuple[dict[str, HeldOut], tuple[str, ...]]:
     """Up to `count` held-out examples of every task that `fit` did not read: test first, then valid.
 
+    Args:
+        context: of the model that is measured, where that is another one than the run's.
+
     Returns:
         They, and the tasks that have no others, which are measured on examples that helped to choose.
+
+    Raises:
+        DataError: a task has no held-out example that fits.
     """
     config: FitConfig = read_run(Run(place))
-    seed, wanted = (
-        found.settings.data_seed,
-        max(config.specialists.validation, config.probes.per_task),
-    )
+    seed, wanted, render = found.settings.data_seed, read_by_fit(config), found.render
+    fits = replace(render, max_tokens=min(render.max_tokens, context or render.max_tokens))
     out, read = {}, []
     for task in every_task(place, found, online):
-        used = set(held_out_rows(task, config.probes.splits, seed, wanted, found.render).ids)
+        used = set(held_out_rows(task, config.probes.splits, seed, wanted, render).ids)
         kept = {s: tuple(e for e in getattr(task, s) if e.id not in used) for s in FRESH}
-        rest = replace(task, **kept)
-        if not (rest.test or rest.valid):
+        held = _both(replace(task, **kept), count, seed, fits)
+        if not held.rows:
             read.append(task.name)
-            rest = task
-        out[task.name] = _both(rest, count, seed, found.render)
+            held = _both(task, count, seed, fits)
+        out[task.name] = held if held.rows else held_out(task, FRESH, None, seed, fits)
     return out, tuple(read)
+
+
+def read_by_fit(config: FitConfig) -> int:
+    """Held-out examples of each task that `fit` reads at most."""
+    return max(config.specialists.validation, config.probes.per_task)
 
 
 def every_task(place: Path, found: Ingredients, online: bool = False) -> list[Task]:
@@ -89,15 +98,22 @@ def every_task(place: Path, found: Ingredients, online: bool = False) -> list[Ta
 
 
 def _both(task: Task, count: int, seed: int, render: Renderer) -> HeldOut:
-    """From test, filled up from valid."""
+    """Those that fit, from test, filled up from valid; maybe none."""
     examples = [e for split in FRESH for e in by_content(getattr(task, split), seed)]
-    kept, too_long = render_all(examples[: 2 * count], render, task.name)
-    kept = kept[:count]
+    kept: list[tuple[Example, Rendered]] = []
+    too_long = 0
+    for start in range(0, len(examples), 2 * count):
+        part = examples[start : start + 2 * count]
+        rows = list(zip(part, render.render_many(part), strict=True))
+        fit = [(e, row) for e, row in rows if len(row.input_ids) <= render.max_tokens]
+        kept, too_long = kept + fit, too_long + len(rows) - len(fit)
+        if len(kept) >= count:
+            break
     return HeldOut(
         task=task.name,
         split="test" if task.test else "valid",
-        examples=tuple(examples[i] for i, _ in kept),
-        rows=tuple(row for _, row in kept),
+        examples=tuple(e for e, _ in kept[:count]),
+        rows=tuple(row for _, row in kept[:count]),
         available=len(examples),
         too_long=too_long,
     )

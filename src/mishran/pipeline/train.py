@@ -22,7 +22,7 @@ from mishran.pipeline.facts import read_run
 from mishran.pipeline.ingredients import tokenizer_sha256
 from mishran.pipeline.mixture_file import versions
 from mishran.pipeline.progress import Progress, Silent
-from mishran.run import TMP, Run, Stage, atomic_write, sha256_value
+from mishran.run import Run, Stage, atomic_write, sha256_value
 from mishran.stream.plan import Plan
 from mishran.train.checkpoint import discard
 from mishran.train.checkpointing import checkpointed
@@ -216,6 +216,9 @@ def train_model(
     kind = (device.type, str(dtype).removeprefix("torch."))
     _check_tokenizer(planned, start)
     run, key = Run(out), train_key(start, planned.plan, recipe, kind, seed)
+    manifest = run.manifest(STAGE)
+    kept = manifest is not None and any(p.startswith("model/") for p in manifest["outputs"])
+    keep_model |= kept  # more than was asked for is there
     outputs = ("training.json", "plan.json")
     outputs += (("model/",) if keep_model else ()) + (("answers.npz",) if measure else ())
     rows = sha256_value(
@@ -260,6 +263,9 @@ def train_model(
             return Finished(out, {}, None)
         with run.locked():
             run.sweep()
+            if keep_model and manifest is not None and not kept:
+                progress.say("the weights were not kept: training again")
+                run.manifest_path(STAGE).unlink(missing_ok=True)
             run.complete(stage, make, progress.say)
         discard(out / "checkpoints")
         ranks.wait()
@@ -375,16 +381,10 @@ def _check_folder(run: Run, stage: Stage) -> None:
     elif run.state(stage) == "stale":
         found = "a model of another training: its plan, model, settings or held-out examples differ"
     elif run.root.is_dir():
-        own = {"checkpoints", "manifests", "metrics.jsonl", "tensorboard", "model"}
-        own |= {"training.json", "plan.json", "answers.npz", LOCK}
-        names = {p.name for p in run.root.iterdir()}
-        begun = LOCK in names or run.manifest(STAGE) is not None  # else they are somebody else's
-        strange = (
-            sorted(n for n in names - own if not n.startswith(TMP)) if begun else sorted(names)
-        )
-        if not strange:
-            return
-        found = f"a folder with other things in it ({', '.join(strange[:3])})"
+        names = sorted(p.name for p in run.root.iterdir())
+        if not names or LOCK in names or run.manifest(STAGE) is not None:
+            return  # new or begun; what else somebody put there stays
+        found = f"a folder with other things in it ({', '.join(names[:3])})"
     else:
         return
     raise ArtifactError(

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mishran.config import FitConfig, TrainConfig
-from mishran.evaluate.results import UNIFORM
 from mishran.methods import parse
-from mishran.pipeline.compare import OWN, TRIAL, TRIALS, Asked, solve_all
+from mishran.pipeline.compare import OWN, TRIAL, TRIALS, Asked, jobs_of, solve_all
 from mishran.pipeline.facts import read_facts, read_run
 from mishran.pipeline.footprint import TFLOPS, Bill, Footprint, footprint
 from mishran.pipeline.train import Start, start_of
@@ -109,9 +108,14 @@ class ComparisonPlan:
 
 
 def plan_comparison(
-    run_dir: str | Path, asked: Asked, train: TrainConfig | None = None, tflops: float = TFLOPS
+    run_dir: str | Path,
+    asked: Asked,
+    train: TrainConfig | None = None,
+    tflops: float = TFLOPS,
+    out: Path | None = None,
 ) -> ComparisonPlan:
-    """Which methods have a mixture, and what training on all of them would cost, finished ones included.
+    """Which methods have a mixture, and what training on all of them would cost, finished ones included;
+    a mixture under several names is counted for one of them.
 
     Raises:
         MishranError: the errors of bad input that `compare` would meet.
@@ -122,12 +126,15 @@ def plan_comparison(
     recipe = train or config.train
     methods: list[PlannedMethod] = []
     trials = 0
-    for one in solve_all(run, config, asked, None):
+    solved = solve_all(run, config, asked, None)
+    places: dict[str, str] = {}  # of a training -> the method that it is counted for
+    for job in jobs_of(Run(out or run.path("compare")), solved, asked):
+        places.setdefault(job.out, job.method)
+    for one in solved:
         waits = one.method != OWN and "trials" in parse(one.method).needs
         trials = TRIALS if waits else trials
-        scales = 1 + (len(asked.curve) if one.method == UNIFORM else 0)
         failed = "" if waits else one.failed
-        count = 0 if failed else scales * len(asked.seeds)
+        count = len(asked.seeds) if waits else list(places.values()).count(one.method)
         methods.append(PlannedMethod(one.method, count, one.cost.trained, one.cost.forward, failed))
     tokens = _tokens(asked, methods, trials)
     longest = max((config.max_tokens or 0, *(round(f.mean_tokens) for f in read_facts(run))))

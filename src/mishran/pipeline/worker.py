@@ -18,13 +18,14 @@ from mishran.evaluate.choices import check_choices, has_choices, rank
 from mishran.evaluate.held_out import HeldOut
 from mishran.evaluate.losses import Losses
 from mishran.pipeline.build import Planned
+from mishran.pipeline.facts import read_run
 from mishran.pipeline.ingredients import Ingredients, gather, settings_of
-from mishran.pipeline.measured import fresh_sets, validation_sets
+from mishran.pipeline.measured import fresh_sets, read_by_fit, validation_sets
 from mishran.pipeline.progress import Silent
 from mishran.pipeline.tables import write_npz
 from mishran.pipeline.train import Start, start_of, train_model
 from mishran.quiet import quiet_libraries
-from mishran.run import Run
+from mishran.run import Run, sha256_value
 from mishran.stream.apportion import Wish
 from mishran.stream.plan import make_plan
 from mishran.train.models import Loaded
@@ -57,7 +58,9 @@ def begin(setup: dict[str, Any]) -> Ready:
     recipe: TrainConfig = parse_config(setup["train"], "train", TrainConfig)
     found = gather(settings_of(place), Silent())
     start = start_of(place, setup["model"])
-    held, read = fresh_sets(place, found, setup["examples"])
+    if start.device.startswith("cuda:"):  # a worker sees one GPU, its own
+        start = replace(start, device="cuda")
+    held, read = fresh_sets(place, found, setup["examples"], start.context)
     notes = [f"{name}: measured on examples that fit has read; it has no others" for name in read]
     ranked: set[str] = set()
     for name, one in held.items() if setup["accuracy"] else ():
@@ -72,7 +75,12 @@ def begin(setup: dict[str, Any]) -> Ready:
         start,
         recipe,
         held,
-        validation_sets(place, found, setup["examples"], start.context),
+        validation_sets(
+            place,
+            found,
+            min(setup["examples"], read_by_fit(read_run(Run(place)))),  # others measure
+            start.context,
+        ),
         setup["max_epochs"],
         frozenset(ranked),
         tuple(notes),
@@ -125,7 +133,15 @@ def work(ready: Ready, job: dict[str, Any], report: Callable[[float], None]) -> 
         progress=_Reports(report),
         keep_model=job.get("keep_model", False),
         measure=measure,
-        measure_key={"accuracy": sorted(ready.ranked & set(asked))},
+        measure_key={
+            "accuracy": sorted(ready.ranked & set(asked)),
+            "examples": sha256_value(
+                {
+                    name: [[e.id, e.answer_text, list(e.choices)] for e in one.examples]
+                    for name, one in asked.items()
+                }
+            ),
+        },
     )
     return {
         "tokens": done.facts["tokens"],

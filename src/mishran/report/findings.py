@@ -50,6 +50,7 @@ def find(
     priced = reasons.prices(mixture, explanation)
     return (
         *closed_form(mixture),
+        *even_by_t(mixture),
         *prompt_ignored(mixture, specialists),
         *no_gain(mixture, specialists),
         *not_measured(mixture, specialists),
@@ -97,6 +98,19 @@ def closed_form(mixture: Mixture) -> list[Finding]:
         "The paper's closed form misses the optimum",
         text,
         "Use `solution: exact`, unless you want to reproduce the paper.",
+    )
+
+
+def even_by_t(mixture: Mixture) -> list[Finding]:
+    """With t = 1 what covers all tasks best is all of them alike, whatever the affinity."""
+    chosen = mixture.parameters
+    if mixture.method != "taskpgm" or (chosen.get("unary"), chosen.get("t")) != ("coverage", 1.0):
+        return []
+    return _note(
+        "At t = 1 the affinity decides nothing",
+        "The weights are uniform, but for bounds, and their intervals have no width.",
+        "Choose t below 1 to make repeated skills share, above 1 to favour central tasks; or name a "
+        "budget and no t, so that learning curves decide.",
     )
 
 

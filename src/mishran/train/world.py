@@ -109,6 +109,7 @@ def own_device(wanted: str) -> str:
     """Of several processes on one machine each takes a GPU of its own."""
     local = os.environ.get("LOCAL_RANK")
     several = ranks_asked()[1] > 1
-    if several and local is not None and wanted in ("auto", "cuda") and torch.cuda.is_available():
+    shared = wanted == "auto" or wanted.startswith("cuda")
+    if several and local is not None and shared and torch.cuda.is_available():
         return f"cuda:{local}"
     return wanted
