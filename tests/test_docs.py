@@ -209,7 +209,12 @@ def test_the_guide_to_training_works_as_written(
     (project / "mix.yaml").write_text(blocks(page, "yaml")[0].replace("40000", "2000"))
     assert run("mishran fit mix.yaml --quiet", monkeypatch) == 0, capsys.readouterr().err
     commands = re.findall(r"^(mishran .*)$", page.read_text(), re.M)
-    assert len(commands) == 5
+    assert len(commands) == 6
+    recipe = blocks(page, "yaml")[1].replace("2000000", "2000").replace("512", "64")
+    (project / "recipe.yaml").write_text(recipe)
+    for name in ("news", "news.valid", "stories"):
+        rows = (json.dumps({"text": f"{name} number {i} and its words"}) for i in range(60))
+        (project / "data" / f"{name}.jsonl").write_text("\n".join(rows))
     for command in commands:
         assert run(f"{command} --quiet", monkeypatch) == 0, (command, capsys.readouterr().err)
     assert (project / "runs/mix/trained/model/config.json").exists()

@@ -157,12 +157,14 @@ def test_comparing_shows_methods_trainings_and_tokens(fitted, mishran) -> None:
     assert list(found) == ["uniform", "run", "proportional", "mixmin", "capacity"]
     assert "distributions" in found["capacity"]["failed"], "fit did not store them"
     counts = {name: m["trainings"] for name, m in found.items()}
-    assert counts == {"uniform": 9, "run": 3, "proportional": 3, "mixmin": 3, "capacity": 0}
-    assert plan["trainings"] == 18 and plan["trials"] == 0
-    assert plan["cost"]["tokens"] == 3 * (4 * 2000 + 1000 + 4000)
+    assert counts == {"uniform": 9, "run": 3, "proportional": 0, "mixmin": 3, "capacity": 0}, (
+        "all tasks have the same size, so proportional is uniform"
+    )
+    assert plan["trainings"] == 15 and plan["trials"] == 0
+    assert plan["cost"]["tokens"] == 3 * (3 * 2000 + 1000 + 4000)
     assert found["uniform"]["trained_to_find"] == 0 < found["run"]["trained_to_find"]
     shown = mishran(*asked).out
-    assert "missing: capacity" in shown and "18 trainings, 39,000 tokens" in shown
+    assert "missing: capacity" in shown and "15 trainings, 33,000 tokens" in shown
     assert not (run / "compare").exists()
     trials = mishran(*asked[:2], "--methods", "curves:transfer=fitted", *asked[4:], "--json")
     assert trials.code == 0, trials

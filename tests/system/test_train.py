@@ -449,6 +449,22 @@ def test_folders_of_others_are_left_alone(fitted, refuses, tmp_path):
     assert "other things in it" in refuses("train", run, *SMALL, "-q", "--out", run)
 
 
+def test_what_others_add_to_a_training_stays_and_stops_nothing(fitted, fork_server, tmp_path):
+    """A file of a metrics plugin, say."""
+    run, out = fitted.parent / "runs" / "mix", tmp_path / "out"
+    asked = ["train", str(run), *SMALL, "-q", "--out", str(out), "--set", "checkpoint_every=1"]
+    there = out / "checkpoints"
+    said = fork_server.run(
+        asked, fitted.parent, kill_when=lambda: there.is_dir() and any(there.iterdir())
+    )
+    assert said.code != 0
+    for _ in range(2):  # going on, and finding it done
+        (out / "wandb").mkdir(exist_ok=True)
+        said = fork_server.run(asked, fitted.parent)
+        assert said.code == 0, said
+        assert (out / "wandb").is_dir() and (out / "training.json").exists()
+
+
 def test_checkpoints_of_other_settings(fitted, fork_server, refuses, monkeypatch):
     """Unfinished, and then asked for something else."""
     assert fork_server.run(train(), fitted.parent, kill=20).code == -signal.SIGKILL

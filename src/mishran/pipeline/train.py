@@ -22,7 +22,7 @@ from mishran.pipeline.facts import read_run
 from mishran.pipeline.ingredients import tokenizer_sha256
 from mishran.pipeline.mixture_file import versions
 from mishran.pipeline.progress import Progress, Silent
-from mishran.run import Run, Stage, atomic_write, sha256_value
+from mishran.run import TMP, Run, Stage, atomic_write, sha256_value
 from mishran.stream.plan import Plan
 from mishran.train.checkpoint import discard
 from mishran.train.checkpointing import checkpointed
@@ -381,10 +381,12 @@ def _check_folder(run: Run, stage: Stage) -> None:
     elif run.state(stage) == "stale":
         found = "a model of another training: its plan, model, settings or held-out examples differ"
     elif run.root.is_dir():
-        names = sorted(p.name for p in run.root.iterdir())
-        if not names or LOCK in names or run.manifest(STAGE) is not None:
-            return  # new or begun; what else somebody put there stays
-        found = f"a folder with other things in it ({', '.join(names[:3])})"
+        names = {p.name for p in run.root.iterdir() if not p.name.startswith(TMP)}
+        own = {LOCK, "checkpoints", "manifests"}
+        begun = LOCK in names and (names <= own or "metrics.jsonl" in names)
+        if not names or begun or run.manifest(STAGE) is not None:
+            return  # what else somebody put there stays
+        found = f"a folder with other things in it ({', '.join(sorted(names - {LOCK})[:3])})"
     else:
         return
     raise ArtifactError(
