@@ -159,13 +159,11 @@ class _HeadNats(torch.autograd.Function):
     ) -> torch.Tensor:
         nats = torch.empty_like(scale)
         back = torch.empty_like(states)
-        trained = [
-            torch.zeros_like(p, dtype=scale.dtype) if p is not None and wanted else None
-            for p, wanted in zip((weight, bias), ctx.needs_input_grad[1:3], strict=True)
-        ]
+        of_weight: torch.Tensor | None = None
+        of_bias: torch.Tensor | None = None
         last = scale.amax() if len(scale) else scale.new_ones(())
         first = scale / last
-        size = max(1, CHUNK // len(weight), ROWS if trained[0] is not None else 0)
+        size = max(1, CHUNK // len(weight), ROWS if ctx.needs_input_grad[1] else 0)
         one_type = states.dtype == weight.dtype == scale.dtype and not _casts(states.device.type)
         room = states.new_empty(min(size, len(states)), len(weight)) if one_type else None
         for start in range(0, len(states), size):
@@ -184,13 +182,15 @@ class _HeadNats(torch.autograd.Function):
             logits.scatter_add_(1, wanted, -first[part, None])
             slope = logits.to(states.dtype)
             back[part] = slope @ weight
-            if trained[0] is not None and one_type:
-                trained[0].addmm_(slope.T, states[part])
-            elif trained[0] is not None:
-                trained[0] += slope.T @ states[part]
-            if trained[1] is not None:
-                trained[1] += logits.sum(dim=0)
-        ctx.save_for_backward(back, last, *trained)
+            if of_weight is not None and one_type:
+                of_weight.addmm_(slope.T, states[part])
+            elif ctx.needs_input_grad[1]:
+                own = (slope.T @ states[part]).to(scale.dtype)
+                of_weight = own if of_weight is None else of_weight.add_(own)
+            if ctx.needs_input_grad[2]:
+                own = logits.sum(dim=0)
+                of_bias = own if of_bias is None else of_bias.add_(own)
+        ctx.save_for_backward(back, last, of_weight, of_bias)
         return nats
 
     @staticmethod
@@ -201,7 +201,7 @@ class _HeadNats(torch.autograd.Function):
         for index, made in enumerate(trained):
             if made is not None:
                 assert arrived.is_meta or bool((arrived == arrived[:1]).all()), "a sum over answers"
-                own[index] = made * arrived[0] if len(arrived) else made
+                own[index] = made * arrived[0]
         return (back * arrived[:, None]).to(back.dtype), *own, None, None
 
 
