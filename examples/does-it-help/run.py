@@ -170,9 +170,10 @@ def main() -> None:
 
     timed("others", on_others)
     if "page" in only:
-        text = summary.page(
-            run, run / name, others / name, asdict(size), (HERE / "remarks.md").read_text()
-        )
+        remarks = (HERE / "remarks.md").read_text()
+        if args.quick:  # they are about the whole experiment
+            remarks = "A quick look with few methods and two seeds: read nothing into it.\n"
+        text = summary.page(run, run / name, others / name, asdict(size), remarks)
         page = run / name / PAGE.name if args.quick else PAGE
         atomic_write(page, text)
         shown = [("the tasks", run), ("other tasks", others)]
