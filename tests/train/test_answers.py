@@ -245,6 +245,25 @@ def test_gradients_of_many_answers_do_not_vanish_in_half_precision() -> None:
     assert abs(single[0] - want_nats) < 1e-5 and abs(half[0] - want_nats) < 1e-2
 
 
+def test_a_task_of_many_answers_beside_one_of_few_keeps_its_gradients_in_half_precision() -> None:
+    """Of the states and of the weights: factors 1 and 1/2,000 in one batch."""
+    size, width = 32768, 16
+    draw = torch.Generator().manual_seed(1)
+    states = (0.3 * torch.randn(2001, width, generator=draw)).half().double()
+    weight = (1.0 + 0.1 * torch.randn(size, width, generator=draw)).half().double()
+    targets = torch.randint(0, size, (2001,), generator=draw)
+    scale = torch.cat([torch.ones(1), torch.full((2000,), 1 / 2000)])
+    found = []
+    for kind in (torch.float64, torch.float16):
+        x = states.to(kind, copy=True).requires_grad_(True)
+        w = weight.to(kind, copy=True).requires_grad_(True)
+        wide = torch.float64 if kind == torch.float64 else torch.float32
+        answers._HeadNats.apply(x, w, None, targets, scale.to(wide)).sum().backward()
+        found.append((x.grad.double()[1:], w.grad.double()[targets[1:]]))
+    for want, got in zip(*found, strict=True):
+        assert float((got - want).norm() / want.norm()) < 5e-3
+
+
 def first_linear(model: torch.nn.Module) -> str:
     return next(
         name

@@ -144,8 +144,9 @@ class _HeadNats(torch.autograd.Function):
     mean, but was eight times slower than separate steps where each answer has its own factor (measured,
     docs/log.md).
 
-    The factor of a mean over many answers, times p, is less than float16 holds: the largest comes last.
-    Of a head that is trained, what gradients arrive must be the same at all answers, as those of a sum are.
+    The factor of a mean over many answers, times p, is less than float16 holds. Where states are in a
+    shorter type than values it comes last. Of a head that is trained, the gradients that arrive must be the
+    same at all answers, as those of a sum are.
     """
 
     @staticmethod
@@ -161,10 +162,12 @@ class _HeadNats(torch.autograd.Function):
         back = torch.empty_like(states)
         of_weight: torch.Tensor | None = None
         of_bias: torch.Tensor | None = None
-        last = scale.amax() if len(scale) else scale.new_ones(())
-        first = scale / last
+        long, one = states.dtype == scale.dtype, torch.ones_like(scale)
+        first, last = (scale, one) if long else (one, scale)
+        top_scale = scale.amax() if len(scale) and not long else one.new_ones(())
+        weighed = states if long else states * (scale / top_scale)[:, None].to(states.dtype)
         size = max(1, CHUNK // len(weight), ROWS if ctx.needs_input_grad[1] else 0)
-        one_type = states.dtype == weight.dtype == scale.dtype and not _casts(states.device.type)
+        one_type = long and weight.dtype == scale.dtype and not _casts(states.device.type)
         room = states.new_empty(min(size, len(states)), len(weight)) if one_type else None
         for start in range(0, len(states), size):
             part = slice(start, start + size)
@@ -183,12 +186,12 @@ class _HeadNats(torch.autograd.Function):
             slope = logits.to(states.dtype)
             back[part] = slope @ weight
             if of_weight is not None and one_type:
-                of_weight.addmm_(slope.T, states[part])
+                of_weight.addmm_(slope.T, weighed[part])
             elif ctx.needs_input_grad[1]:
-                own = (slope.T @ states[part]).to(scale.dtype)
+                own = (slope.T @ weighed[part]).to(scale.dtype) * top_scale
                 of_weight = own if of_weight is None else of_weight.add_(own)
             if ctx.needs_input_grad[2]:
-                own = logits.sum(dim=0)
+                own = (logits * last[part, None]).sum(dim=0)
                 of_bias = own if of_bias is None else of_bias.add_(own)
         ctx.save_for_backward(back, last, of_weight, of_bias)
         return nats
@@ -196,13 +199,13 @@ class _HeadNats(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         back, last, *trained = ctx.saved_tensors
-        arrived = gradients[0] * last
+        arrived = gradients[0]
         own: list[torch.Tensor | None] = [None, None]
         for index, made in enumerate(trained):
             if made is not None:
                 assert arrived.is_meta or bool((arrived == arrived[:1]).all()), "a sum over answers"
                 own[index] = made * arrived[0]
-        return (back * arrived[:, None]).to(back.dtype), *own, None, None
+        return (back * (arrived * last)[:, None]).to(back.dtype), *own, None, None
 
 
 def _casts(device: str) -> bool:
