@@ -151,6 +151,7 @@ def test_run_again_nothing_is_done(project):
     assert hashes(project / "out") == before
 
 
+@pytest.mark.full
 def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(project, tmp_path, monkeypatch):
     folder = tmp_path / "killed"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns("out"))

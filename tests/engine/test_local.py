@@ -146,7 +146,8 @@ def test_whoever_stops_asking_ends_the_workers(tmp_path):
 
 
 _PARENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the suite runs in the background
 from mishran.engine.local import run_jobs
 here, pids = {"PYTHONPATH": sys.argv[1]}, sys.argv[2]
 list(run_jobs("odd_jobs", {"name": "s", "pids": pids}, ["sleep", "sleep"], 2, [here, here]))

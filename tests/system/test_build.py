@@ -245,7 +245,12 @@ def test_two_processes_write_equal_bytes(project, tmp_path):
     assert digests(tmp_path / "out1") == digests(tmp_path / "out4242")
 
 
-@pytest.mark.parametrize("kill", range(1, 8))
+def long(kills):
+    """Every second place is for `make test-full`."""
+    return [pytest.param(k, marks=pytest.mark.full) if i % 2 else k for i, k in enumerate(kills)]
+
+
+@pytest.mark.parametrize("kill", long(range(1, 8)))
 def test_killed_at_any_write_and_run_again(project, fork_server, tmp_path, kill):
     """Nothing half-written is ever in place, and the second run ends as if there had been no first."""
     recipe(project.parent)
@@ -284,7 +289,7 @@ def test_tokens_for_our_own_loader(project, mishran, tmp_path):
             open_tokens(place)
 
 
-@pytest.mark.parametrize("kill", [4, 5, 6, 7])
+@pytest.mark.parametrize("kill", long(range(4, 8)))
 def test_killed_while_an_older_build_is_replaced(project, fork_server, kill):
     recipe(project.parent)
     command = ["build", "recipe.yaml", "-q", "--out", "mixed"]

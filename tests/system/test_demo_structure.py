@@ -56,11 +56,7 @@ def run_demo(folder: Path, seed: int) -> None:
     check_structure(folder / "runs" / "mix")
 
 
-def test_the_demo_finds_what_was_planted(tmp_path):
-    run_demo(tmp_path / "demo", 0)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
-def test_on_other_seeds_too(tmp_path, seed):
+@pytest.mark.full  # a minute each; `.ci/run` looks at what the demo itself says it found
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
+def test_the_demo_finds_what_was_planted(tmp_path, seed):
     run_demo(tmp_path / "demo", seed)

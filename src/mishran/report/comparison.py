@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 from mishran.comparison import Comparison, EffectFile
 from mishran.report import comparison_rows as facts
 from mishran.report import numbers as say
 from mishran.report import plot
+from mishran.report.page import fill
 
-HERE = Path(__file__).parent
 FEW = 8  # methods up to which everything is open
 NUMBERED = 12  # methods up to which the weights are written into their squares
 NOTHING = 1e-9  # nats; an axis is never shorter
@@ -33,24 +32,13 @@ def render_comparison(comparison: Comparison, title: str) -> str:
     Returns:
         HTML text, to be written as UTF-8.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(integer=say.integer, at=lambda value: f"{value:.3f}")
-    sheets = ("report.css", "why.css", "comparison.css")
-    css = "\n".join((HERE / name).read_text("utf-8") for name in sheets)
     primary = comparison.setting.primary
-    return environment.get_template("comparison.html.jinja").render(
+    return fill(
+        "comparison.html.jinja",
+        ("report.css", "why.css", "comparison.css"),
+        {"integer": say.integer, "at": lambda value: f"{value:.3f}"},
         c=comparison,
         title=title,
-        css=Markup(css),
         facts=facts,
         forest=forest(comparison),
         primary=next(g for g in comparison.groups if g.name == primary),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mishran.report import corpus_checks as checks
@@ -19,8 +18,8 @@ from mishran.report import corpus_words as words
 from mishran.report import numbers as say
 from mishran.report import plot
 from mishran.report.corpus_rows import Books, StepRow, Unit
+from mishran.report.page import fill
 
-HERE = Path(__file__).parent
 FEW = 3  # languages up to which examples are open
 PLACES = 100  # that could not be read, named on the page
 
@@ -35,33 +34,22 @@ def render_corpus(facts: Mapping[str, Any], title: str) -> str:
     Returns:
         HTML text, to be written as UTF-8.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        integer=say.integer,
-        at=lambda value: f"{value:.3f}",
-        short=words.short,
-        exact=words.exact,
-        percent=say.percent,
-    )
-    sheets = ("report.css", "why.css", "comparison.css", "corpus.css")
-    css = "\n".join((HERE / name).read_text("utf-8") for name in sheets)
     measured = facts.get("checks", {})
     units = rows.units(facts)
     falls = [fall(facts, unit) for unit in units]
     sources, languages = rows.by_source(facts), rows.by_language(facts)
-    html = environment.get_template("corpus.html.jinja").render(
+    html = fill(
+        "corpus.html.jinja",
+        ("report.css", "why.css", "comparison.css", "corpus.css"),
+        {
+            "integer": say.integer,
+            "at": lambda value: f"{value:.3f}",
+            "short": words.short,
+            "exact": words.exact,
+            "percent": say.percent,
+        },
         facts=facts,
         title=title,
-        css=Markup(css),
         units=units,
         names=words.NAMES,
         words=words,

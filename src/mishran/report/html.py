@@ -8,7 +8,6 @@ give the same bytes. `template.html.jinja` with its parts (`ties`, `taskmap`, `d
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from mishran.report import choice, order, plot, table, why, words
 from mishran.report import numbers as say
 from mishran.report.data import ReportData
 from mishran.report.dial import dial
+from mishran.report.page import HERE, fill
 from mishran.report.taskmap import map_view
 
-HERE = Path(__file__).parent
 HUES = (205.0, 385.0)  # blue over violet and red to orange, in the order of similarity
 
 
@@ -32,35 +31,27 @@ def render_html(data: ReportData) -> str:
     Returns:
         HTML text, to be written as UTF-8.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=say.number,
-        compact=say.compact,
-        integer=say.integer,
-        percent=say.percent,
-        interval=say.interval,
-        percent_interval=say.percent_interval,
-        epochs=say.epochs,
-        plain=_plain,
-        code_parts=say.code_parts,
-        pieces=lambda name: name.replace("_", "_\n").split("\n"),
-    )
     ranked = order.similarity_order(data.affinity.matrix)
-    page = environment.get_template("template.html.jinja")
-    return page.render(
+    return fill(
+        "template.html.jinja",
+        ("report.css", "why.css"),
+        {
+            "number": say.number,
+            "compact": say.compact,
+            "integer": say.integer,
+            "percent": say.percent,
+            "interval": say.interval,
+            "percent_interval": say.percent_interval,
+            "epochs": say.epochs,
+            "plain": _plain,
+            "code_parts": say.code_parts,
+            "pieces": lambda name: name.replace("_", "_\n").split("\n"),
+        },
         data=data,
         mixture=data.mixture,
         words=words,
-        css=Markup(_style()),
         js=Markup((HERE / "report.js").read_text("utf-8")),
         hue=_hues(data, ranked),
         chart=_mixture_chart(data),
@@ -74,10 +65,6 @@ def render_html(data: ReportData) -> str:
         curves=[p for p in map(plot.curve_panel, data.curves) if p is not None],
         specialists=_specialists(data),
     )
-
-
-def _style() -> str:
-    return "\n".join((HERE / name).read_text("utf-8") for name in ("report.css", "why.css"))
 
 
 def _plain(value: Any) -> str:
