@@ -23,6 +23,7 @@ MEGABYTES = {False: 4.0, True: 0.15}  # of text per language in a case; True: --
 REPEATS = 5
 MEGA = 1e6
 NOT_SLOWER = "ratio >= 1"
+TIE = "ratio >= 0.95"  # the same code of a library on both sides; runs differ by 3 %
 
 Runs = dict[str, Callable[[], object]]
 

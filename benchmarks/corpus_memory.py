@@ -87,8 +87,8 @@ def grow(folder: Path, megabytes: float, seed: int = 0) -> float:
     return total / MEGA
 
 
-def recipe(raw: Path, folder: Path, only_rules: bool, seeds: int | None) -> Path:
-    """The worked example's languages and steps, over the grown text."""
+def recipe(raw: Path, folder: Path, only_rules: bool, seeds: int | None = None) -> Path:
+    """The worked example's languages and steps, over the grown text; `seeds` documents of a seed file."""
     config = read_config(RECIPE, CorpusConfig).model_dump(mode="json")
     config |= RULES_ONLY if only_rules else {}
     config["run"] = str(folder / "run")
@@ -169,19 +169,14 @@ def resident(pid: int) -> Iterator[tuple[int, int]]:
         yield from resident(child)
 
 
-def memory(
-    folder: Path,
-    sizes: tuple[float, float],
-    only_rules: bool,
-    seeds: int | None = None,
-) -> Iterator[Line]:
+def memory(folder: Path, sizes: tuple[float, float], only_rules: bool) -> Iterator[Line]:
     """Peak memory on a small and a large input."""
     what = "read, language, rules, duplicates, write" if only_rules else "the whole example"
     runs = []
     for megabytes in sizes:
         place = folder / f"{'rules' if only_rules else 'all'}-{megabytes:g}"
         got = grow(place / "raw", megabytes)
-        run = clean(recipe(place / "raw", place, only_rules, seeds), got)
+        run = clean(recipe(place / "raw", place, only_rules), got)
         print(run, flush=True)
         runs.append(run)
         for file in sorted(place.rglob("*"), reverse=True):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from pathlib import Path
 
 from stream_case import Line
-from stream_page import installed, met, verdict
+from stream_page import installed, machine, met, verdict
 
 PACKAGES = [
     "datatrove",
@@ -39,18 +36,20 @@ PARTS = {
     "html": (
         "HTML",
         "Real text as pages with header, menu, script and footer; trafilatura does the work on both\n"
-        "sides. datatrove's extractor was called directly, without its process and time limit.",
+        "sides, with our options (recall before precision, tables, nothing taken for a repetition).\n"
+        "datatrove's extractor was called directly, without its process and time limit. A tie is the bar.",
     ),
     "contamination": (
         "Decontamination",
-        "13-grams of four evaluation sets, 7,219 items; one document in 50 holds one, and both find it.\n"
+        "13-grams of four evaluation sets, {items}; one document in 50 holds one, and both find it.\n"
         "`NGramsDecontFilter` reads an index in its own format, of prompts and answers.",
     ),
     "duplicates": (
         "Signatures of duplicates",
-        "Both sides are datatrove's steps. Ours keep vowel signs (MinHash) and disregard case and white\n"
-        "space (exact), for which datatrove has no default: *exact* gives both the same function, *exact\n"
-        "as written* is its step on the raw text, which does less.",
+        "Both sides are datatrove's steps. Ours keep vowel signs and numbers (MinHash) and disregard case\n"
+        "and white space (exact); the bars are on datatrove's with the same normalisation and the same\n"
+        "content, where a tie is all there can be. *As written* is its step with its defaults (MinHash)\n"
+        "and on the raw text (exact), which is other work.",
     ),
     "whole": (
         "Read, judge, write",
@@ -59,15 +58,16 @@ PARTS = {
     ),
     "language": (
         "Language identification",
-        "Seven languages (en, hi, hi-Latn, mr, ne, de, fr), the same seeds on both sides, up to 5,000\n"
-        "sentences of each; sentences of the validation files that are in the script of their language.\n"
+        "Seven languages (en, hi, hi-Latn, mr, ne, de, fr), the same seeds on both sides, up to\n"
+        "{sentences} sentences of each; sentences of the validation files that are in the script of\n"
+        "their language.\n"
         "*One by one*: sentences cut and identified document by document, as a cleaning does it.\n"
         "Compiling takes some seconds once per process and is not counted.",
     ),
     "profile": (
         "Where the time of the worked example goes",
-        "`examples/bilingual-corpus/corpus.yaml` on one document in 12 of its sources, all passes in one\n"
-        "process, medians of 5: processor milliseconds per megabyte that was read. Later steps see fewer\n"
+        "`examples/bilingual-corpus/corpus.yaml` on one document in {share} of its sources, all passes in\n"
+        "one process, {runs}: processor milliseconds per megabyte that was read. Later steps see fewer\n"
         "documents.",
     ),
     "memory": (
@@ -82,15 +82,24 @@ PARTS = {
 UNIT = "MB/s"
 
 
-def machine() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    cpu = next((x.split(":")[1].strip() for x in lines if "model name" in x), platform.machine())
-    return f"{cpu}, {os.cpu_count()} cores, shared. Python {platform.python_version()}"
+def amounts(quick: bool) -> dict[str, str]:
+    """What the words of the parts say of how much there was."""
+    from corpus_language import SEEDS
+    from corpus_steps import QUICK_ITEMS
+    from corpus_whole import SHARE, runs_of
+
+    runs = runs_of(quick)
+    return {
+        "items": f"the first {QUICK_ITEMS} items of each" if quick else "all 7,219 items",
+        "sentences": f"{SEEDS[quick]:,}",
+        "share": str(SHARE[quick]),
+        "runs": "one run" if runs == 1 else f"medians of {runs}",
+    }
 
 
-def page(lines: Sequence[Line]) -> str:
+def page(lines: Sequence[Line], quick: bool = False) -> str:
     """A table for each part."""
+    said = amounts(quick)
     text = [
         "# Cleaning beside datatrove",
         "",
@@ -109,7 +118,7 @@ def page(lines: Sequence[Line]) -> str:
             body = (
                 rate_rows(part, mine) if mine[0]["name"].endswith(UNIT) else plain_rows(part, mine)
             )
-            text += [f"## {title}", "", words, "", *body, ""]
+            text += [f"## {title}", "", words.format(**said), "", *body, ""]
     return "\n".join(text)
 
 

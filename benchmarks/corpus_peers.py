@@ -25,7 +25,7 @@ from datatrove.pipeline.filters import GopherQualityFilter, GopherRepetitionFilt
 from datatrove.pipeline.formatters import FTFYFormatter, PIIFormatter
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
-from datatrove.utils.text import split_into_parts
+from datatrove.utils.text import TextNormConfig, split_into_parts
 from datatrove.utils.word_tokenizers import WordTokenizer
 from loguru import logger
 
@@ -76,9 +76,12 @@ def ftfy() -> Callable[[str], str]:
 def trafilatura() -> Callable[[str], str]:
     """Its extractor, called directly: in a pipeline it runs in a process of its own, with a time limit.
 
-    Without `deduplicate`, which would forget a page on its second reading.
+    With our options; its own default is precision, which does other work. `deduplicate` would forget a
+    page on its second reading.
     """
-    return Trafilatura(deduplicate=False).extract
+    return Trafilatura(
+        favour_precision=False, favor_recall=True, include_tables=True, deduplicate=False
+    ).extract
 
 
 def contamination(items: Sequence[Item], n: int, folder: Path) -> Callable[[str], bool]:
@@ -101,8 +104,15 @@ def contamination(items: Sequence[Item], n: int, folder: Path) -> Callable[[str]
     return lambda text: step.filter(Document(text=text, id="")) is not True
 
 
-def minhash(folder: Path) -> MinhashDedupSignature:
-    return MinhashDedupSignature(str(folder), config=MinhashConfig(), language=WORDS)
+def minhash(folder: Path, config: MinhashConfig | None = None) -> MinhashDedupSignature:
+    """config: None for its defaults, with which vowel signs go and every number is 0."""
+    return MinhashDedupSignature(str(folder), config=config or MinhashConfig(), language=WORDS)
+
+
+def like_ours(numbers: bool) -> MinhashConfig:
+    """Its configuration for the same words as ours."""
+    norm = TextNormConfig(norm_unicode_diacritics=False, norm_numbers=not numbers)
+    return MinhashConfig(norm_config=norm)
 
 
 def exact(folder: Path, content: Callable[[Document], str]) -> ExactDedupSignature:

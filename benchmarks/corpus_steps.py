@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 import corpus_peers as peers
-from corpus_case import MEGABYTES, NOT_SLOWER, Runs, Sample, medians, rates, rows, sample
+from corpus_case import MEGABYTES, NOT_SLOWER, TIE, Runs, Sample, medians, rates, rows, sample
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 from stream_case import Line
@@ -116,7 +116,7 @@ def html(of: Sample) -> Iterator[Line]:
     }
     found = medians(runs)
     name, peer = f"html, {of.language}", "datatrove Trafilatura"
-    yield from rates(f"{name}, pages", pages, found["ours"], found["theirs"], peer, NOT_SLOWER)
+    yield from rates(f"{name}, pages", pages, found["ours"], found["theirs"], peer, TIE)
     yield from rates(f"{name}, no markup", of, found["plain"])
 
 
@@ -153,7 +153,7 @@ def contamination(of: Sample, known: list[Item], folder: Path) -> Iterator[Line]
 
 
 def signatures(of: Sample, folder: Path) -> Iterator[Line]:
-    """datatrove's own steps on both sides: ours keep vowel signs, and compare without case and spaces."""
+    """datatrove's own steps on both sides, with the same words and content; then as its defaults are."""
     documents = [
         Document(text=text, id=str(number), metadata={"source": "all"})
         for number, text in enumerate(of.texts)
@@ -168,22 +168,26 @@ def signatures(of: Sample, folder: Path) -> Iterator[Line]:
 
         return signed
 
+    settings = MinhashConfig()
+    same = peers.like_ours(settings.numbers)
     near = {
-        "ours": run(lambda place: duplicates.near_signatures(place, MinhashConfig())),
-        "theirs": run(peers.minhash),
+        "ours": run(lambda place: duplicates.near_signatures(place, settings)),
+        "theirs": run(lambda place: peers.minhash(place, same)),
+        "plain": run(peers.minhash),
     }
-    found = medians(near)
-    name, peer = f"duplicates, {of.language}, MinHash", "datatrove, its defaults"
-    yield from rates(name, of, found["ours"], found["theirs"], peer, NOT_SLOWER)
     exact = {
         "ours": run(lambda place: duplicates.exact_signatures(place, ["all"])),
         "theirs": run(lambda place: peers.exact(place, duplicates.content)),
         "plain": run(lambda place: peers.exact(place, lambda document: document.text)),
     }
-    found = medians(exact)
-    name, peer = f"duplicates, {of.language}, exact", "datatrove, same content"
-    yield from rates(name, of, found["ours"], found["theirs"], peer)
-    yield from rates(f"{name} as written", of, found["ours"], found["plain"], "datatrove, raw text")
+    for what, runs, alike, plain in (
+        ("MinHash", near, "datatrove, same words", "datatrove, its defaults"),
+        ("exact", exact, "datatrove, same content", "datatrove, raw text"),
+    ):
+        found = medians(runs)
+        name = f"duplicates, {of.language}, {what}"
+        yield from rates(name, of, found["ours"], found["theirs"], alike, TIE)
+        yield from rates(f"{name} as written", of, found["ours"], found["plain"], plain)
 
 
 STEPS = {"rules": rules, "pii": pii, "repair": repairs, "html": html}

@@ -14,7 +14,6 @@ Prints Markdown; the JSON also has ROC points and the beginnings of the examples
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import sys
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import records
 
 from mishran.corpus.fact_check import (
     Interval,
@@ -65,25 +65,20 @@ CONTENT = (
 LEVEL = {"en": levelled, "hi": levelled_to("Devanagari")}
 
 
-def lines(path: Path) -> Iterable[dict]:
-    with gzip.open(path, "rt", encoding="utf-8") as handle:
-        yield from map(json.loads, handle)
-
-
 def domain(name: str) -> Documents:
     """All pieces of a domain, both of its files; translations share the name of their source."""
     folder = data_root() / "pretrain"
     return [
         FactDocument(d["id"], d["text"], name[:2], d.get("pair") or d["id"].split("#")[0], name)
         for path in sorted(folder.glob(f"{name}.*.jsonl.gz"))
-        for d in lines(path)
+        for d in records(path)
     ]
 
 
 def passages(language: str) -> dict[str, FactDocument]:
     """Passages of XQuAD by the id of their first question that both languages have."""
     out: dict[str, FactDocument] = {}
-    files = {k: list(lines(data_root() / "hindi" / f"xquad_{k}.jsonl.gz")) for k in ("en", "hi")}
+    files = {k: list(records(data_root() / "hindi" / f"xquad_{k}.jsonl.gz")) for k in ("en", "hi")}
     text = {
         k: {d["id"].rsplit("-", 1)[0]: d["input"].rsplit("\n\n", 1)[0] for d in rows}
         for k, rows in files.items()
@@ -414,7 +409,7 @@ def main() -> None:
     table(["documents", "median score", "AUC against stories"], rows)
     out["fooled"] = rows
     modes: dict[str, Documents] = defaultdict(list)
-    for d in lines(data_root() / "hindi" / "hi_discourse_mode.jsonl.gz"):
+    for d in records(data_root() / "hindi" / "hi_discourse_mode.jsonl.gz"):
         modes[d["target"]].append(FactDocument(d["id"], d["input"], "hi"))
     hard = m.of(scorer, modes["Informative"], modes["Narrative"] + modes["Dialogue"])
     print(

@@ -12,13 +12,12 @@ identifier (orders, kind of model, penalty) were compared on the same held-out s
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: speed is reported for one core
 
 import numpy as np
+from records import records
 from romanise import romanise
 
 from mishran.corpus import mixed as mixed_module
@@ -54,11 +54,6 @@ FLORES_STRANGERS = ("mar", "npi", "deu", "fra", "rus", "tam", "urd")
 NEIGHBOURS = ("hi", "mr", "ne")
 MOST = 3000  # held-out sentences of one set, drawn evenly
 Row = Sequence[str]
-
-
-def records(name: str) -> Iterator[dict[str, Any]]:
-    with gzip.open(data_root() / name, "rt", encoding="utf-8") as file:
-        yield from map(json.loads, file)
 
 
 def pretrain(prefix: str, split: str) -> list[str]:

@@ -10,18 +10,18 @@ measures languages, the fact score, the bounds and the speed, and writes docs/re
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from stream_page import installed, machine
 
 from mishran.pipeline.corpus_result import open_corpus
 from mishran.report.corpus_text import corpus_markdown
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "results" / "corpus.md"
 PARTS = ("clean", "rules", "proof", "ablation", "languages", "facts", "speed")
@@ -54,7 +54,7 @@ PACKAGES = (
 
 
 def commands(work: Path, quick: bool) -> dict[str, list[str]]:
-    """What makes each part; it prints Markdown."""
+    """What makes each part; it prints Markdown, but for `speed`, which writes it."""
     python, some = sys.executable, ["--quick"] if quick else []
     proof = work / "proof"
     folders = [
@@ -68,10 +68,25 @@ def commands(work: Path, quick: bool) -> dict[str, list[str]]:
     found = {
         "rules": [HERE / "rules.py", "--json", work / "rules.json"],
         "proof": [HERE / "prove.py", "--out", proof, "--json", work / "proof.json", *some],
-        "ablation": [HERE / "ablation.py", *folders, "--json", work / "ablation.json", *some],
+        "ablation": [
+            HERE / "ablation.py",
+            *folders,
+            "--json",
+            work / "ablation.json",
+            "--threads",
+            1,
+            *some,
+        ],
         "languages": [HERE / "language.py", "--json", work / "languages.json"],
         "facts": [HERE / "facts.py", "--json", work / "facts.json"],
-        "speed": [ROOT / "benchmarks/corpus.py", "--json", work / "speed.json", *some],
+        "speed": [
+            ROOT / "benchmarks/corpus.py",
+            "--page",
+            work / "speed.md",
+            "--json",
+            work / "speed.json",
+            *some,
+        ],
     }
     return {name: [python, *map(str, words)] for name, words in found.items()}
 
@@ -94,6 +109,9 @@ def make(name: str, work: Path, quick: bool) -> None:
         ]
         subprocess.run([*command, "--quiet"], check=True, stdout=subprocess.DEVNULL)
         text = corpus_markdown(open_corpus(out).facts)
+    elif name == "speed":
+        subprocess.run(commands(work, quick)[name], check=True)  # what it prints is progress
+        text = target.read_text(encoding="utf-8")
     else:
         command = commands(work, quick)[name]
         text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -106,14 +124,12 @@ def make(name: str, work: Path, quick: bool) -> None:
 def page(work: Path) -> str:
     """The page, from the parts that are there and the remarks on them."""
     remarks = sections((HERE / "remarks.md").read_text(encoding="utf-8"))
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    machine = f"{processor()}, {os.cpu_count()} CPUs, shared"
     lines = [
         "# A clean bilingual corpus: what was measured",
         "",
         remarks.pop("", "").strip(),
         "",
-        f"Machine: {machine}. Python {platform.python_version()}, {packages}.",
+        f"Machine: {machine()}, {', '.join(map(installed, PACKAGES))}.",
         "Made again by `python examples/bilingual-corpus/run.py`.",
     ]
     for name, heading in HEADINGS.items():
@@ -158,13 +174,6 @@ def lowered(text: str) -> str:
     return "\n".join(lines)
 
 
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default=",".join([*PARTS, "page"]), help="parts, with commas")
@@ -178,13 +187,14 @@ def main() -> None:
         parser.error(
             f"no part called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}, page"
         )
-    asked.work.mkdir(parents=True, exist_ok=True)
+    work = asked.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         if name in wanted:
-            make(name, asked.work, asked.quick)
+            make(name, work, asked.quick)
     if "page" in wanted:
-        target = asked.work / "corpus.md" if asked.quick else PAGE
-        target.write_text(page(asked.work), encoding="utf-8")
+        target = work / "corpus.md" if asked.quick else PAGE
+        target.write_text(page(work), encoding="utf-8")
         print(target)
 
 

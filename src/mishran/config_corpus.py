@@ -14,12 +14,13 @@ from mishran.places import check_name
 Provenance = Literal["native", "translated", "synthetic"]
 Count = Annotated[Whole, Field(ge=1, le=10**12)]
 Bound = Annotated[Number, Field(ge=0, le=1e12)] | None
+UNDETERMINED = "und"  # ISO 639-2, BCP 47: what is in no language that is known
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z]{4})?(-[A-Za-z0-9]{2,8})*")
 
 
 def check_language(tag: str) -> str:
     """A tag like "hi", "hi-Latn" or "zh-Hans": two or three small letters, then script and region."""
-    if not _TAG.fullmatch(tag):
+    if not _TAG.fullmatch(tag) or tag == UNDETERMINED:
         raise FieldProblem(
             "a language tag such as hi, hi-Latn or mr",
             shown(tag),
@@ -118,12 +119,14 @@ class LanguageConfig(Settings):
 class MinhashConfig(Settings):
     """Near duplicates: word n-grams, and buckets of hashes (datatrove's defaults).
 
-    Two documents of Jaccard similarity s are found with probability 1 - (1 - s^hashes)^buckets.
+    Two documents of Jaccard similarity s are found with probability 1 - (1 - s^hashes)^buckets. numbers:
+    whether texts differ that have other numbers in the same places.
     """
 
     n_grams: Annotated[Whole, Field(ge=1, le=50)] = 5
     buckets: Annotated[Whole, Field(ge=1, le=256)] = 14
     hashes: Annotated[Whole, Field(ge=1, le=64)] = 8
+    numbers: bool = True
     seed: Annotated[Whole, Field(ge=0, le=2**31)] = 1
 
 
@@ -145,7 +148,7 @@ class DecontaminateConfig(Settings):
     """Documents that hold an item of a test are dropped: a shared word n-gram, or question and answer."""
 
     sets: tuple[EvaluationSetConfig, ...]
-    n_grams: Annotated[Whole, Field(ge=5, le=100)] = 13
+    n_grams: Annotated[Whole, Field(ge=8, le=100)] = 13
 
     @model_validator(mode="after")
     def _some(self) -> DecontaminateConfig:
@@ -154,17 +157,20 @@ class DecontaminateConfig(Settings):
 
 
 class FactSeedConfig(Settings):
-    """Examples in one language of text that is rich in facts, and of text that is not."""
+    """Examples in one language of text that is rich in facts, and of text that is not.
+
+    minimum: drop what scores less; by default nothing. Levels differ by language.
+    """
 
     positive: Texts
     negative: Texts
+    minimum: Share | None = None
 
 
 class FactsConfig(Settings):
-    """The fact score: language -> its examples. minimum: drop what scores less; by default nothing."""
+    """The fact score: language -> its examples."""
 
     languages: dict[str, FactSeedConfig]
-    minimum: Share | None = None
 
     @field_validator("languages")
     @classmethod
@@ -177,7 +183,10 @@ class FactsConfig(Settings):
 
 
 class LimitsConfig(Settings):
-    """What a file may do: line, in bytes; ratio, of decompressed to compressed size."""
+    """What a file may do: line, in bytes; ratio, of decompressed to compressed size.
+
+    Assumptions: no text of people is as long as 64 MiB, and none packs to a two-hundredth.
+    """
 
     line: Annotated[Whole, Field(ge=1024, le=2**31)] = 64 * 2**20
     ratio: Annotated[Number, Field(ge=2, le=1e6)] = 200.0
@@ -210,7 +219,8 @@ class CorpusConfig(Settings):
     run: folder of the result. sources: raw text. languages: what is told apart, from seed text. mixing: a
     pair of them, the one that takes words in first, of which code-mixed sentences are counted.
     probability: of its language that a document has at least. strange: share of it that may be unlike all
-    seed text of its language. html, boilerplate, normalise: steps that change text. pii: kinds that are
+    seed text of its language. html, boilerplate, normalise, quotes (typographic ones
+    as " and '): steps that change text. pii: kinds that are
     replaced. rules: bounds for all; those of a language and then of a source come on top. gibberish:
     drop what is unlike all seed text. exact, minhash: duplicates. decontaminate: test sets. facts:
     a score. tokenizer: counts tokens. dropped: keep what was dropped, with the reason. sentences: of a
@@ -227,6 +237,7 @@ class CorpusConfig(Settings):
     html: bool = True
     boilerplate: bool = True
     normalise: bool = True
+    quotes: bool = False
     pii: tuple[Literal["email", "phone", "card", "aadhaar", "pan", "ip", "ifsc", "upi"], ...] = (
         "email",
         "phone",
@@ -255,12 +266,19 @@ class CorpusConfig(Settings):
             check_language(tag)
         tongues = {tag.split("-")[0] for tag in self.languages}
         for tag in self.mixing or ():
+            check_language(tag)
             if tag.split("-")[0] not in tongues:
                 raise FieldProblem(
                     f"languages of mixing among {', '.join(self.languages)}",
                     shown(tag),
                     "add it to languages:",
                 )
+        if self.mixing and len({tag.split("-")[0] for tag in self.mixing}) == 1:
+            raise FieldProblem(
+                "two languages for mixing",
+                shown(list(self.mixing)),
+                "name the one that words are taken from",
+            )
         kept = [tag for tag, language in self.languages.items() if language.keep]
         if not kept:
             raise FieldProblem("a language that is kept", "none", "remove a keep: false")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -11,15 +12,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 from corpus_project import add_rows, document, make_project, sentence, write_recipe
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import mishran as mx
 from mishran.cli.main import main
+from mishran.corpus.thresholds import NAMES
 
 
 def run(monkeypatch, *words: str) -> int:
@@ -129,7 +132,7 @@ def test_the_same_bytes_again_in_two_processes_and_another_hash_seed(project, tm
     recipe["where"] = {"workers": 2}
     path = project / "again.yaml"
     path.write_text(yaml.safe_dump(recipe))
-    out = str(tmp_path / "again")
+    out = str(tmp_path / "out")  # of the same name, which is the title of the page
     # A script without `if __name__ == "__main__"`: it must not hang.
     code = f"import mishran as mx; mx.clean_corpus({str(path)!r}, {out!r})"
     done = subprocess.run(
@@ -140,7 +143,7 @@ def test_the_same_bytes_again_in_two_processes_and_another_hash_seed(project, tm
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    first, second = hashes(project / "out"), hashes(tmp_path / "again")
+    first, second = hashes(project / "out"), hashes(tmp_path / "out")
     assert first.pop("recipe.yaml") != second.pop("recipe.yaml")  # it names the workers
     assert first == second
 
@@ -151,45 +154,47 @@ def test_run_again_nothing_is_done(project):
     assert hashes(project / "out") == before
 
 
+# Cleans a recipe, and dies the moment it is told for the first time how far a stage is.
+KILLED = """
+import contextlib, os, signal, sys
+import mishran as mx
+
+class Deadly:
+    @contextlib.contextmanager
+    def bar(self, title, total, unit=""):
+        def advance(amount):
+            if title == sys.argv[2]:
+                os.kill(os.getpid(), signal.SIGKILL)
+        yield advance
+
+    def say(self, text):
+        pass
+
+mx.clean_corpus(sys.argv[1], progress=Deadly())
+"""
+
+
 @pytest.mark.full
-def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(project, tmp_path, monkeypatch):
+def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(project, tmp_path):
     folder = tmp_path / "killed"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns("out"))
-    command = [
-        sys.executable,
-        "-m",
-        "mishran",
-        "corpus",
-        "clean",
-        str(folder / "corpus.yaml"),
-        "-q",
-    ]
-    for mark in (
-        "clean/completions/00000",
-        "signatures/completions/00000",
-        "write/completions/00000",
+    command = [sys.executable, "-c", KILLED, str(folder / "corpus.yaml")]
+    for stage, done in (
+        ("learn from seeds", None),
+        ("clean", None),
+        ("signatures", "signatures/completions/00000"),
+        ("write", "write/completions/00000"),
     ):
-        process = subprocess.Popen(command, start_new_session=True)
-        while process.poll() is None and not list(folder.glob(f"out/work/*/logs/{mark}")):
-            time.sleep(0.001)
-        os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, mark
+        process = subprocess.run([*command, stage], capture_output=True, text=True)
+        assert process.returncode == -signal.SIGKILL, (stage, process.stderr)
         assert not (folder / "out/corpus.json").exists()
+        assert done is None or len(list(folder.glob(f"out/work/*/logs/{done}"))) == 1
     mx.clean_corpus(folder / "corpus.yaml")
     first, second = hashes(project / "out"), hashes(folder / "out")
-    same = [n for n in first if n.startswith("clean/") or n.startswith("models/")]
-    assert same and all(strip_origin(project, n) == strip_origin(folder, n) for n in same)
-    assert set(first) == set(second)
-
-
-def strip_origin(folder: Path, name: str) -> object:
-    """A file of the result, without the column that names the folder of the input."""
-    import pyarrow.parquet as pq
-
-    path = folder / "out" / name
-    if path.suffix == ".parquet":
-        return pq.read_table(path).drop_columns("origin").to_pydict()
-    return path.read_bytes()
+    assert {"corpus.json", "report.html", "recipe.yaml"} <= set(first)
+    for part in ("clean/", "dropped/", "models/"):
+        assert any(name.startswith(part) for name in first), part
+    assert first == second
 
 
 def test_the_first_source_keeps_the_copy(tmp_path):
@@ -253,6 +258,18 @@ def test_bad_files_are_named_and_the_rest_goes_on(tmp_path, monkeypatch, capsys)
         ),
         ({"languages": {"en": {"seed": "none.jsonl"}}}, "expected a language of source 'hindi'"),
         ({"mixing": ["hi", "mr"]}, "expected languages of mixing among en, hi, found 'mr'"),
+        ({"mixing": ["hi", "hi"]}, "expected two languages for mixing"),
+        ({"mixing": ["en", "en-IN"]}, "expected two languages for mixing"),
+        ({"mixing": ["en", "hi-latn"]}, "found 'hi-latn'; write hi-Latn"),
+        ({"mixing": ["en", "Hindi!"]}, "expected a language tag such as hi"),
+        (
+            {"languages": {"und": {"seed": "seeds/hi.jsonl"}}},
+            "such as hi, hi-Latn or mr, found 'und'",
+        ),
+        (
+            {"decontaminate": {"sets": [{"name": "q", "path": "raw"}], "n_grams": 7}},
+            "decontaminate.n_grams: expected",
+        ),
         ({"where": {"kind": "slurm"}}, "expected partition with kind: slurm"),
         ({"tokenizer": "nowhere"}, "expected a folder with tokenizer.json"),
         ({"facts": {"languages": {}}}, "expected at least one language, found none"),
@@ -265,6 +282,55 @@ def test_a_wrong_recipe_is_one_line(tmp_path, monkeypatch, capsys, change, said)
     assert run(monkeypatch, "corpus", "clean", str(recipe), "-q") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and error.startswith("mishran: ") and said in error, error
+
+
+def with_tamil(folder: Path, rules: dict, source: dict) -> Path:
+    """A recipe with Tamil, whose published bounds on the length of words are 5 and 37."""
+    recipe = yaml.safe_load(make_project(folder, documents=2).read_text())
+    recipe["languages"]["ta"] = {"seed": "seeds/hi.jsonl", "rules": rules}
+    recipe["sources"][1] |= source
+    return write_recipe(folder, recipe)
+
+
+@pytest.mark.parametrize(
+    ("rules", "source", "said"),
+    [
+        (
+            {"max_word_length": 4},
+            {},
+            "source 'english': all rules for ta together: "
+            "expected min_word_length at most max_word_length, found 5 and 4; swap them",
+        ),
+        (
+            {"min_word_length": 12},
+            {"rules": {"max_word_length": 11}},
+            "source 'hindi': all rules for ta together: "
+            "expected min_word_length at most max_word_length, found 12 and 11; swap them",
+        ),
+        ({}, {"rules": {"min_words": 60, "max_words": 50}}, "source 'hindi': rules: "),
+        ({}, {"rules": {"min_words": 10_001}}, "source 'hindi': all rules for en together: "),
+        ({"min_words": -1}, {}, "languages.ta.rules"),
+    ],
+)
+def test_bounds_that_cannot_be_together_are_refused_before_anything_is_learned(
+    tmp_path, monkeypatch, capsys, rules, source, said
+):
+    path = with_tamil(tmp_path, rules, source)
+    assert run(monkeypatch, "corpus", "clean", str(path), "-q") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and said in error, error
+    assert not (tmp_path / "out").exists()
+
+
+def test_bounds_that_the_language_makes_possible_are_accepted(tmp_path):
+    """12 is beyond the general bound of 10, and within that of Tamil."""
+    from mishran.pipeline.corpus import plan_corpus
+
+    planned = plan_corpus(with_tamil(tmp_path, {"min_word_length": 12}, {}))
+    assert planned.config.languages["ta"].rules == {"min_word_length": 12}
+    recipe = yaml.safe_load((tmp_path / "corpus.yaml").read_text())
+    recipe["languages"]["ta"] |= {"rules": {"max_word_length": 4}, "keep": False}
+    plan_corpus(write_recipe(tmp_path, recipe))  # nothing of it is ever judged
 
 
 @pytest.mark.parametrize(
@@ -404,6 +470,97 @@ def test_nobodys_files_are_replaced(tmp_path, name):
     assert mine.read_text() == "precious" and not (tmp_path / ".lock").exists()
 
 
+@pytest.mark.parametrize("name", ["report.html", "work/x", "recipe.yaml", "models/probe/a.bin"])
+def test_the_folder_of_another_kind_of_run_is_refused_and_stays(tmp_path, name):
+    """Every run has a lock; only a cleaning says that what lies here is its own."""
+    path = one_source(tmp_path)
+    (tmp_path / "out" / name).parent.mkdir(parents=True)
+    (tmp_path / "out" / name).write_text("of a fit")
+    (tmp_path / "out/.lock").touch()
+    (tmp_path / "out/mixture.json").write_text("{}")
+    before = hashes(tmp_path)
+    first = name.split("/")[0]
+    with pytest.raises(mx.MishranError, match=f"found {first}, which no cleaning has put there"):
+        mx.clean_corpus(path)
+    assert hashes(tmp_path) == before
+    (tmp_path / "out/.corpus").touch()
+    assert mx.clean_corpus(path).made
+
+
+def test_a_folder_with_nothing_that_is_replaced_may_be_used(tmp_path):
+    path = one_source(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.md").write_text("mine")
+    (tmp_path / "out/.lock").touch()
+    assert mx.clean_corpus(path).made
+    assert (tmp_path / "out/notes.md").read_text() == "mine"
+    assert (tmp_path / "out/.corpus").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ("languages.en", "languages: {en: {seed: MINE}, hi: {seed: seeds/hi.jsonl}}"),
+        ("decontaminate: set 'quiz'", "decontaminate: {sets: [{name: quiz, path: MINE}]}"),
+        ("facts.en", "facts: {languages: {en: {positive: MINE, negative: raw/en.jsonl}}}"),
+        ("facts.en", "facts: {languages: {en: {positive: raw/en.jsonl, negative: MINE}}}"),
+        ("tokenizer", "tokenizer: out/models"),
+    ],
+)
+def test_nothing_that_is_read_may_lie_where_the_result_goes(tmp_path, where, change):
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    path = one_source(tmp_path)
+    (tmp_path / "out/models").mkdir(parents=True)
+    (tmp_path / "out/.corpus").touch()
+    shutil.copy(tmp_path / "seeds/en.jsonl", tmp_path / "out/models/mine.jsonl")
+    Tokenizer(WordLevel({"a": 0}, unk_token="a")).save(str(tmp_path / "out/models/tokenizer.json"))
+    before = hashes(tmp_path / "out")
+    recipe = yaml.safe_load(path.read_text())
+    write_recipe(tmp_path, recipe | yaml.safe_load(change.replace("MINE", "out/models/mine.jsonl")))
+    with pytest.raises(mx.MishranError) as error:
+        mx.clean_corpus(path)
+    assert str(error.value).startswith(
+        f"{where}: expected input outside of what the result replaces, found {tmp_path}/out/models"
+    )
+    assert hashes(tmp_path / "out") == before
+
+
+def test_the_page_is_named_after_its_folder(tmp_path):
+    path = one_source(tmp_path, gibberish=False)
+    mx.clean_corpus(path, tmp_path / "named")
+    assert "<title>named" in (tmp_path / "named/report.html").read_text()
+    mx.clean_corpus(write_recipe(tmp_path, yaml.safe_load(path.read_text()) | {"run": "x/.."}))
+    assert f"<title>{tmp_path.name}" in (tmp_path / "report.html").read_text()
+
+
+def test_sources_are_in_the_result_with_their_license_and_one_may_be_empty(
+    tmp_path, monkeypatch, capsys
+):
+    path = one_source(tmp_path)
+    recipe = yaml.safe_load(path.read_text())
+    recipe["sources"][0]["license"] = "CC BY 4.0"
+    recipe["sources"].append({"name": "none", "path": "none", "provenance": "synthetic"})
+    write_recipe(tmp_path, recipe)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/a.jsonl").write_text("")
+    done = mx.clean_corpus(path)
+    assert done.facts["sources"] == [
+        {"source": "all", "provenance": "native", "license": "CC BY 4.0"},
+        {"source": "none", "provenance": "synthetic", "license": None},
+    ]
+    assert done.facts["others"] == []
+    assert done.facts["problems"] == ["none: a.jsonl: empty"]
+    assert list(done.documents("none")) == []
+    assert len(list(done.documents("all"))) == len(list(done.documents())) == 16
+    assert run(monkeypatch, "corpus", "clean", str(path), "-q") == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:2] for line in shown[1:4]] == [["all", "16"], ["none", "0"], ["together", "16"]]
+    with pytest.raises(mx.MishranError, match="one of the sources all, none, found 'x'"):
+        done.documents("x")
+
+
 def test_raw_text_in_the_result_is_refused(tmp_path):
     path = one_source(tmp_path)
     mx.clean_corpus(path)
@@ -411,7 +568,7 @@ def test_raw_text_in_the_result_is_refused(tmp_path):
     recipe["sources"][0]["path"] = "out/clean/all"
     write_recipe(tmp_path, recipe)
     with pytest.raises(
-        mx.MishranError, match=r"source 'all': expected raw text outside the folder"
+        mx.MishranError, match=r"source 'all': expected input outside of what the result replaces"
     ):
         mx.clean_corpus(path)
     assert by_language(mx.open_corpus(tmp_path / "out"))
@@ -425,10 +582,9 @@ def test_what_a_folder_has_besides_is_named_and_a_source_may_be_called_readme(tm
     (tmp_path / "raw/more.json").write_text("{}")
     (tmp_path / "raw/link").symlink_to(tmp_path / "seeds")
     done = mx.clean_corpus(path)
-    assert (
-        "2 files or links in its folder are not read: 'link', 'more.json'"
-        in done.facts["problems"][0]
-    )
+    (line,) = done.facts["others"]
+    assert line == "README: 2 files or links in its folder are not read: 'link', 'more.json'"
+    assert done.facts["problems"] == []
     assert len(list(done.documents("README"))) == 16
 
 
@@ -459,24 +615,38 @@ def test_signatures_of_a_long_document_are_datatroves_own():
     assert ours.get_signature(shingles) == MinhashDedupSignature.get_signature(ours, shingles)
 
 
+def test_numbers_count_unless_the_recipe_says_otherwise(tmp_path):
+    """Two years of the same register are two documents; datatrove's own reading makes them one."""
+    from mishran.config_corpus import MinhashConfig
+    from mishran.corpus.duplicates import near_signatures
+
+    first, second = (
+        " ".join(f"in village {i + year} lived {i * 7 + year} people" for i in range(30))
+        for year in (1951, 1961)
+    )
+    other = first.replace("village", "town")
+    for numbers in (True, False):
+        signatures = near_signatures(Path("unused"), MinhashConfig(numbers=numbers))
+        hashed = [signatures.get_shingles(text).tolist() for text in (first, second, other)]
+        assert (hashed[0] == hashed[1]) == (not numbers)
+        assert hashed[0] != hashed[2]
+    path = one_source(tmp_path, gibberish=False, rules=dict.fromkeys(NAMES), strange=None)
+    rows = [{"id": "a", "text": first}, {"id": "b", "text": second}]
+    (tmp_path / "raw/register.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    recipe = yaml.safe_load(path.read_text()) | {"probability": 0.0}
+    for numbers in (True, False):
+        write_recipe(tmp_path, recipe | {"minhash": {"numbers": numbers}})
+        done = mx.clean_corpus(path)
+        gone = [row["id"] for row in done.dropped() if row["step"] == "near-duplicates"]
+        assert {"a", "b"} - {row["id"] for row in done.documents()} == set(gone)
+        assert gone == ([] if numbers else ["b"])
+
+
 def test_a_cluster_that_loses_tasks_is_no_success(tmp_path, monkeypatch):
     path = one_source(tmp_path, where={"kind": "ray"})
     monkeypatch.setattr("mishran.corpus.executors.run_ray", lambda one, logs, where: None)
     with pytest.raises(mx.MishranError, match=r"pass 'clean' to end, found 2 of 2 tasks"):
         mx.clean_corpus(path)
-
-
-def test_temporary_files_of_jobs_on_a_cluster_stay(tmp_path):
-    path = one_source(tmp_path)
-    work = tmp_path / "out/work/key"
-    work.mkdir(parents=True)
-    (tmp_path / "out/.lock").touch()
-    (work / "jobs.json").write_text('["1"]')
-    (work / ".tmp-00000.json").write_text("{")
-    (tmp_path / "seeds/en.jsonl").write_text("")  # it ends before anything is cleaned
-    with pytest.raises(mx.MishranError, match="0 texts"):
-        mx.clean_corpus(path)
-    assert (work / ".tmp-00000.json").exists()
 
 
 def test_a_file_of_the_same_name_in_another_folder_of_seeds_counts(tmp_path):
@@ -507,8 +677,67 @@ def test_too_little_seed_text_for_a_bound_is_one_line(tmp_path):
     path = one_source(tmp_path)
     rows = (tmp_path / "seeds/hi.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "seeds/hi.jsonl").write_text("".join(rows[:10]))
-    with pytest.raises(mx.MishranError, match=r"languages\.hi: .* found \d+, one in 10; give more"):
+    said = (
+        r"languages\.hi: .* found \d+, one in 10 of those that are not encoded or mashed; give more"
+    )
+    with pytest.raises(mx.MishranError, match=said):
         mx.clean_corpus(path)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_long_seed_document_or_two_are_enough(tmp_path, number):
+    path = one_source(tmp_path, mixing=["hi", "en"])
+    for tag in ("en", "hi"):
+        seeds = tmp_path / f"seeds/{tag}.jsonl"
+        texts = [json.loads(line)["text"] for line in seeds.read_text().splitlines()]
+        rows = [{"text": "\n".join(texts[i::number])} for i in range(number)]
+        seeds.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = mx.clean_corpus(path)
+    assert by_language(done) == {("en", "Latn"): 8, ("hi", "Deva"): 8}
+    checks = done.facts["checks"]
+    assert {tag: one["n"] > 50 for tag, one in checks["languages"]["by_language"].items()} == {
+        "en": True,
+        "hi": True,
+    }
+    assert all(20 <= bound["documents"] < 100 for bound in checks["gibberish"].values())
+
+
+@pytest.mark.parametrize("number", [120, 380])
+def test_one_bad_text_among_few_that_are_held_out_changes_nothing(tmp_path, number):
+    """It is not counted among them, and the quantile is what so few have."""
+    from mishran.config import read_config
+    from mishran.config_corpus import CorpusConfig
+    from mishran.corpus.steps import Models
+    from mishran.pipeline.corpus_models import _held_out, _prose
+
+    rng = random.Random(5)
+    path = one_source(tmp_path, languages={"en": {"seed": "seeds.txt"}})
+    recipe = read_config(path, CorpusConfig)
+    lines = [sentence("en", rng, 60) for _ in range(number * 2)]
+    blobs = (base64.b64encode(rng.randbytes(300)).decode() for _ in range(1000))
+    found = []
+    for name, bad in (("sound", ""), ("one", next(filter(_held_out, blobs)))):
+        (tmp_path / "seeds.txt").write_text("\n".join([*lines, bad]))
+        (tmp_path / name).mkdir()
+        found.append(_prose(recipe, tmp_path, Models(tmp_path / name))["en"])
+    assert 20 <= found[0].documents < 99
+    assert found[0].quantile == found[0].documents / (found[0].documents + 1)
+    assert found[1] == found[0]
+
+
+@given(st.text(st.sampled_from("ab \n\u2028\x1fक"), max_size=40), st.integers(1, 300))
+@example("a" * 1234 + " b", 1)
+@example("a " * 700 + "b" * 499 + " " + "c" * 500 + " d", 1)
+def test_pieces_hold_all_words_and_cut_none_that_fits(text, times):
+    from mishran.pipeline.corpus_models import PIECE, _pieces
+
+    text = text * times
+    pieces = _pieces(text)
+    assert all(0 < len(piece) <= PIECE and piece == piece.strip() for piece in pieces)
+    words = [word for piece in pieces for word in piece.split()]
+    assert "".join(words) == "".join(text.split())
+    if all(len(word) <= PIECE for word in text.split()):
+        assert words == text.split()
 
 
 def test_a_full_disk_is_one_line_in_a_worker_too(tmp_path, monkeypatch):

@@ -210,25 +210,6 @@ def test_a_question_that_many_items_ask_is_no_evidence():
     assert build_index(many).match(text) is None
 
 
-def test_what_stands_in_many_training_documents_is_ignored():
-    index = build_index([Item("law", "1", words(0, 14)), Item("law", "2", words(50, 13))])
-    counts = np.zeros(index.size, dtype=np.int64)
-    corpus = [words(0, 13)] * 11 + [f"{words(50, 13)} {words(50, 13)}"] * 10 + ["other text"]
-    for text in corpus:
-        counts[index.seen(text)] += 1
-    assert sorted(counts.tolist()) == [0, 10, 11]
-    kept = index.ignoring(counts)
-    assert kept.match(words(0, 13)) is None
-    assert kept.match(words(0, 14)).word == 1
-    assert kept.match(words(50, 13)).item == "2"
-    none = index.ignoring(counts, more_than=-1)
-    assert none.size == 0 and none.match(words(0, 14)) is None
-    with pytest.raises(
-        ConfigError, match="one count for each of 3 n-grams, found 2 counts; count the"
-    ):
-        index.ignoring(counts[:2])
-
-
 # ---- errors, files ----
 
 
@@ -258,7 +239,7 @@ def test_a_file_gives_the_same_index(tmp_path):
     for text in (words(3, 13), f"{QUESTION} mira devi", words(30, 9), "nothing of it"):
         assert again.match(text) == index.match(text)
     assert again.match(f"{QUESTION}, Mira Devi").item == "x\ny"
-    empty = index.ignoring(np.ones(index.size, dtype=np.int64), more_than=0)
+    empty = replace(index, grams=())
     save(empty, tmp_path / "none.npz")
     assert load(tmp_path / "none.npz").match(words(0, 20)) is None
 

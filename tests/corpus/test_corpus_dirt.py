@@ -27,9 +27,9 @@ from dirt import (  # noqa: E402
 from dirt import duplicates as dup  # noqa: E402
 from dirt.boilerplate import LINES, line  # noqa: E402
 from dirt.evaluation import items  # noqa: E402
-from dirt.languages import FIRST  # noqa: E402
+from dirt.languages import FIRST, MIXED_TO, code_mixed  # noqa: E402
 from dirt.mojibake import misread  # noqa: E402
-from dirt.planted import SEED, expand, insert, read_rows, weave  # noqa: E402
+from dirt.planted import SEED, UTTERANCES, expand, insert, read_rows, weave  # noqa: E402
 from judge import Fate, fold, judge, left  # noqa: E402
 
 LIMIT, NUM = 1500, 66
@@ -216,20 +216,109 @@ def test_what_was_planted_is_in_the_text_and_not_in_the_clean_one(planted):
                 assert p.spans and left(p, p.text) == 1.0 and left(p, p.clean) == 0.0, p.id
 
 
+def of_sources(p: Planted) -> list[str]:
+    """`domain:id` of every document that the planted one was made of; ids may have blanks."""
+    return re.split(r" (?=[a-z]+_[a-z]+:|hindi/|tasks/)", p.source)
+
+
 def test_seed_text_is_never_planted(planted, data_root):
     """Neither the first eighth of a file nor the first half of FLORES."""
-    head = {
-        f"{domain}:{row['id']}"
-        for domain in ("en_fiction", "hi_literature", "hi_tech")
-        for rows in [read_rows(data_root / "pretrain" / f"{domain}.train.jsonl.gz")]
-        for row in rows[: int(SEED * len(rows))]
-    }
-    assert head and not head & {p.source for found in planted.values() for p in found}
+    paths = sorted((data_root / "pretrain").glob("*.train.jsonl.gz"))
+    head, rest = set(), set()
+    for path in paths:
+        rows = read_rows(path)
+        ids = [f"{path.name.removesuffix('.train.jsonl.gz')}:{row['id']}" for row in rows]
+        head |= set(ids[: int(SEED * len(rows))])
+        rest |= set(ids[int(SEED * len(rows)) :])
+    assert head and not head & rest
+    for kind, found in planted.items():
+        for p in found:
+            own = [s for s in of_sources(p) if re.match("(en|hi|hing)_", s)]
+            assert not head.intersection(own) and rest.issuperset(own), (p.id, p.source)
+            if kind in ("near-duplicate", "repetition", "untouched"):
+                assert own or p.source.startswith("hinglish_top"), (p.id, p.source)
     rows = read_rows(data_root / "parallel" / "flores101_devtest.jsonl.gz")
     learned = [str(r["mar"]).strip() for r in rows[:FIRST]]
     for p in planted["languages"]:
-        if p.language == "mr":
+        if p.language == "mr" or p.form == "quotes-marathi":
             assert not any(x in p.text for x in learned)
+
+
+def test_translations_are_of_each_other_and_each_comes_once(texts):
+    """The same piece of the same document, and what is planted elsewhere is not like it."""
+    found = dup.translations(texts)
+    assert len(found) > 50
+    for english, hindi, source in found:
+        one, two = source.split(" hi_")
+        rows = {}
+        for name, domain in (("en", one.partition(":")[0]), ("hi", f"hi_{two.partition(':')[0]}")):
+            own = {f"{domain}:{r['id']}": r for r in texts.rows(f"pretrain/{domain}.train")}
+            rows[name] = own[one if name == "en" else f"hi_{two}"]
+        assert rows["en"]["pair"] == rows["hi"]["pair"]
+        assert rows["en"]["id"].split("#")[1] == rows["hi"]["id"].split("#")[1]
+        assert rows["en"]["text"].startswith(english) and rows["hi"]["text"].startswith(hindi)
+    every = [text for english, hindi, _ in found for text in (english, hindi)]
+    assert len(set(every)) == len(every)
+    pieces = [p for p in texts.pools["en"] if p.source.startswith("en_tech")]
+    by_source = {source.partition(" hi_")[0]: english for english, _, source in found}
+    beside = [dup.jaccard(by_source[p.source], p.text) for p in pieces if p.source in by_source]
+    assert beside and max(beside) < dup.LIKE
+
+
+def test_a_translation_is_in_the_language_that_it_says(planted):
+    found = [p for p in planted["near-duplicate"] if p.form == "translation"]
+    assert len(found) == NUM // 3
+    for p in found:
+        devanagari = [len(re.findall("[\u0900-\u097f]", x)) / len(x) for x in (p.text, p.partner)]
+        assert (devanagari[0] > devanagari[1]) == (p.language == "hi"), p.id
+
+
+def test_what_is_near_another_text_is_left_away():
+    words = [f"w{i}" for i in range(60)]
+    far, near, same = " ".join(words[::-1]), " ".join(words[:50]), " ".join(words)
+    assert dup.unlike([far, near, same], [same]) == [True, False, False]
+    assert dup.unlike([far, near], []) == [True, True]
+
+
+def test_no_two_look_alikes_are_near_duplicates(planted):
+    """Of other pairs than the planted ones: what is dropped for that is not the fault of the rules."""
+    where: dict[tuple[str, ...], list[int]] = {}
+    names, sizes, hard = [], [], []
+    for p in (p for found in planted.values() for p in found):
+        for text in (p.text, p.partner):
+            if text is not None:
+                own = dup.grams(text)
+                for gram in own:
+                    where.setdefault(gram, []).append(len(names))
+                names.append(p.id)
+                sizes.append(len(own))
+                hard.append(p.hard)
+    shared: dict[tuple[int, int], int] = {}
+    for found in where.values():
+        for i, a in enumerate(found):
+            for b in found[i + 1 :]:
+                if (hard[a] or hard[b]) and names[a] != names[b]:
+                    shared[a, b] = shared.get((a, b), 0) + 1
+    near = [
+        (names[a], names[b]) for (a, b), n in shared.items() if n >= 0.6 * (sizes[a] + sizes[b] - n)
+    ]
+    assert not near
+
+
+def test_code_mixed_documents_share_no_sentence(texts):
+    """As many as a full proof asks for, of sentences that are neither pieces nor seed text."""
+    found = code_mixed(texts, np.random.default_rng(0))
+    assert len(found) >= 1000 // 12
+    rows = [str(r["target"]) for r in texts.rows("hindi/hinglish_top_en2hing")]
+    own, others = set(rows[UTTERANCES:MIXED_TO]), {*rows[:UTTERANCES], *rows[MIXED_TO:]}
+    sentences = [s for text in found for s in text.split(". ")]
+    assert len(sentences) >= 8 * len(found)
+    parts = {s for sentence in own for s in sentence.split(". ")}
+    assert parts.issuperset(sentences)
+    # a few are of two sentences, and some of those are commonplaces
+    assert len(set(sentences)) >= 0.98 * len(sentences)
+    assert len(others.intersection(sentences)) <= 0.01 * len(sentences)
+    assert all(dup.jaccard(a, b) < 0.1 for i, a in enumerate(found) for b in found[:i])
 
 
 def test_mojibake_can_be_undone_where_nothing_was_lost(planted):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mishran.corpus.files import input_files, shard_size, survey
 from mishran.corpus.records import Record, Refused, read_shard
+from mishran.corpus.unpack import open_bytes
 from mishran.errors import DataError
 
 LONGEST = 2**20
@@ -266,6 +267,125 @@ def test_storage_that_fails_in_the_middle_is_no_success(tmp_path, monkeypatch):
     monkeypatch.setattr("mishran.corpus.records.open_bytes", fail)
     with pytest.raises(DataError, match=r"a\.jsonl:1: .* found \[Errno 5\] Input/output error"):
         list(read_shard(shard, "text", "id", LONGEST))
+
+
+class Failing:
+    """A handle whose storage fails after so many reads."""
+
+    def __init__(self, handle, reads: int) -> None:
+        self.handle, self.reads = handle, reads
+
+    def __enter__(self):
+        self.handle.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.handle.__exit__(*error)
+
+    def read1(self, size):
+        self.reads -= 1
+        if self.reads < 0:
+            raise OSError(5, "Input/output error")
+        return self.handle.read1(min(size, 100))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
+@pytest.mark.parametrize("reads", [0, 1])
+def test_storage_that_fails_while_it_is_looked_at_is_no_damage(
+    tmp_path, monkeypatch, suffix, reads
+):
+    path = packed(b'{"text": "a"}\n' * 90, tmp_path / f"a.{suffix}")
+    monkeypatch.setattr(
+        "mishran.corpus.files.open_bytes", lambda path: Failing(open_bytes(path), reads)
+    )
+    with pytest.raises(DataError) as error:
+        survey(path, "web", 200.0)
+    assert str(error.value) == (
+        f"web: {path}: expected a file that can be read, found Input/output error; see to its storage and "
+        "permissions, or take it out, then run the same command"
+    )
+
+
+def test_bytes_that_are_damaged_stay_damage(tmp_path):
+    """What a reader says of bad bytes is an OSError too, for gzip and for Parquet: without a number."""
+    path = packed(b"no gzip at all", tmp_path / "a.jsonl")
+    for name in ("a.jsonl.gz", "a.parquet"):
+        path = path.rename(tmp_path / name)
+        found = survey(path, "web", 200.0)
+        assert found.problem.startswith(("damaged after 0 lines: ", "no Parquet file: "))
+        assert not found.shards
+
+
+def parquet(path: Path, texts: object, **options: object) -> Path:
+    pq.write_table(pa.table({"text": texts}), path, **options)
+    return path
+
+
+def test_storage_that_fails_under_parquet_raises_too(tmp_path, monkeypatch):
+    path = parquet(tmp_path / "a.parquet", [f"text {i}" for i in range(700)])
+    (shard,) = survey(path, "web", 200.0).shards
+    real = pq.ParquetFile.iter_batches
+    error = OSError(5, "Input/output error")
+
+    def failing(self, *args, **options):
+        yield next(real(self, *args, **options))
+        raise error
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", failing)
+    with pytest.raises(DataError, match=r"web: .*a\.parquet: .* found Input/output error; see to"):
+        survey(path, "web", 200.0)
+    # As far as it went it is given, then it ends loudly: the rest may be whole.
+    records = read_shard(shard, "text", "id", LONGEST)
+    assert [next(records).text for _ in range(256)][-1] == "text 255"
+    with pytest.raises(DataError, match=r"a\.parquet:257: .* found \[Errno 5\] Input/output error"):
+        next(records)
+    error = OSError("Corrupt snappy compressed data.")  # no number: the file's own fault
+    rest = [r for r in read_shard(shard, "text", "id", LONGEST) if isinstance(r, Refused)]
+    assert [r.reason for r in rest] == ["unreadable"] * (700 - 256)
+
+
+def test_a_parquet_file_that_is_gone_or_shorter_is_no_success(tmp_path):
+    path = parquet(tmp_path / "a.parquet", [f"text {i}" for i in range(9)], row_group_size=3)
+    whole = survey(path, "s", 200.0, 1)
+    assert [(shard.line, shard.lines) for shard in whole.shards] == [(0, 3), (3, 3), (6, 3)]
+    parquet(path, [f"text {i}" for i in range(7)], row_group_size=3)
+    first, second, third = whole.shards
+    assert len(list(read_shard(first, "text", "id", LONGEST))) == 3
+    assert len(list(read_shard(second, "text", "id", LONGEST))) == 3
+    with pytest.raises(DataError, match=r"a\.parquet:8: expected what was there .* found its end"):
+        list(read_shard(third, "text", "id", LONGEST))
+    path.unlink()
+    with pytest.raises(DataError, match=r"a\.parquet:1: .* found \[Errno 2\]"):
+        list(read_shard(first, "text", "id", LONGEST))
+
+
+KINDS = {
+    "string": pa.string(),
+    "large string": pa.large_string(),
+    "string view": pa.string_view(),
+    "dictionary": pa.dictionary(pa.int32(), pa.string()),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_text_column_has_its_size_and_is_read(tmp_path, kind):
+    def column(texts):
+        array = pa.array(texts, pa.string())
+        if pa.types.is_dictionary(KINDS[kind]):
+            return array.dictionary_encode().cast(KINDS[kind])
+        return array.cast(KINDS[kind])
+
+    path = parquet(tmp_path / "a.parquet", column(["नदी", None, "ab", "ab", ""]))
+    assert pq.read_schema(path).field("text").type == KINDS[kind]
+    found = survey(path, "s", 200.0)
+    assert (found.problem, found.unpacked) == ("", 9 + 2 + 2)
+    assert [shard.size for shard in found.shards] == [13]
+    told = [r.text if isinstance(r, Record) else r.reason for r in everything(path)]
+    assert told == ["नदी", "no-text", "ab", "ab", ""]
+    told = [r.reason if isinstance(r, Refused) else r.text for r in everything(path, longest=8)]
+    assert told == ["line-too-long", "no-text", "ab", "ab", ""]
+    bomb = survey(parquet(path, column(["a" * 10_000] * 4000)), "s", 200.0)
+    assert "refused whole" in bomb.problem and not bomb.shards
 
 
 def test_bad_values_of_parquet_are_refused_alone_and_named(tmp_path):

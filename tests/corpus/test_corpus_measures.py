@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -222,13 +223,19 @@ def test_not_slower_than_datatrove(data_root, datatrove):
     thresholds = Thresholds(**dict.fromkeys(NOT_GOPHER))
     some = texts(data_root)[::6]
     assert measure("warm").digits == 0  # the table of characters is made once per process
-    split_into_parts.cache_clear()
-    start = process_time()
-    for text in some:
+
+    def theirs(text: str) -> None:
         if datatrove("quality", text) is True:
             datatrove("repetition", text)
-    theirs = process_time() - start
-    start = process_time()
-    for text in some:
-        verdict(text, thresholds)
-    assert process_time() - start < theirs
+
+    def seconds(judge: Callable[[str], object]) -> float:
+        split_into_parts.cache_clear()
+        start = process_time()
+        for text in some:
+            judge(text)
+        return process_time() - start
+
+    # Turn by turn, the best of three of each: a busy machine slows both.
+    times = [(seconds(theirs), seconds(lambda t: verdict(t, thresholds))) for _ in range(3)]
+    best_theirs, best_ours = map(min, zip(*times, strict=True))
+    assert best_ours < best_theirs, times

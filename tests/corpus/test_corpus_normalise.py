@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mishran.corpus.edited import Edited
-from mishran.corpus.normalise import normalise, unify_quotes
+from mishran.corpus.normalise import normalise
+from mishran.corpus.quotes import unify_quotes
 
 LANGUAGES = ["hi", "mr", "ne", "sa", "kok", "as", "bn", "gu", "kn", "ml", "or", "pa", "ta", "te"]
 FLORES = {
@@ -69,10 +70,10 @@ def letters(text: str) -> str:
     )
 
 
-@given(indic, st.sampled_from(LANGUAGES), st.booleans())
-def test_a_second_run_finds_nothing(text: str, language: str, quotes: bool) -> None:
-    once = normalise(text, language, quotes=quotes)
-    assert normalise(once.text, language, quotes=quotes) == Edited(once.text)
+@given(indic, st.sampled_from(LANGUAGES))
+def test_a_second_run_finds_nothing(text: str, language: str) -> None:
+    once = normalise(text, language)
+    assert normalise(once.text, language) == Edited(once.text)
     assert (once.text == text) == (not once.counts)
 
 
@@ -112,16 +113,16 @@ def test_letters_that_the_library_takes_apart_are_put_together_again() -> None:
     assert normalise("ऩ ऱ ऴ", "hi") == Edited("ऩ ऱ ऴ")
 
 
-def test_quotes_only_if_asked_and_in_any_language() -> None:
+def test_quotes_are_unified_in_any_language() -> None:
     text = "“It’s” «so» ‘here’"
     assert normalise(text, "en") == Edited(text)
-    wanted = Edited("\"It's\" «so» 'here'", {"quote": 5})
-    assert normalise(text, "en", quotes=True) == unify_quotes(text) == wanted
+    assert unify_quotes(text) == Edited("\"It's\" «so» 'here'", {"quote": 5})
+    assert unify_quotes(unify_quotes(text).text).counts == {}
 
 
 @pytest.mark.parametrize("piece", ["ക്\u200d", "ਅਾ", "|", "“", "\u200d", "क\u093c"])
 def test_time_grows_with_the_text(piece: str) -> None:
-    assert growth(lambda text: normalise(text, "ml", quotes=True), piece) < LIMIT
+    assert growth(lambda text: normalise(text, "ml"), piece) < LIMIT
 
 
 def test_real_sentences_keep_their_letters(data_root: Path) -> None:

@@ -124,6 +124,11 @@ def facts_case(
             }
             for i, name in enumerate(names)
         ],
+        "others": [f"{names[0]}: 2 files or links in its folder are not read: 'README', 'x'"],
+        "sources": [
+            {"source": n, "provenance": "native", "license": "CC BY 4.0" if i else None}
+            for i, n in enumerate(names)
+        ],
         "problems": [f"{n}: data/{n}.jsonl.gz: ends in the middle" for n in names[:problems]],
         "packages": {"datatrove": "0.10.1", "ftfy": "6.3.1", "trafilatura": ""},
         "tokens": tokens,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from comparison_cases import World, world
 from comparison_pages import HOSTILE, page_case
+from reading import Reader
 
 from mishran.comparison import Comparison
 from mishran.report import comparison as page
@@ -23,34 +23,6 @@ SHAPES = {
 }
 
 
-class Reader(HTMLParser):
-    """Tags and text of a page, and the attributes that could load something."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.texts: list[str] = []
-        self.links: list[str] = []
-        self.stack: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.links += [v for k, v in attrs if k in ("src", "href", "action", "srcset")]
-        assert not [k for k, _ in attrs if k.startswith("on")]
-        if tag not in ("meta", "link", "polyline", "path", "i", "br"):
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag in ("polyline", "path", "i"):
-            return
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data):
-        if self.stack and self.stack[-1] != "style":
-            self.texts.append(data)
-
-
 @pytest.fixture(scope="module")
 def made() -> dict[str, Comparison]:
     return {name: page_case(**shape) for name, shape in SHAPES.items()}
@@ -62,10 +34,9 @@ def test_the_page_is_whole_loads_nothing_and_runs_nothing(made, shape):
     assert read.stack == []
     assert "script" not in read.tags
     assert all(link == "data:," or link.startswith("#") for link in read.links)
-    words = "".join(read.texts)
-    assert made[shape].overall in words
+    assert made[shape].overall in read.text
     for method in made[shape].methods:
-        assert method.label in words
+        assert method.label in read.text
 
 
 @pytest.mark.parametrize("shape", SHAPES)

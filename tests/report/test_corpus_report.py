@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 from corpus_pages import HOSTILE, STEPS, facts_case
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from reading import Reader
 
 from mishran.corpus.accounts import Accounts, Drop, Kind, Refusal
 from mishran.report import corpus as page
@@ -31,26 +31,17 @@ SHAPES = {
 }
 
 
-class Reader(HTMLParser):
+class Page(Reader):
     """Rows of every table by section: classes of the row, texts and exact numbers of its cells."""
 
     def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.stack: list[str] = []
-        self.text = ""
         self.section = self.unit = self.table = ""
         self.rows: list[tuple[str, str, str, str, list[list]]] = []
-        self.feed(text)
+        super().__init__(text)
 
     def handle_starttag(self, tag, attrs):
+        super().handle_starttag(tag, attrs)
         found = dict(attrs)
-        self.tags.append(tag)
-        self.links += [v for k, v in attrs if k in ("src", "href", "action", "srcset")]
-        assert not [k for k in found if k.startswith("on")]
-        if tag not in ("meta", "link", "input", "br"):
-            self.stack.append(tag)
         if tag == "section":
             self.section, self.unit = found["id"], ""
         if tag == "div" and "in-unit" in (found.get("class") or ""):
@@ -64,20 +55,13 @@ class Reader(HTMLParser):
         if tag == "data" and "tr" in self.stack:
             self.rows[-1][4][-1][1] = int(found["value"])
 
-    def handle_endtag(self, tag):
-        assert self.stack.pop() == tag
-
     def handle_data(self, data):
-        if self.stack and self.stack[-1] != "style":
-            self.text += data
-            if "tr" in self.stack:
-                self.rows[-1][4][-1][0] += data.strip()
-
-
-class Page(Reader):
-    """Columns of numbers, by the section and the place of their table."""
+        super().handle_data(data)
+        if "tr" in self.stack and self.stack[-1] != "style":
+            self.rows[-1][4][-1][0] += data.strip()
 
     def of(self, section: str, unit: str = "", table: str = ""):
+        """Columns of numbers, by the section and the place of their table."""
         return [
             (kind, cells)
             for s, u, t, kind, cells in self.rows
@@ -115,7 +99,9 @@ def accounts(draw) -> Accounts:
 
 
 def facts_of(books: Accounts, tokens: bool) -> dict:
-    facts = {"files": [], "problems": [], "packages": {}, "tokens": tokens, "steps": list(STEPS)}
+    facts = {"files": [], "problems": [], "others": [], "packages": {}, "steps": list(STEPS)}
+    sources = [{"source": n, "provenance": "native", "license": None} for n in books.arrived]
+    facts |= {"tokens": tokens, "sources": sources}
     return facts | {"accounts": json.loads(json.dumps(books.as_dict()))}
 
 
@@ -375,6 +361,10 @@ def test_a_source_without_one_document_is_named():
     facts = facts_case()
     gone = {"source": "cut short", "path": "c.gz", "sha256": "0" * 64, "packed": 9, "unpacked": 0}
     facts["files"].append(gone | {"problem": "damaged after 0 lines"})
+    facts["sources"].append({"source": "cut short", "provenance": "native", "license": None})
+    assert [group.name for group in corpus_rows.by_source(facts)] == [
+        one["source"] for one in facts["sources"]
+    ]
     group = corpus_rows.by_source(facts)[-1]
     assert (group.name, group.came) == ("cut short", corpus_rows.NOTHING)
     for text in (render_corpus(facts, "t"), corpus_markdown(facts)):

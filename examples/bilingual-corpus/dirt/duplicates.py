@@ -11,7 +11,8 @@ The look-alikes: two documents with a common part (0.3-0.6), two of a series tha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .planted import Pieces, Planted, Texts, pick, sides, some
 BINS = ((0.70, 0.75), (0.75, 0.80), (0.80, 0.85), (0.85, 0.90), (0.90, 0.95))
 FORMS = ("words", "block", "ends", "sentences")
 HARD = ("spliced", "series", "translation")
+LIKE = 0.5  # similarity to another document at which a look-alike is left away
 TRIES = 60  # of a form, before the ends are cut instead, which reaches every similarity
 _TOKEN = re.compile(r"\s*\S+")
 
@@ -111,19 +113,52 @@ def spliced(first: str, second: str, rng: np.random.Generator) -> tuple[str, str
             return one, two, now
 
 
+def unlike(found: Sequence[str], others: Iterable[str]) -> list[bool]:
+    """Which of the texts are near none of the others: below `LIKE`."""
+    sizes, where = [], defaultdict(list)
+    for i, text in enumerate(found):
+        own = grams(text)
+        sizes.append(len(own))
+        for gram in own:
+            where[gram].append(i)
+    out = [True] * len(sizes)
+    for text in others:
+        own = grams(text)
+        shared = Counter(i for gram in own for i in where.get(gram, ()))
+        for i, common in shared.items():
+            out[i] &= common < LIKE * (sizes[i] + len(own) - common)
+    return out
+
+
 def translations(texts: Texts) -> list[tuple[str, str, str]]:
-    """English text, Hindi text, source: documents that translate each other, cut to 300 words."""
-    found = []
+    """English text, Hindi text, sources: pieces that translate each other, cut to 300 words.
+
+    Each text comes once, none is of the seed part of its file, and none is near a piece of `texts`, as
+    other kinds are planted in those.
+    """
+    found: list[tuple[str, str, str]] = []
+    seen: set[str] = set()
     for domain in ("stories", "tech"):
-        english = {r["pair"]: r for r in texts.rows(f"pretrain/en_{domain}.train") if r.get("pair")}
-        for row in texts.rows(f"pretrain/hi_{domain}.train"):
-            other = english.get(row.get("pair"))
-            if other is None:
+        english = dict(numbered(texts, f"en_{domain}"))
+        for key, (source, hindi) in numbered(texts, f"hi_{domain}"):
+            if key not in english:
                 continue
-            a, b = ("".join(_TOKEN.findall(str(r["text"]))[:300]).strip() for r in (other, row))
-            if min(len(a.split()), len(b.split())) >= 80:
-                found.append((a, b, f"{domain}:{row['pair']}"))
-    return found
+            english_source, text = english.pop(key)
+            if not seen & {text, hindi} and min(len(text.split()), len(hindi.split())) >= 80:
+                found.append((text, hindi, f"{english_source} {source}"))
+                seen |= {text, hindi}
+    pieces = texts.pieces("en_stories", "hi_stories", "en_tech", "hi_tech")
+    both = (unlike([pair[side] for pair in found], pieces) for side in (0, 1))
+    return [pair for pair, en, hi in zip(found, *both, strict=True) if en and hi]
+
+
+def numbered(texts: Texts, domain: str) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """(Document, number of its piece), (source, text), for all that were translated."""
+    for row in texts.later(domain):
+        if row.get("pair"):
+            number = str(row["id"]).rpartition("#")[2]
+            text = "".join(_TOKEN.findall(str(row["text"]))[:300]).strip()
+            yield (str(row["pair"]), number), (f"{domain}:{row['id']}", text)
 
 
 def plant_near(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts) -> list[Planted]:
@@ -144,10 +179,10 @@ def plant_near(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts)
     for i, language in enumerate(sides(num)):
         form = HARD[i // 2 % len(HARD)]
         if form == "translation" and not pairs:
-            form = "spliced"
+            form = "series"
         if form == "translation":
             english, hindi, source = pairs.pop()
-            one, two = (english, hindi) if language == "en" else (hindi, english)
+            one, two = (hindi, english) if language == "en" else (english, hindi)
             now = jaccard(one, two)
         else:
             piece = pieces.take(language)

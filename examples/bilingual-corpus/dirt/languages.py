@@ -72,6 +72,19 @@ def paragraphs(texts: Texts, key: str, num: int, rng: np.random.Generator) -> li
     return out
 
 
+def code_mixed(texts: Texts, rng: np.random.Generator) -> list[str]:
+    """Documents of eight to eleven sentences in Latin letters, every sentence in one of them only."""
+    rows = texts.rows("hindi/hinglish_top_en2hing")
+    others = {str(r["target"]) for r in rows[:UTTERANCES]}
+    own = dict.fromkeys(str(r["target"]) for r in rows[UTTERANCES:MIXED_TO])
+    order = some([sentence for sentence in own if sentence not in others], 10**6, rng)
+    out = []
+    while len(order) >= (size := int(rng.integers(8, 12))):
+        out.append(". ".join(order[:size]))
+        order = order[size:]
+    return out
+
+
 def plant(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts) -> list[Planted]:
     """Neighbours in script most of all."""
     out = []
@@ -82,11 +95,7 @@ def plant(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts) -> l
             out.append(
                 Planted(f"languages-dirt-{len(out)}", text, "languages", TAGS[key], False, TAGS[key], f"flores:{key}")
             )  # fmt: skip
-    mixed = some(
-        [str(r["target"]) for r in texts.rows("hindi/hinglish_top_en2hing")[UTTERANCES:MIXED_TO]],
-        10**6,
-        rng,
-    )
+    mixed = code_mixed(texts, rng)
     marathi = some(
         [sentence(r, "mar") for r in texts.rows("parallel/flores101_devtest")[FIRST:]], 10**6, rng
     )
@@ -97,20 +106,11 @@ def plant(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts) -> l
         if form == "romanised":
             piece = pieces.take("hi-Latn")
             language = label = "hi-Latn"
-        elif form == "code-mixed" and i // len(HARD) % 2:
-            at = (i // len(HARD)) * 11 % (len(mixed) - 11)
-            size = int(rng.integers(8, 12))
-            text, source, language, label = (
-                ". ".join(mixed[at : at + size]),
-                "hinglish_top",
-                "hi-en",
-                None,
-            )
+        elif form == "code-mixed" and i // len(HARD) % 2 and mixed:
+            text = mixed.pop()
             out.append(
-                Planted(
-                    f"languages-hard-{i}", text, "languages", form, True, language, source, text
-                )
-            )
+                Planted(f"languages-hard-{i}", text, "languages", form, True, "hi-en", "hinglish_top", text)
+            )  # fmt: skip
             continue
         elif form in ("indian-names", "short"):
             language = label = "en" if form == "indian-names" or i // len(HARD) % 2 else "hi"
@@ -125,7 +125,7 @@ def plant(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts) -> l
             own, label = [expand(pick(MIXED, rng), rng) for _ in range(5)], None
         elif form == "quotes-marathi":
             own = [
-                f"{pick(['उसने मराठी में कहा', 'पत्र में मराठी में लिखा था', 'दीवार पर लिखा था'], rng)}: “{marathi[i % len(marathi)]}”"
+                f"{pick(['उसने मराठी में कहा', 'पत्र में मराठी में लिखा था', 'दीवार पर लिखा था'], rng)}: “{marathi[i // len(HARD) % len(marathi)]}”"
             ]
         text = piece.text
         if form == "short":

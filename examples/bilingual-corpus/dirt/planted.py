@@ -11,8 +11,6 @@ Hindi pieces end by 150 words, as there is less Hindi to cut.
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from records import records
 
 T = TypeVar("T")
 
@@ -147,6 +146,16 @@ class Texts:
             }
         )
 
+    def later(self, domain: str) -> list[dict[str, object]]:
+        """Records of a domain behind those that are left to learn from."""
+        rows = self.rows(f"pretrain/{domain}.train")
+        return rows[seeds(len(rows)) :]
+
+    def pieces(self, *domains: str) -> list[str]:
+        """Of these domains, whatever they are used for."""
+        own = (piece for pool in self.pools.values() for piece in pool)
+        return [piece.text for piece in own if piece.source.partition(":")[0] in domains]
+
     def rows(self, name: str) -> list[dict[str, object]]:
         """Records of a file under the folder, `tasks/gsm8k` say."""
         return read_rows(self.root / f"{name}.jsonl.gz")
@@ -154,8 +163,7 @@ class Texts:
 
 @cache
 def read_rows(path: Path) -> list[dict[str, object]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    return list(records(path))
 
 
 def share(pool: list[Piece], kind: str, weights: Mapping[str, float]) -> list[Piece]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .duplicates import unlike
 from .planted import Pieces, Planted, Texts, expand, pick, sides, some
 
 FORMS = ("seo", "loop", "lines", "paragraphs", "words")
@@ -88,6 +89,16 @@ def clause(language: str, num: int, rng: np.random.Generator) -> str:
     return expand(text, rng)
 
 
+def whole(texts: Texts, domain: str) -> list[tuple[str, str]]:
+    """Text and source of the real documents of a domain, each once; none is near a piece of `texts`."""
+    found: dict[str, str] = {}
+    for row in texts.later(domain):
+        if len(str(row["text"]).split()) >= 80:
+            found.setdefault(str(row["text"]), f"{domain}:{row['id']}")
+    kept = unlike(list(found), texts.pieces(domain))
+    return [own for own, far in zip(found.items(), kept, strict=True) if far]
+
+
 def plant(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts) -> list[Planted]:
     """Of the hard ones, dialogues and help are real documents as they stand."""
     out = []
@@ -98,18 +109,18 @@ def plant(num: int, rng: np.random.Generator, pieces: Pieces, texts: Texts) -> l
         out.append(
             Planted(f"repetition-dirt-{i}", text, "repetition", form, False, language, piece.source)
         )
-    real = {name: [r for r in texts.rows(f"pretrain/{name}.train") if len(str(r["text"]).split()) >= 80]
-            for name in ("en_dialogue", "en_cli", "hi_cli", "hing_dialogue")}  # fmt: skip
-    real = {name: some(rows, 10**6, rng) for name, rows in real.items()}
+    real = {
+        name: some(whole(texts, name), 10**6, rng)
+        for name in ("en_dialogue", "en_cli", "hi_cli", "hing_dialogue")
+    }
     for i, language in enumerate(sides(num, romanised=True)):
         form = HARD[i // 2 % len(HARD)]
         tongue = {"real-dialogue": {"en": "en_dialogue", "hi": "hi_cli", "hi-Latn": "hing_dialogue"},
                   "real-help": {"en": "en_cli", "hi": "hi_cli", "hi-Latn": "hing_dialogue"}}.get(form)  # fmt: skip
         if tongue and real[tongue[language]]:
             name = tongue[language]
-            row = real[name].pop()
+            text, source = real[name].pop()
             form = "real-help" if name.endswith("cli") else "real-dialogue"
-            text, source = str(row["text"]), f"{name}:{row['id']}"
         else:
             form = form if tongue is None else "refrain"
             piece = pieces.take(language)

@@ -65,9 +65,12 @@ def clean(
             for source, f in planned.inputs.files
         ]
         if json_:
-            typer.echo(json.dumps({"run": str(planned.folder), "files": facts}, ensure_ascii=False))
+            found = {"run": str(planned.folder), "files": facts, "others": planned.inputs.others}
+            typer.echo(json.dumps(found, ensure_ascii=False))
             return
         out.print(_files_table(facts))
+        for line in planned.inputs.others:
+            out.print(line, markup=False, soft_wrap=True)
         return
     done = clean_corpus(recipe, run, progress)
     if isinstance(done, Submitted):
@@ -101,7 +104,10 @@ def _sources_table(facts: dict[str, Any]) -> Table:
     units = ("documents", "bytes", "tokens") if facts["tokens"] else ("documents", "bytes")
     table = _table(("source", *(part for unit in units for part in (unit, "kept"))), left={0})
     total = {unit: sum(row[unit] for row in accounts["arrived"]) for unit in units}
-    for name, came in [*((row["source"], row) for row in accounts["arrived"]), ("", total)]:
+    nothing = dict.fromkeys(units, 0)
+    of = {row["source"]: row for row in accounts["arrived"]}
+    names = [one["source"] for one in facts["sources"]]
+    for name, came in [*((name, of.get(name, nothing)) for name in names), ("", total)]:
         cells = [name or "together"]
         for unit in units:
             kept = sum(k[unit] for k in accounts["kept"] if name in (k["source"], ""))

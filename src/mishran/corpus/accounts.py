@@ -122,9 +122,11 @@ class Accounts:
             for edit, amount in self.edited.items():
                 if edit.source == source and not edit.what:
                     left.add(0, amount.bytes, amount.tokens)
-            assert left == came, f"accounts of {source}: {came} came in, {left} went out"
+            if left != came:  # and not an assert, which python -O leaves out
+                raise AssertionError(f"accounts of {source}: {came} came in, {left} went out")
         sources = {key.source for key in self.dropped} | {key.source for key in self.kept}
-        assert sources <= set(self.arrived), f"documents of no source: {sorted(sources)}"
+        if not sources <= set(self.arrived):
+            raise AssertionError(f"documents of no source: {sorted(sources - set(self.arrived))}")
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, sorted: equal accounts give equal bytes."""

@@ -31,6 +31,7 @@ from mishran.corpus.signs import Signs
 from mishran.corpus.signs_en import ENGLISH_SIGNS
 from mishran.corpus.signs_hi import HINDI_SIGNS
 from mishran.corpus.signs_hi_latn import ROMANISED_HINDI_SIGNS
+from mishran.corpus.tags import lookup
 
 SIGNS: Mapping[str, Signs] = {
     "en": ENGLISH_SIGNS,
@@ -82,12 +83,10 @@ class Scored:
 
 @cache
 def sign_table(language: str) -> SignTable | None:
-    base, *rest = language.split("-")
-    if language in SIGNS:
-        base = language
-    elif base not in SIGNS or any(len(part) == 4 for part in rest):
-        return None  # another script is another entry
-    entries = [SIGNS[base], *(SIGNS[other] for other in SIGNS[base].also)]
+    own = lookup(SIGNS, language)
+    if own is None:
+        return None
+    entries = [own, *(SIGNS[other] for other in own.also)]
     kinds = list(dict.fromkeys(kind for entry in entries for kind in entry.themes))
     themes = tuple(
         (kind, tuple(w for e in entries for w in _weighed(e.themes.get(kind, ()))))

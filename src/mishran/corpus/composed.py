@@ -1,4 +1,4 @@
-"""Is a text in NFC, faster than the quick check where the script is full of marks.
+"""Text in NFC, and whether it is already, faster than the quick check where the script is full of marks.
 
 The quick check of UAX #15 answers "maybe" at every nukta, and then the whole text is composed to see.
 Here the text is composed only where something can change: a character that NFC never keeps, two marks
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cache
 
 
@@ -22,6 +22,16 @@ def is_composed(text: str) -> bool:
     if text.isascii() or not _doubtful().search(text):
         return True
     return unicodedata.is_normalized("NFC", text)
+
+
+def composed(text: str, counts: Counter[str]) -> str:
+    """The text in NFC; counts the lines that changed, as nfc."""
+    if is_composed(text):
+        return text
+    after = unicodedata.normalize("NFC", text)
+    pairs = zip(text.split("\n"), after.split("\n"), strict=True)
+    counts["nfc"] += sum(old != new for old, new in pairs)
+    return after
 
 
 @cache

@@ -10,12 +10,12 @@ A document is contaminated if, in comparable words (comparable.py),
   than half as many different answers as items; nor does a single character, or a word of the question.
 
 Boilerplate must not condemn everything. GPT-3 ignored 13-grams that matched more than 10 training
-documents; `seen` and `ignoring` do this over a first pass. Before it `build_index` leaves out what is
-common among the items themselves: n-grams in more than 10 items that also reach into a second set or into
-more than a tenth of their own set, which instructions do and passages with many questions do not.
+documents, which takes a pass of its own over the corpus, and a leaked page that was copied 11 times would
+count as boilerplate. Here what is common among the items themselves is left out: n-grams in more than 10
+items that also reach into a second set or into more than a tenth of their own set, which instructions do
+and passages with many questions do not.
 
-When: last of the steps that judge one document, after deduplication if documents are counted (a leaked
-page that was copied 11 times would count as boilerplate). Trade-offs: GPT-3 cut 200 characters around each
+When: last of the steps that judge one document. Trade-offs: GPT-3 cut 200 characters around each
 match and kept the rest of a long document, ours is dropped whole, and the match says where; text that an
 item quotes from the web (a passage of an encyclopedia) is found on its source page too, as GPT-3 reports of
 SQuAD. Give such sets without passages.

@@ -14,7 +14,7 @@ Source: the rolling hash of Karp and Rabin 1987, IBM J. Res. Dev. 31(2), with ha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from typing import Literal
@@ -24,7 +24,6 @@ import xxhash
 from numpy.typing import NDArray
 
 from mishran.corpus.comparable import comparable
-from mishran.errors import ConfigError
 
 LEAST_QUESTION = 4  # words of a question, the shortest n-gram of all; assumption
 NEAR = 50  # words on either side of a question in which its answer is looked for; assumption
@@ -197,46 +196,6 @@ class Index:
             for side in sides
             for i in range(len(side) - len(answer) + 1)
         )
-
-    @property
-    def size(self) -> int:
-        """N-grams in the index, of all lengths: the length of what `seen` counts."""
-        return sum(len(grams.hashes) for grams in self.grams)
-
-    def seen(self, text: str) -> Int:
-        """Numbers of the n-grams that a text has, ascending, each once: for counting documents.
-
-        Counts of parts of a corpus add up: `counts[index.seen(text)] += 1`, counts of length `size`.
-        """
-        before = np.cumsum([0, *(len(grams.hashes) for grams in self.grams)])
-        hits = self._hits(comparable(text).split())
-        return np.unique(np.array([before[which] + row for _, which, row in hits], dtype=np.int64))
-
-    def ignoring(self, counts: NDArray[np.integer], more_than: int = COMMON) -> Index:
-        """The index without n-grams that stood in more than so many training documents.
-
-        Args:
-            counts: (size,) documents of each n-gram, counted with `seen`.
-
-        Raises:
-            ConfigError: counts that were made with another index.
-        """
-        if counts.shape != (self.size,):
-            raise ConfigError(
-                expected=f"one count for each of {self.size:,} n-grams",
-                found=f"{len(counts):,} counts",
-                where="decontamination",
-                fix="count the documents again with this index",
-            )
-        ends = np.cumsum([len(grams.hashes) for grams in self.grams])[:-1]
-        parts = np.split(counts <= more_than, ends)
-        kept = (rows_of(g, keep) for g, keep in zip(self.grams, parts, strict=True))
-        return replace(self, grams=tuple(grams for grams in kept if len(grams.hashes)))
-
-
-def rows_of(grams: Grams, keep: NDArray[np.bool_]) -> Grams:
-    """Some of the n-grams of one length."""
-    return Grams(grams.length, grams.hashes[keep], grams.at[keep], grams.question[keep])
 
 
 def word_hashes(vocabulary: Sequence[str]) -> Hashes:

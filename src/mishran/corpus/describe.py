@@ -11,7 +11,7 @@ Trade-off: a probability of a document is a mean over its sentences: 0.6 can be 
 that is hard to tell, or one of two languages. `languages` says which. 40 sentences bound the error of
 a share by 0.08 (one standard deviation, sampling evenly being no worse than at random).
 
-Source: threshold 0.5 and the script check, curation in param1.md; code-mixing, mixed.py.
+Source: threshold 0.5 and the script check, identify.py; code-mixing, mixed.py.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from mishran.config_corpus import UNDETERMINED
 from mishran.corpus.familiar import Familiarity
-from mishran.corpus.identify import UNDETERMINED, Identifier
+from mishran.corpus.identify import Identifier
 from mishran.corpus.mixed import CodeMixing
 from mishran.corpus.scripts import script_shares
 from mishran.corpus.sentences import LONGEST, cut

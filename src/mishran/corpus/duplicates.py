@@ -1,4 +1,4 @@
-"""Exact and near duplicates by datatrove's signatures, with three choices of ours.
+"""Exact and near duplicates by datatrove's signatures, with four choices of ours.
 
 **The first copy stays.** datatrove keeps whichever member of a cluster its union-find ends up at; here it
 is the one from the source that is named first, so that a native text outlives its copy in a synthetic
@@ -7,6 +7,9 @@ source that is listed below it.
 **Vowel signs count.** datatrove's normalisation strips every nonspacing mark (Unicode category Mn) for
 accents' sake; in Devanagari those are most vowel signs, the virama and the anusvara, and words that differ
 become one. Marks stay.
+
+**Numbers count**, unless the recipe says otherwise. datatrove writes every number as 0, and two tables of
+other years, a register of villages and its neighbour become one text.
 
 **Words are what whitespace separates**, in every language.
 
@@ -61,11 +64,6 @@ class Words(WordTokenizer):
 _WORDS = Words()
 
 
-def found_probability(similarity: float, settings: Settings) -> float:
-    """Probability that two documents of that Jaccard similarity of shingles are found."""
-    return 1 - (1 - similarity**settings.hashes) ** settings.buckets
-
-
 def content(document: Any) -> str:
     """What exact duplicates share: the text without regard to case and whitespace."""
     return " ".join(document.text.casefold().split())
@@ -107,7 +105,9 @@ def _minhash(settings: Settings) -> MinhashConfig:
         num_buckets=settings.buckets,
         hashes_per_bucket=settings.hashes,
         seed=settings.seed,
-        norm_config=TextNormConfig(norm_unicode_diacritics=False),
+        norm_config=TextNormConfig(
+            norm_unicode_diacritics=False, norm_numbers=not settings.numbers
+        ),
     )
 
 

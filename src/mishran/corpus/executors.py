@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,8 @@ def completed(one: Pass, logs: Path) -> set[int]:
     return {int(path.name) for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def submit_slurm(passes: Sequence[Pass], logs: Path, where: WhereConfig) -> list[str]:
-    """Passes as jobs of Slurm that wait for each other; returns their numbers.
+def submit_slurm(passes: Sequence[Pass], logs: Path, where: WhereConfig) -> Iterator[str]:
+    """Passes as jobs of Slurm that wait for each other; gives the number of each once it is submitted.
 
     Raises:
         ConfigError: there is no Slurm here, or it refuses a job.
@@ -68,7 +68,6 @@ def submit_slurm(passes: Sequence[Pass], logs: Path, where: WhereConfig) -> list
         raise _refused("no command sbatch", "run it where jobs are submitted, or use kind: local")
     logger.disable("datatrove")
     last: Any = None
-    jobs = []
     for one in passes:
         last = SlurmPipelineExecutor(
             list(one.steps),
@@ -90,8 +89,7 @@ def submit_slurm(passes: Sequence[Pass], logs: Path, where: WhereConfig) -> list
             raise _refused(
                 first_line(error), "see `where:` in the recipe, and sbatch's words"
             ) from error
-        jobs.append(str(last.job_id))
-    return jobs
+        yield str(last.job_id)
 
 
 def _refused(found: str, fix: str) -> ConfigError:

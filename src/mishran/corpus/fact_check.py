@@ -194,13 +194,16 @@ def deciles(
     Args:
         each: documents per decile, the ones nearest to its middle.
     """
-    scored = [(scorer.score(d.text, d.language), d.id, d) for d in documents]
-    order = sorted((s, i, d) for s, i, d in scored if s is not None)
+    scored = [(scorer.score(d.text, d.language), d) for d in documents]
+    order = sorted(
+        ((score, d) for score, d in scored if score is not None),
+        key=lambda found: (found[0], found[1].id),
+    )
     out = []
     for decile in range(1, 11):
         low, high = len(order) * (decile - 1) // 10, len(order) * decile // 10
         middle = low + max(high - low - each, 0) // 2
-        for score, _, one in order[middle : min(middle + each, high)]:
+        for score, one in order[middle : min(middle + each, high)]:
             text = " ".join(one.text.split())[:CHARACTERS]
             why = scorer.explain(one.text, one.language)[:TOP]
             out.append(Example(decile, one.id, score, text, why))

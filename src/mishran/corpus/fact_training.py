@@ -36,6 +36,7 @@ from mishran.corpus.fact_features import (
 from mishran.corpus.fact_patterns import PATTERNS
 from mishran.corpus.facts import FactDocument, FactScorer, Float, Kind, LanguageModel, standardise
 from mishran.corpus.prose_model import train_prose_model
+from mishran.corpus.tags import lookup
 from mishran.errors import ConfigError, DataError
 
 FOLDS = 5  # of source documents; assumption, the usual number
@@ -178,7 +179,7 @@ def _reference(sides: Sequence[Sequence[Seed]], language: str) -> Reference:
     """Model of prose of the positive side; words that are widespread on both."""
     words = widespread_words([[s.words for s in side] for side in sides], COMMON_WORDS)
     model = train_prose_model(s.prose for s in sides[0])
-    return Reference(PATTERNS.get(language), model, words[:FUNCTION_WORDS], words)
+    return Reference(lookup(PATTERNS, language), model, words[:FUNCTION_WORDS], words)
 
 
 def _source_folds(side: Sequence[Seed], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from mishran.corpus.fact_features import FEATURES, Reference, fact_features, vector
 from mishran.corpus.fact_files import read_scorer, write_scorer
 from mishran.corpus.fact_patterns import PATTERNS
+from mishran.corpus.tags import lookup
 from mishran.errors import ConfigError
 
 Kind = Literal["shared", "separate"]
@@ -181,7 +182,7 @@ class FactScorer:
         models = {
             language: LanguageModel(
                 Reference(
-                    PATTERNS.get(language),
+                    lookup(PATTERNS, language),
                     prose[language],
                     tuple(p["function_words"]),
                     tuple(p["common_words"]),

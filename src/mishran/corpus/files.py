@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mishran.corpus.unpack import open_bytes, reading_errors
+from mishran.corpus.unpack import damage_errors, open_bytes
 from mishran.errors import DataError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".txt", ".txt.gz", ".txt.zst", ".parquet")
+# Small: what dies loses little; large: marks and files are few. Assumption.
 SMALLEST, LARGEST, SHARDS = 4 * 2**20, 256 * 2**20, 64
 _CHUNK = 2**20
-# A ratio says nothing about the first kilobytes; below this a file may unpack as it likes.
+# A ratio says nothing about the first kilobytes; below this a file may unpack as it likes; assumption.
 _HARMLESS = 16 * 2**20
 
 
@@ -147,9 +148,21 @@ def survey(path: Path, source: str, ratio: float, shard: int = SMALLEST) -> Surv
                         (),
                         _bomb(cuts.total, packed, ratio),
                     )
-    except reading_errors() as error:
+    except damage_errors() as error:
         problem = f"damaged after {cuts.line:,} lines: {_words(error)}"
+    except OSError as error:
+        raise _unread(path, source, error) from error
     return Surveyed(str(path), digest.hexdigest(), packed, cuts.total, cuts.done(), problem)
+
+
+def _unread(path: Path, source: str, error: OSError) -> DataError:
+    """The storage fails, or forbids it: the file may be whole, and nothing of it may be lost for good."""
+    return DataError(
+        expected="a file that can be read",
+        found=error.strerror or str(error),
+        where=f"{source}: {path}",
+        fix="see to its storage and permissions, or take it out, then run the same command",
+    )
 
 
 def _bomb(unpacked: int, packed: int, ratio: float) -> str:
@@ -221,7 +234,7 @@ def _survey_parquet(path: Path, source: str, packed: int, ratio: float, shard: i
     most = max(_HARMLESS, ratio * packed)
     try:
         with pq.ParquetFile(path) as file:
-            texts = [f.name for f in file.schema_arrow if _is_text(f.type)]
+            texts = [f.name for f in file.schema_arrow if is_text(f.type)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             for group in range(file.num_row_groups):
                 size = 0
@@ -235,20 +248,32 @@ def _survey_parquet(path: Path, source: str, packed: int, ratio: float, shard: i
                 shards.append(Shard(source, str(path), group, rows, lines, size))
                 rows, total = rows + lines, total + size
     except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise _unread(path, source, error) from error
         return Surveyed(str(path), digest, packed, 0, (), f"no Parquet file: {_words(error)}")
     return Surveyed(str(path), digest, packed, total, tuple(_joined(shards, shard)))
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Whether a type of Arrow is text, in any of its forms."""
     import pyarrow as pa
 
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(
+        test(kind)
+        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
 
 
 def _text_bytes(column: Any) -> int:
     """Bytes of the texts of a column: of a dictionary each as often as it stands for a row."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.large_binary())
+        return int(pc.sum(pc.binary_length(column)).as_py() or 0)
     words = pc.binary_length(column.dictionary)
     return int(pc.sum(words.take(column.indices)).as_py() or 0)
 

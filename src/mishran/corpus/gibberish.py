@@ -39,7 +39,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mishran.errors import ConfigError, DataError
+from mishran.errors import DataError
 
 WINDOW = 128  # characters; a blob of 192 always covers one whole window. Assumption
 QUANTILE = 0.99  # of seed documents that stay below the bound; assumption
@@ -49,6 +49,7 @@ SPOILT = (
 PART = (
     0.25  # of the windows of a document above the bound, from where on it is gibberish; assumption
 )
+FEWEST = 20  # texts that a bound is calibrated on at least; assumption
 
 MAX_BLOB_SHARE = 0.25  # characters in blobs / characters; pages of checksums have up to 0.2
 MAX_BLOB = 256  # characters of one blob; longer than a SHA-512 in hex (128). Assumption
@@ -76,27 +77,14 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-def windows_of(bits_per_character: Callable[[str], float | None]) -> WindowBits:
-    """Bits per character of every window (half a window apart), from a model that scores whole texts."""
+def windows_of(character_bits: Callable[[str], Float]) -> WindowBits:
+    """Bits per character of every window, half a window apart.
 
-    def windowed(text: str) -> Float:
-        clean = squeezed(text)
-        found = [bits_per_character(clean[at : at + WINDOW]) for at in _starts(len(clean))]
-        return np.array([bits for bits in found if bits is not None], dtype=np.float64)
-
-    return windowed
-
-
-def windows_of_characters(*character_bits: Callable[[str], Float]) -> WindowBits:
-    """The same from models that give the bits of every character of a squeezed text: one call of each.
-
-    Of several models the one that is least surprised counts, character by character: a Hindi page that
-    quotes English commands is judged by the models of both languages.
+    character_bits: of a model, which gives the bits of every character of a squeezed text.
     """
 
     def windowed(text: str) -> Float:
-        clean = squeezed(text)
-        bits = np.minimum.reduce([model(clean) for model in character_bits])
+        bits = character_bits(squeezed(text))
         before = np.concatenate(([0.0], np.cumsum(bits)))
         starts = np.array(_starts(len(bits)), dtype=np.intp)
         ends = np.minimum(starts + WINDOW, len(bits))
@@ -126,46 +114,39 @@ class Bound:
     documents: int
 
 
+def sound(texts: Iterable[str]) -> list[str]:
+    """Texts that are not empty and no sign condemns: one page of base64 would set the bound for all."""
+    return [text for text in texts if text.strip() and verdict(text) is None]
+
+
 def calibrate(
-    window_bits: WindowBits, seed_texts: Iterable[str], quantile: float = QUANTILE
+    window_bits: WindowBits, seed_texts: Iterable[str], quantile: float = QUANTILE, seed: int = 0
 ) -> Bound:
     """The bound under which most windows of a new document stay with probability `quantile`, or higher:
     as high as nine tenths of the seed documents come when their words are garbled.
 
-    Seed documents that the signs alone condemn are left out: one page of base64 among 300 would otherwise
-    set the bound for all.
-
     Args:
-        window_bits: from `windows_of` or `windows_of_characters`.
-        seed_texts: documents that the model was not trained on.
+        seed_texts: `sound` documents that the model was not trained on.
+        quantile: of so few documents that they do not have it, the largest that they have.
 
     Raises:
-        ConfigError: a quantile outside (0, 1).
-        DataError: too few documents for this quantile.
+        DataError: fewer than `FEWEST` documents.
     """
-    if not 0 < quantile < 1:
-        raise ConfigError(
-            expected="a quantile between 0 and 1",
-            found=f"{quantile:g}",
-            where="gibberish",
-            fix=f"write {QUANTILE}",
-        )
-    good = [text for text in seed_texts if verdict(text) is None]
-    worst = [_beyond(bits) for bits in map(window_bits, good) if len(bits)]
-    rank = math.ceil((len(worst) + 1) * quantile - 1e-9)
-    if rank > len(worst):
-        needed = math.ceil(quantile / (1 - quantile) - 1e-9)
-        best = len(worst) / (len(worst) + 1)
+    good = list(seed_texts)
+    if len(good) < FEWEST:
         raise DataError(
-            expected=f"at least {needed} seed documents for the quantile {quantile:g}",
-            found=f"{len(worst)} with text",
+            expected=f"{FEWEST} texts to calibrate a bound on",
+            found=str(len(good)),
             where="gibberish",
-            fix=f"give more seed documents or a quantile of at most {math.floor(best * 1e4) / 1e4:g}",
+            fix="give more seed text, or write gibberish: false",
         )
-    rng = np.random.default_rng(0)
+    worst = [_beyond(bits) for bits in map(window_bits, good)]
+    quantile = min(quantile, len(worst) / (len(worst) + 1))
+    rank = math.ceil((len(worst) + 1) * quantile - 1e-9)
+    rng = np.random.default_rng(seed)
     spoilt = (window_bits(garbled(text, rng)) for text in good)
-    levels = sorted(float(np.median(bits)) for bits in spoilt if len(bits))
-    lowest = levels[math.floor(SPOILT * len(levels))] if levels else -math.inf
+    levels = sorted(float(np.median(bits)) for bits in spoilt)
+    lowest = levels[math.floor(SPOILT * len(levels))]
     return Bound(max(sorted(worst)[rank - 1], lowest), quantile, len(worst))
 
 
@@ -174,7 +155,7 @@ def garbled(text: str, rng: np.random.Generator) -> str:
     return " ".join("".join(rng.permutation(list(word))) for word in text.split())
 
 
-def mostly(above: NDArray[np.bool_]) -> bool:
+def _mostly(above: NDArray[np.bool_]) -> bool:
     """Whether so many windows are above their bound that the document is gibberish."""
     return len(above) > 0 and bool(above.mean() >= PART)
 
@@ -182,13 +163,6 @@ def mostly(above: NDArray[np.bool_]) -> bool:
 def _beyond(bits: Float) -> float:
     """The least bound under which a document is not gibberish."""
     return float(np.sort(bits)[len(bits) - math.ceil(PART * len(bits))])
-
-
-def bad_windows(text: str, window_bits: WindowBits, bound: Bound) -> tuple[tuple[int, float], ...]:
-    """(start in the squeezed text, bits per character) of every window above the bound."""
-    bits = window_bits(text)
-    starts = _starts(len(squeezed(text)))
-    return tuple((starts[i], float(bits[i])) for i in np.flatnonzero(bits > bound.bits))
 
 
 @dataclass(frozen=True)
@@ -271,13 +245,12 @@ def _stray_signs(text: str) -> float | None:
     return int(np.count_nonzero(sign & ~follows)) / total
 
 
-def verdict(
-    text: str, window_bits: WindowBits | None = None, bound: Bound | None = None
-) -> str | None:
+def verdict(text: str, models: Iterable[tuple[WindowBits, float]] = ()) -> str | None:
     """The reason to drop a text as gibberish, None to keep it.
 
     Args:
-        window_bits, bound: model of the text's language and its bound; without them the signs alone judge.
+        models: windows and bound of every language of the corpus, that of the text first. A window counts
+            that is beyond all bounds: code in a Hindi page is like English. Without models the signs judge.
 
     Returns:
         "encoded-blob", "unsayable-words", "stray-vowel-signs", "gibberish" or None.
@@ -289,6 +262,10 @@ def verdict(
         return "unsayable-words"
     if seen.stray_signs is not None and seen.stray_signs > MAX_STRAY_SIGNS:
         return "stray-vowel-signs"
-    if window_bits is not None and bound is not None and mostly(window_bits(text) > bound.bits):
-        return "gibberish"
-    return None
+    strange: NDArray[np.bool_] | None = None
+    for window_bits, bound in models:
+        above = window_bits(text) > bound
+        strange = above if strange is None else strange & above
+        if not _mostly(strange):
+            return None
+    return None if strange is None else "gibberish"

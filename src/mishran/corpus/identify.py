@@ -15,7 +15,8 @@ logistic regression, which is well calibrated and worse on texts of a few words.
 same (prior: uniform), however much seed text it has.
 
 Source: Wang and Manning, "Baselines and bigrams", ACL 2012 (log-ratio scaling, equations 1 and 2, here
-for several classes); threshold 0.5 on the probability and the script check: curation in param1.md.
+for several classes); threshold 0.5 on the probability and the script check: as a pipeline that continues
+from PARAM-1 (arXiv 2507.13390) curates.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from mishran.config_corpus import UNDETERMINED
 from mishran.corpus.arrays import foreign, need_shapes, read_arrays, write_arrays
 from mishran.corpus.ngrams import main_scripts, pack, row_numbers, row_sums
 from mishran.corpus.scripts import script_table
 from mishran.corpus.seeds import by_script
 from mishran.errors import DataError
 
-UNDETERMINED = "und"  # ISO 639-2, BCP 47
-THRESHOLD = 0.5  # published: language id 0.5 (param1.md, curation)
+THRESHOLD = 0.5  # published, see above
 NUM_ROWS = 1 << 17  # measured
 MOST = 20_000  # seed sentences per language and script, drawn evenly; 6,000 measured a point worse
 PENALTY = 1.0  # inverse strength of the L2 penalty (C of scikit-learn), measured

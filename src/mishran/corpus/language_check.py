@@ -20,7 +20,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from mishran.corpus.identify import THRESHOLD, UNDETERMINED, Identifier
+from mishran.config_corpus import UNDETERMINED
+from mishran.corpus.identify import THRESHOLD, Identifier
 from mishran.errors import ConfigError
 
 LENGTHS = (
@@ -29,7 +30,7 @@ LENGTHS = (
     50,
     100,
     200,
-)  # characters at which a bucket begins; asked for by the worked example
+)  # characters at which a bucket begins; assumption
 Z = 1.959963984540054  # of 95 %
 BINS = 10
 

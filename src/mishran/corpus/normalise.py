@@ -17,10 +17,7 @@ form of independent vowels (Gurmukhi, Odia), chillus (Malayalam), no-break space
 mark, word joiner and soft hyphen deleted. In Devanagari that is little once the text is in NFC, and NFC
 comes last, since the library takes U+0929, U+0931 and U+0934 apart.
 
-Quotation marks are unified if asked: our own rule, for every language.
-
-Source: indic-nlp-library 0.92, normalize/indic_normalize.py (Kunchukuttan 2020); Unicode 15, chapter 12;
-quotes: as a pipeline that continues from PARAM-1 (arXiv 2507.13390) unifies them.
+Source: indic-nlp-library 0.92, normalize/indic_normalize.py (Kunchukuttan 2020); Unicode 15, chapter 12.
 """
 
 from __future__ import annotations
@@ -31,13 +28,15 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
-from mishran.corpus.composed import is_composed
+from mishran.corpus.composed import composed
 from mishran.corpus.edited import Edited, edited
+from mishran.corpus.tags import lookup
 
-# Language subtag -> the library's name for it and the script that its rules are for. Not Urdu (the library
-# needs another package for it, which puts spaces around punctuation); Sindhi only as sd-Deva.
+# Language -> the library's name for it and the script that its rules are for. Not Urdu: the library needs
+# another package for it, which puts spaces around punctuation.
 _LANGUAGES = {
-    **{tag: (tag, "Deva") for tag in ("hi", "mr", "ne", "sa", "sd")},
+    **{tag: (tag, "Deva") for tag in ("hi", "mr", "ne", "sa")},
+    "sd-Deva": ("sd", "Deva"),
     "kok": ("kK", "Deva"),
     "as": ("as", "Beng"),
     "bn": ("bn", "Beng"),
@@ -66,62 +65,27 @@ _SHIELDED = re.compile(
 )
 _SPACES = re.compile("\xa0")
 _FORMAT = re.compile("[\xad\u2060\ufeff\ufffe]")
-_DOUBLE_QUOTES = re.compile("[\u201c-\u201f]")
-_SINGLE_QUOTES = re.compile("[\u2018-\u201b\xb4]")
 
 
-def normalise(text: str, language: str, *, quotes: bool = False) -> Edited:
+def normalise(text: str, language: str) -> Edited:
     """The text in the one spelling of its script, in NFC.
 
     Args:
         language: "hi", "bn"...; unknown languages and other scripts ("hi-Latn") are left alone.
-        quotes: also write typographic quotation marks as " and ', in any language.
 
     Returns:
         The text and how often: no-break-space, format-character, script-form (words respelled),
-        nfc (lines recomposed), quote.
+        nfc (lines recomposed).
     """
     counts: Counter[str] = Counter()
-    now = _unified(text, counts) if quotes else text
-    known = _known(language)
+    now = text
+    known = lookup(_LANGUAGES, language)
     if known is not None and not now.isascii():
         now, counts["no-break-space"] = _SPACES.subn(" ", now)
         now, counts["format-character"] = _FORMAT.subn("", now)
-        now = _composed(now, counts)
+        now = composed(now, counts)
         now = _respelled(now, *known, counts)
     return edited(text, now, counts)
-
-
-def unify_quotes(text: str) -> Edited:
-    """Typographic quotation marks and apostrophes as " and '; guillemets and primes stay."""
-    counts: Counter[str] = Counter()
-    return edited(text, _unified(text, counts), counts)
-
-
-def _unified(text: str, counts: Counter[str]) -> str:
-    text, double = _DOUBLE_QUOTES.subn('"', text)
-    text, single = _SINGLE_QUOTES.subn("'", text)
-    counts["quote"] += double + single
-    return text
-
-
-def _known(language: str) -> tuple[str, str] | None:
-    """The library's name and the script, None when its rules are not for this tag."""
-    base, *rest = language.split("-")
-    script = next((part for part in rest if len(part) == 4 and part.isalpha()), "")
-    if base not in _LANGUAGES or (base == "sd" and not script):
-        return None
-    known = _LANGUAGES[base]
-    return known if script in ("", known[1]) else None
-
-
-def _composed(text: str, counts: Counter[str]) -> str:
-    if is_composed(text):
-        return text
-    after = unicodedata.normalize("NFC", text)
-    pairs = zip(text.split("\n"), after.split("\n"), strict=True)
-    counts["nfc"] += sum(old != new for old, new in pairs)
-    return after
 
 
 def _respelled(text: str, name: str, script: str, counts: Counter[str]) -> str:

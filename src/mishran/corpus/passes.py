@@ -19,6 +19,8 @@ from mishran.corpus.files import Shard
 from mishran.corpus.steps import EXACT, NEAR, Making, Models
 from mishran.corpus.trove import Books, Clean, Counter, Exclusion, Held, Hold, Origin, Read, Write
 
+PER_SHARD = ("clean", "signatures", "write")  # passes whose tasks are the shards
+
 
 @dataclass(frozen=True)
 class Work:

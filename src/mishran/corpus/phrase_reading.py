@@ -15,6 +15,7 @@ from functools import cache
 from mishran.corpus.boilerplate_phrases import PHRASES
 from mishran.corpus.phrase_expressions import firsts, keys, spellings
 from mishran.corpus.phrases import Phrases
+from mishran.corpus.tags import lookup
 
 MOST_WORDS = 14  # that a line of buttons has: assumption
 
@@ -132,12 +133,9 @@ def read(text: str, table: Table) -> Reading:
 
 @cache
 def phrase_table(language: str) -> Table | None:
-    base, *rest = language.split("-")
-    if language in PHRASES:
-        base = language
-    elif base not in PHRASES or any(len(part) == 4 for part in rest):
-        return None  # another script is another entry
-    own = PHRASES[base]
+    own = lookup(PHRASES, language)
+    if own is None:
+        return None
     entries = [own, *(PHRASES[other] for other in own.also)]
     phrases: dict[str, list[Phrase]] = {}
     heads: set[str] = set()

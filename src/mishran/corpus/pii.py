@@ -55,64 +55,37 @@ _HINTS_MORE = tuple(
 )
 
 
-def replace_pii(
-    text: str,
-    kinds: Collection[str] = DEFAULT_KINDS,
-    placeholders: Mapping[str, str] = PLACEHOLDERS,
-) -> Edited:
+def replace_pii(text: str, kinds: Collection[str] = DEFAULT_KINDS) -> Edited:
     """Text with personal data replaced.
 
     Args:
         kinds: of email, phone, card, aadhaar, pan, ifsc, upi, ip.
-        placeholders: kind -> what stands there afterwards.
 
     Returns:
         The text and how often each kind was replaced.
 
     Raises:
-        ConfigError: an unknown kind; a placeholder that is missing or looks like personal data itself.
+        ConfigError: an unknown kind.
     """
-    _check(kinds, placeholders)
+    unknown = sorted(set(kinds) - FINDERS.keys())
+    if unknown:
+        raise ConfigError(
+            expected=f"a kind of personal data: {', '.join(FINDERS)}",
+            found=repr(unknown[0]),
+            where="replace_pii",
+            fix="correct the name",
+        )
     counts: Counter[str] = Counter()
     now = text
     for _ in range(_PASSES):
         before = now
-        now = _once(now, kinds, placeholders, counts)
+        now = _once(now, kinds, counts)
         if now == before:
             break
     return edited(text, now, counts)
 
 
-def _check(kinds: Collection[str], placeholders: Mapping[str, str]) -> None:
-    for kind in kinds:
-        if kind not in FINDERS:
-            raise ConfigError(
-                expected=f"a kind of personal data: {', '.join(FINDERS)}",
-                found=f"{kind!r}",
-                where="replace_pii",
-                fix="correct the name",
-            )
-        if kind not in placeholders:
-            raise ConfigError(
-                expected="a placeholder for every kind",
-                found=f"none for {kind}",
-                where="replace_pii",
-                fix=f'write {kind}: "{PLACEHOLDERS[kind]}"',
-            )
-        if placeholders[kind] != PLACEHOLDERS[kind] and any(
-            True for find in FINDERS.values() for _ in find(f" {placeholders[kind]} ")
-        ):
-            raise ConfigError(
-                expected="a placeholder that is no personal data itself",
-                found=f"{placeholders[kind]!r} for {kind}",
-                where="replace_pii",
-                fix=f'write {kind}: "{PLACEHOLDERS[kind]}"',
-            )
-
-
-def _once(
-    text: str, kinds: Collection[str], placeholders: Mapping[str, str], counts: Counter[str]
-) -> str:
+def _once(text: str, kinds: Collection[str], counts: Counter[str]) -> str:
     plain = text
     if not text.isascii() and _OTHER_DIGIT.search(text):
         plain = text.translate(_ASCII_DIGIT)  # one for one: places stay
@@ -127,7 +100,7 @@ def _once(
         return text
     pieces, at = [], 0
     for start, end, kind in sorted(_disjoint(spans)):
-        pieces += [text[at:start], placeholders[kind]]
+        pieces += [text[at:start], PLACEHOLDERS[kind]]
         counts[kind] += 1
         at = end
     return "".join([*pieces, text[at:]])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mishran.corpus.files import Shard
+from mishran.corpus.files import Shard, is_text
 from mishran.corpus.unpack import damage_errors, open_bytes, reading_errors
 from mishran.errors import DataError
 
@@ -186,6 +186,8 @@ def _parquet(shard: Shard, text: str, id_: str, longest: int) -> Iterator[Record
     last = shard.line + shard.lines
     try:
         with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows < last:
+                raise _changed(f"{place}:{file.metadata.num_rows + 1}", "its end")
             names = file.schema_arrow.names
             columns = [c for c in (text, id_) if c in names]
             group = shard.offset
@@ -208,6 +210,8 @@ def _parquet(shard: Shard, text: str, id_: str, longest: int) -> Iterator[Record
                         yield _from_fields(known, size, where, name, text, id_)
                 group += 1
     except (pa.ArrowException, OSError, ValueError) as error:
+        if getattr(error, "errno", None):  # the storage, not the file
+            raise _changed(f"{place}:{number + 1}", str(error)[:200]) from error
         for lost in range(number + 1, last + 1):
             yield Refused(f"{place}:{lost}", "unreadable", str(error)[:200], 0)
 
@@ -225,7 +229,7 @@ def _values(batch: Any, name: str) -> list[Any]:
     column = batch.column(name)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if not is_text(column.type):
         found: list[Any] = column.to_pylist()
         return found
     values = column.cast(pa.large_binary()).to_pylist()

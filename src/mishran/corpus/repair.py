@@ -17,12 +17,11 @@ C1; mojibake by ftfy (Speer 2019, doi 10.5281/zenodo.2591652).
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
 
-from mishran.corpus.composed import is_composed
+from mishran.corpus.composed import composed
 from mishran.corpus.edited import Edited, edited
 from mishran.corpus.invisible import BIDI, ZERO_WIDTH, balanced_bidi, zero_width
 
@@ -88,12 +87,7 @@ def _once(text: str, counts: Counter[str]) -> str:
         found = _suspects(text)
     if found:
         text = _invisible(text, found, counts)
-    if not is_composed(text):
-        composed = unicodedata.normalize("NFC", text)
-        pairs = zip(text.split("\n"), composed.split("\n"), strict=True)
-        counts["nfc"] += sum(old != new for old, new in pairs)
-        text = composed
-    return text
+    return composed(text, counts)
 
 
 def _suspects(text: str) -> str:

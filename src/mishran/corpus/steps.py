@@ -1,6 +1,6 @@
 """What happens to a document, in order: the list below is the flow chart.
 
-    repair, html, language, boilerplate, normalise, pii, rules, gibberish, contamination, facts
+    repair, html, language, boilerplate, normalise, quotes, pii, rules, gibberish, contamination, facts
 
 An `Editing` step changes text and says what it changed; a `Judging` step may drop the document and says
 why. Each is a pure function of one document behind a name; order matters: the language is told from text
@@ -9,17 +9,19 @@ that can be read, bounds depend on the language, and what is counted against bou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from mishran.config_corpus import CorpusConfig
-from mishran.corpus.edited import Edited
+from mishran.config_corpus import UNDETERMINED, CorpusConfig
+from mishran.corpus.edited import Edited, edited
 from mishran.corpus.thresholds import Thresholds, changed, of
 
 BROKEN = 0.01  # share of replacement characters above which a text is taken for lost; assumption
+ROUNDS = 4  # of html and repair after it; assumption, one or two are the rule
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,16 @@ class Judging:
 Step = Editing | Judging
 
 EXACT, NEAR = "exact-duplicates", "near-duplicates"
-NAMES: tuple[str, ...] = ("read", "repair", "html", "language", "boilerplate", "normalise", "pii")
-NAMES += ("rules", "gibberish", "contamination", "facts", EXACT, NEAR)
+NAMES: tuple[str, ...] = (
+    "read",
+    "repair",
+    "html",
+    "language",
+    "boilerplate",
+    "normalise",
+    "quotes",
+)
+NAMES += ("pii", "rules", "gibberish", "contamination", "facts", EXACT, NEAR)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,7 @@ def step_names(config: CorpusConfig) -> tuple[str, ...]:
         "html": config.html,
         "boilerplate": config.boilerplate,
         "normalise": config.normalise,
+        "quotes": config.quotes,
         "gibberish": config.gibberish,
         "pii": bool(config.pii),
         "contamination": config.decontaminate is not None,
@@ -120,7 +131,6 @@ def _made(config: str, models: Models, stamp: tuple[Any, ...]) -> tuple[Step, ..
 
 def make_steps(config: CorpusConfig, models: Models) -> tuple[Step, ...]:
     """The steps that a configuration asks for."""
-    from mishran.corpus.html import strip_html
     from mishran.corpus.normalise import normalise
     from mishran.corpus.pii import replace_pii
     from mishran.corpus.repair import repair
@@ -130,7 +140,7 @@ def make_steps(config: CorpusConfig, models: Models) -> tuple[Step, ...]:
         Judging("repair", _broken),
     ]
     if config.html:
-        steps.append(Editing("html", lambda text, language: strip_html(text)))
+        steps.append(Editing("html", _without_markup))
     steps.append(Judging("language", _language(config, models)))
     if config.boilerplate:
         from mishran.corpus.boilerplate import strip_boilerplate
@@ -138,6 +148,10 @@ def make_steps(config: CorpusConfig, models: Models) -> tuple[Step, ...]:
         steps.append(Editing("boilerplate", strip_boilerplate))
     if config.normalise:
         steps.append(Editing("normalise", normalise))
+    if config.quotes:
+        from mishran.corpus.quotes import unify_quotes
+
+        steps.append(Editing("quotes", lambda text, language: unify_quotes(text)))
     if config.pii:
         kinds = tuple(config.pii)
         steps.append(Editing("pii", lambda text, language: replace_pii(text, kinds)))
@@ -151,6 +165,34 @@ def make_steps(config: CorpusConfig, models: Models) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def _without_markup(text: str, language: str) -> Edited:
+    """HTML stripped; what its entities spell (zero-width, control characters) is repaired once more."""
+    from mishran.corpus.html import strip_html
+    from mishran.corpus.repair import repair
+
+    counts: Counter[str] = Counter()
+    now = text
+    for _ in range(ROUNDS):
+        stripped = strip_html(now)
+        again = repair(stripped.text) if stripped.counts else Edited(now)
+        counts.update(stripped.counts)
+        counts.update(again.counts)
+        now = again.text
+        if not again.counts:
+            break
+    return edited(text, now, counts)
+
+
+def bounds_of(config: CorpusConfig, source: str, language: str) -> Thresholds:
+    """Published bounds, then those of the recipe: for all, for the language, for the source.
+
+    Raises:
+        ConfigError: names that are no bounds, or bounds that cannot be together.
+    """
+    own = next(one.rules for one in config.sources if one.name == source)
+    return changed(of(language), {**config.rules, **config.languages[language].rules, **own})
+
+
 def _broken(document: Any) -> str | None:
     text = document.text
     lost = text.count("�")
@@ -161,7 +203,7 @@ def _language(config: CorpusConfig, models: Models) -> Callable[[Any], str | Non
     """Tells the language; what is in none that is kept, or in another than its source says, is dropped."""
     from mishran.corpus.describe import describe
     from mishran.corpus.familiar import load_familiarity
-    from mishran.corpus.identify import UNDETERMINED, load
+    from mishran.corpus.identify import load
     from mishran.corpus.mixed import load_mixed
 
     identifier = load(models.languages)
@@ -191,20 +233,13 @@ def _language(config: CorpusConfig, models: Models) -> Callable[[Any], str | Non
 
 
 def _rules(config: CorpusConfig) -> Callable[[Any], str | None]:
-    """Published bounds, then those of the recipe: for all, for the language, for the source."""
     from mishran.corpus.rules import verdict
 
-    of_source = {source.name: source.rules for source in config.sources}
-    known: dict[tuple[str, str], Thresholds] = {}
+    bounds = cache(partial(bounds_of, config))
 
     def judge(document: Any) -> str | None:
-        key = document.metadata["source"], document.metadata["language"]
-        if key not in known:
-            source, language = key
-            bounds = changed(of(language), config.rules)
-            bounds = changed(bounds, config.languages[language].rules)
-            known[key] = changed(bounds, of_source[source])
-        return verdict(document.text, known[key])
+        facts = document.metadata
+        return verdict(document.text, bounds(facts["source"], facts["language"]))
 
     return judge
 
@@ -213,28 +248,22 @@ def _gibberish(models: Models) -> Callable[[Any], str | None]:
     """What is largely like no language that is kept; code in a Hindi page is like English."""
     import json
 
-    from mishran.corpus.gibberish import mostly, verdict, windows_of_characters
+    from mishran.corpus.gibberish import verdict, windows_of
     from mishran.corpus.prose_model import ProseModel
 
     bounds = json.loads((models.gibberish / "bounds.json").read_text())
-    window_bits = {
-        tag: windows_of_characters(ProseModel.load(models.gibberish / f"{tag}.npz").character_bits)
-        for tag in bounds
+    judges = {
+        tag: (
+            windows_of(ProseModel.load(models.gibberish / f"{tag}.npz").character_bits),
+            bound["bits"],
+        )
+        for tag, bound in bounds.items()
     }
 
     def judge(document: Any) -> str | None:
-        text = document.text
-        reason = verdict(text)
-        if reason is not None:
-            return reason
         own = document.metadata["language"]
-        strange = None
-        for tag in sorted(bounds, key=lambda tag: (tag != own, tag)):
-            above = window_bits[tag](text) > bounds[tag]["bits"]
-            strange = above if strange is None else strange & above
-            if not mostly(strange):
-                return None
-        return "gibberish"
+        ordered = sorted(judges, key=lambda tag: (tag != own, tag))
+        return verdict(document.text, [judges[tag] for tag in ordered])
 
     return judge
 
@@ -260,14 +289,14 @@ def _facts(config: CorpusConfig, models: Models) -> Callable[[Any], str | None]:
 
     assert config.facts is not None
     scorer = FactScorer.load(models.facts)
-    minimum = config.facts.minimum
+    minima = {tag: seeds.minimum for tag, seeds in config.facts.languages.items()}
 
     def judge(document: Any) -> str | None:
         language = document.metadata["language"]
         score = scorer.score(document.text, language) if language in scorer.languages else None
         document.metadata["facts"] = None if score is None else round(score, 4)
-        return (
-            "fact-score" if minimum is not None and score is not None and score < minimum else None
-        )
+        minimum = minima.get(language)
+        below = minimum is not None and score is not None and score < minimum
+        return "fact-score" if below else None
 
     return judge

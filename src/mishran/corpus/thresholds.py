@@ -29,6 +29,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from mishran.corpus.tags import lookup
 from mishran.errors import ConfigError
 
 
@@ -103,6 +104,7 @@ class Thresholds:
 
 
 NAMES = tuple(field.name for field in fields(Thresholds))
+NOTHING = Thresholds(**dict.fromkeys(NAMES))  # no rule at all
 
 
 def _fineweb(
@@ -151,17 +153,8 @@ BY_LANGUAGE: Mapping[str, Mapping[str, float]] = {
 
 
 def of(language: str) -> Thresholds:
-    """The defaults for a language tag; a language without published bounds has the general ones.
-
-    A region or variant is looked up without it ("hi-IN" as "hi"); a script is not, since bounds on
-    characters do not carry over ("hi-Latn" is not "hi").
-    """
-    tag = language
-    while tag not in BY_LANGUAGE and "-" in tag:
-        tag, _, last = tag.rpartition("-")
-        if len(last) == 4 and last.isalpha():
-            return Thresholds()
-    return Thresholds(**BY_LANGUAGE.get(tag, {}))  # type: ignore[arg-type]
+    """The defaults for a language tag; a language without published bounds has the general ones."""
+    return Thresholds(**(lookup(BY_LANGUAGE, language) or {}))  # type: ignore[arg-type]
 
 
 def changed(thresholds: Thresholds, bounds: Mapping[str, float | None]) -> Thresholds:

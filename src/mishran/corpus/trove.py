@@ -16,13 +16,13 @@ from typing import Any
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from mishran.config_corpus import UNDETERMINED
 from mishran.corpus.accounts import Accounts, Drop, Kind, Refusal
 from mishran.corpus.files import Shard
 from mishran.corpus.records import Record, read_shard
 from mishran.corpus.steps import Editing, Judging, Step
 from mishran.corpus.tables import Table, renamed
 
-UNKNOWN = "und"  # of a document whose language nobody has said or told
 Counter = Callable[[str], int]
 
 
@@ -43,7 +43,7 @@ class Origin:
 
     @property
     def language(self) -> str:
-        return self.languages[0] if len(self.languages) == 1 else UNKNOWN
+        return self.languages[0] if len(self.languages) == 1 else UNDETERMINED
 
 
 class Books:

@@ -23,20 +23,29 @@ from mishran.corpus.passes import Work
 from mishran.corpus.steps import Models, step_names
 from mishran.errors import ArtifactError, DataError
 from mishran.pipeline.corpus_inputs import Inputs, find_inputs
-from mishran.pipeline.corpus_models import check_rules, make_models, model_inputs
+from mishran.pipeline.corpus_models import check_rules, make_models, model_files, model_inputs
 from mishran.pipeline.corpus_result import Cleaned, open_corpus
-from mishran.pipeline.corpus_tokens import token_counter
+from mishran.pipeline.corpus_tokens import TokenCounter, token_counter
 from mishran.pipeline.corpus_worker import Task, run_pass
 from mishran.pipeline.progress import Progress, Silent
 from mishran.report.corpus import render_corpus
-from mishran.run import Run, Stage, atomic_write, canonical_json, sha256_value, storage_errors
+from mishran.run import (
+    Run,
+    Stage,
+    atomic_write,
+    canonical_json,
+    sha256_file,
+    sha256_value,
+    storage_errors,
+)
 
 # Raised whenever the code of a stage changes what it writes.
-MODELS = 1
-CORPUS = 1
+MODELS = 2
+CORPUS = 2
 NOTE = "_README"  # no source can be called so, and readers of Parquet folders pass over it
+OURS = ".corpus"  # says that a folder is of cleanings, from the first one's beginning
 # What a cleaning puts into its folder, and replaces there.
-_OURS = (
+_REPLACED = (
     "clean",
     "dropped",
     "models",
@@ -65,10 +74,15 @@ ABOUT = ("sha256", "packed", "unpacked", "problem")  # of a file, in corpus.json
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be cleaned: the configuration, its files, and where the result goes."""
+    """What would be cleaned: the configuration, its files, and where the result goes.
+
+    seeds: sha256 of every file that something is learned from. count: of tokens, if they are counted.
+    """
 
     config: CorpusConfig
     inputs: Inputs
+    seeds: dict[str, str]
+    count: TokenCounter | None
     folder: Path
 
 
@@ -93,10 +107,10 @@ def plan_corpus(
     check_rules(config, str(path))
     base = path.resolve().parent
     folder = Path(run) if run is not None else base / config.run
-    model_inputs(config, base)  # seeds, test sets and examples are there
-    if config.tokenizer is not None:
-        token_counter(config.tokenizer, base)
-    return Planned(config, find_inputs(config, base, progress or Silent()), folder)
+    seeds = model_inputs(config, base)
+    count = token_counter(config.tokenizer, base) if config.tokenizer is not None else None
+    inputs = find_inputs(config, base, progress or Silent())
+    return Planned(config, inputs, seeds, count, folder)
 
 
 def clean_corpus(
@@ -114,25 +128,27 @@ def clean_corpus(
     progress = progress or Silent()
     planned = plan_corpus(path, run, progress)
     config, base = planned.config, Path(path).resolve().parent
-    for problem in planned.inputs.problems:
-        progress.say(problem)
-    _check_folder(planned)
+    for line in (*planned.inputs.problems, *planned.inputs.others):
+        progress.say(line)
+    _check_folder(planned, base)
     place = Run(planned.folder)
-    count = token_counter(config.tokenizer, base) if config.tokenizer is not None else None
     with place.locked():
-        if not _submitted(place):  # jobs of a cluster have temporary files, too, and no lock
+        atomic_write(place.path(OURS), "")
+        models = _models_stage(planned)
+        stage = _corpus_stage(planned, models, base)
+        work = Work(place.path(f"work/{stage.key[:16]}"))
+        task = Task(
+            config, planned.inputs.shards, Models(place.path("models")), work, planned.count
+        )
+        if not _submitted(place, task):  # jobs of a cluster have temporary files, too, and no lock
             place.sweep()
-        models = _models_stage(config, base)
         made = place.complete(
             models,
             lambda folder: make_models(config, base, folder / "models", progress),
             progress.say,
         )
-        stage = _corpus_stage(planned, models, config.tokenizer, base)
         if place.state(stage) != "done":
             made = True
-            work = Work(place.path(f"work/{stage.key[:16]}"))
-            task = Task(config, planned.inputs.shards, Models(place.path("models")), work, count)
             _forget(place.path("work"), keep=work.folder.name)
             jobs = _run(task, config, progress)
             if jobs is not None:
@@ -147,20 +163,20 @@ def clean_corpus(
             shutil.rmtree(place.path("dropped"), ignore_errors=True)
         atomic_write(place.path("recipe.yaml"), _recipe(config))
         done = open_corpus(planned.folder, made)
-        page = render_corpus(done.facts, Path(config.run).name)
+        page = render_corpus(done.facts, planned.folder.resolve().name)
         atomic_write(place.path("report.html"), page)
     return done
 
 
-def _check_folder(planned: Planned) -> None:
+def _check_folder(planned: Planned, base: Path) -> None:
     """Nothing if nobody's files are lost when the result is put into its folder.
 
     Raises:
-        ArtifactError: what lies there is no result of ours, or raw text lies among the result.
+        ArtifactError: what lies there is no result of ours, or what is read lies among the result.
     """
     folder = planned.folder
-    if not (folder / ".lock").exists():  # no run has ever been here
-        for name in _OURS:
+    if not (folder / OURS).exists():  # no cleaning has ever been here
+        for name in _REPLACED:
             if (folder / name).exists():
                 raise ArtifactError(
                     expected="a folder that is empty, or has a result of an earlier cleaning",
@@ -168,23 +184,48 @@ def _check_folder(planned: Planned) -> None:
                     where=str(folder),
                     fix="name another folder in run:, or with --run",
                 )
-    places = [(folder / name).resolve() for name in _OURS]
-    for source, file in planned.inputs.files:
-        path = Path(file.path).resolve()
-        if any(path.is_relative_to(place) for place in places):
+    places = [(folder / name).resolve() for name in _REPLACED]
+    read = [(f"source {source!r}", Path(file.path)) for source, file in planned.inputs.files]
+    read += [(what, base / name) for what, name in model_files(planned.config)]
+    if planned.config.tokenizer is not None:
+        read.append(("tokenizer", base / planned.config.tokenizer))
+    for what, path in read:
+        if any(path.resolve().is_relative_to(place) for place in places):
             raise ArtifactError(
-                expected="raw text outside the folder of the result, where it would be replaced",
-                found=file.path,
-                where=f"source {source!r}",
+                expected="input outside of what the result replaces",
+                found=str(path),
+                where=what,
                 fix="move it, or name another folder in run:",
             )
 
 
-def _submitted(place: Run) -> bool:
-    return any(place.path("work").glob("*/jobs.json"))
+def _submitted(place: Run, task: Task) -> bool:
+    """Whether jobs of a cluster are at this very work.
+
+    Raises:
+        ArtifactError: they are at other work in this folder, or this one is to be done elsewhere now.
+    """
+    for marks in sorted(place.path("work").glob("*/jobs.json")):
+        same = marks.parent == task.work.folder
+        if not same or (task.config.where.kind != "slurm" and _missing(task)):
+            raise ArtifactError(
+                expected="no other work in this folder while jobs are at it",
+                found=f"jobs {', '.join(json.loads(marks.read_text()))} of "
+                + ("this recipe" if same else "another recipe"),
+                where=str(marks),
+                fix="wait for them, or cancel them (scancel) and delete that file; or name another "
+                "folder with --run",
+            )
+        return True
+    return False
 
 
-def _models_stage(config: CorpusConfig, base: Path) -> Stage:
+def _missing(task: Task) -> list[Pass]:
+    return [one for one in task.passes() if len(completed(one, task.work.logs)) < one.tasks]
+
+
+def _models_stage(planned: Planned) -> Stage:
+    config = planned.config
     params = {
         name: config.model_dump(mode="json")[name]
         for name in ("languages", "mixing", "gibberish", "decontaminate", "facts", "seed")
@@ -193,23 +234,22 @@ def _models_stage(config: CorpusConfig, base: Path) -> Stage:
         language.pop("rules")  # of no concern to what is learned
         if not config.gibberish:  # only bounds for gibberish are learned of what is kept alone
             language.pop("keep")
+    if params["facts"] is not None:
+        for seeds in params["facts"]["languages"].values():
+            seeds.pop("minimum")
     params["packages"] = _versions()
-    return Stage("models", MODELS, params, model_inputs(config, base), ("models/",))
+    return Stage("models", MODELS, params, planned.seeds, ("models/",))
 
 
-def _corpus_stage(planned: Planned, models: Stage, tokenizer: str | None, base: Path) -> Stage:
+def _corpus_stage(planned: Planned, models: Stage, base: Path) -> Stage:
     params = planned.config.model_dump(mode="json", exclude={"run", "where"})
     params["packages"] = _versions()
-    inputs = {
-        f"{source}/{Path(file.path).name}": file.sha256 for source, file in planned.inputs.files
-    }
-    # Two files of one name in two folders of a source: their order tells them apart.
-    inputs["files"] = sha256_value([[source, file.sha256] for source, file in planned.inputs.files])
+    inputs = {f"{source}/{file.name}": file.sha256 for source, file in planned.inputs.files}
+    inputs["order"] = sha256_value([f"{s}/{file.name}" for s, file in planned.inputs.files])
     inputs["models"] = models.key
-    if tokenizer is not None:
-        from mishran.run import sha256_file
-
-        inputs["tokenizer"] = sha256_file((base / tokenizer).resolve() / "tokenizer.json")
+    if planned.config.tokenizer is not None:
+        folder = (base / planned.config.tokenizer).resolve()
+        inputs["tokenizer"] = sha256_file(folder / "tokenizer.json")
     outputs = ("clean/", "corpus.json") + (("dropped/",) if planned.config.dropped else ())
     return Stage("corpus", CORPUS, params, inputs, outputs)
 
@@ -231,7 +271,7 @@ def _run(task: Task, config: CorpusConfig, progress: Progress) -> tuple[str, ...
     work, where = task.work, config.where
     passes = task.passes()
     if where.kind == "slurm":
-        missing = [one for one in passes if len(completed(one, work.logs)) < one.tasks]
+        missing = _missing(task)
         return _submit(missing, work, config) if missing else None
     able = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = where.workers or able or 1
@@ -267,8 +307,10 @@ def _submit(passes: list[Pass], work: Work, config: CorpusConfig) -> tuple[str, 
             fix="wait for them (squeue), or delete that file to submit what is missing again",
         )
     work.folder.mkdir(parents=True, exist_ok=True)
-    jobs = submit_slurm(passes, work.logs, config.where)
-    atomic_write(marks, json.dumps(jobs))
+    jobs: list[str] = []
+    for job in submit_slurm(passes, work.logs, config.where):
+        jobs.append(job)
+        atomic_write(marks, json.dumps(jobs))  # at once: the next one may be refused
     return tuple(jobs)
 
 
@@ -298,6 +340,11 @@ def _collect(work: Work, models: Models, folder: Path, planned: Planned, stage: 
             for source, file in planned.inputs.files
         ],
         "problems": list(planned.inputs.problems),
+        "others": list(planned.inputs.others),
+        "sources": [
+            {"source": one.name, "provenance": one.provenance, "license": one.license}
+            for one in planned.config.sources
+        ],
         "packages": stage.params["packages"],
         "tokens": planned.config.tokenizer is not None,
         "steps": list(step_names(planned.config)),

@@ -13,7 +13,7 @@ from mishran.errors import DataError
 from mishran.pipeline.progress import Progress
 
 RATIO = 200.0  # unpacked to packed bytes of seeds and examples, as of sources by default
-LONGEST_SEED = 2**26  # bytes of a line of seed text
+LONGEST_SEED = 2**26  # bytes of a line of seed text, as of sources by default
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,9 @@ class Inputs:
         return tuple(shard for _, file in self.files for shard in file.shards)
 
     @property
-    def unpacked(self) -> int:
-        return sum(shard.size for shard in self.shards)
-
-    @property
     def problems(self) -> tuple[str, ...]:
-        """A line for every file that is damaged, refused or empty, and for what is not read at all."""
-        out = list(self.others)
+        """A line for every file that is damaged, refused or empty."""
+        out = []
         for source, file in self.files:
             if file.problem:
                 out.append(f"{source}: {file.name}: {file.problem}")

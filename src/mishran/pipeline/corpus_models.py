@@ -5,7 +5,9 @@ All from the user's own files, with what was measured on text that was held out:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -20,26 +22,24 @@ from mishran.corpus.contamination_index import Item
 from mishran.corpus.fact_check import deciles, roc
 from mishran.corpus.facts import FactDocument, FactScorer
 from mishran.corpus.files import input_files
-from mishran.corpus.gibberish import QUANTILE, calibrate, windows_of_characters
+from mishran.corpus.gibberish import FEWEST, calibrate, sound, windows_of
 from mishran.corpus.prose_model import train_prose_model
-from mishran.corpus.steps import Models
-from mishran.corpus.thresholds import changed, of
+from mishran.corpus.steps import Models, bounds_of
+from mishran.corpus.thresholds import NOTHING, changed
 from mishran.errors import ConfigError, DataError
 from mishran.pipeline.corpus_inputs import read_records, read_texts
 from mishran.pipeline.progress import Progress
 from mishran.run import canonical_json, sha256_file
 
 HELD_OUT = 10  # one seed text in so many is not trained on; assumption
-LEAST_HELD_OUT = (
-    200  # documents that a bound is calibrated on, cut from fewer where there are fewer
-)
-FEWEST = 20  # with fewer there is no bound; assumption
-MOST_CHECKED = 5000  # held-out sentences of a language
-PROSE_BYTES = 8 * 2**20  # of seed text per language that a prose model is trained on
+# Texts of a language that are held out; of fewer, longer ones it is their pieces. Assumption.
+LEAST_HELD_OUT, PIECE = 200, 500
+MOST_CHECKED = 5000  # held-out sentences of a language: an interval of half a point; assumption
+PROSE_BYTES = 8 * 2**20  # of seed text per language that a prose model is trained on; assumption
 
 
 def check_rules(config: CorpusConfig, where: str) -> None:
-    """Nothing if every bound of a recipe is one that exists.
+    """Nothing if every bound of a recipe exists, and together with those it comes on top of is possible.
 
     Raises:
         ConfigError: it names the nearest.
@@ -48,18 +48,26 @@ def check_rules(config: CorpusConfig, where: str) -> None:
     places += [(f"languages.{tag}.rules", c.rules) for tag, c in config.languages.items()]
     places += [(f"source {s.name!r}: rules", s.rules) for s in config.sources]
     for place, rules in places:
-        try:
-            changed(of("en"), rules)
-        except ConfigError as error:
-            raise ConfigError(
-                expected=error.expected,
-                found=error.found,
-                where=f"{where}: {place}",
-                fix=error.fix,
-            ) from error
+        with _placed(f"{where}: {place}"):
+            changed(NOTHING, rules)
+    for source in config.sources:
+        for tag, language in config.languages.items():
+            if language.keep:
+                with _placed(f"{where}: source {source.name!r}: all rules for {tag} together"):
+                    bounds_of(config, source.name, tag)
 
 
-def _files(config: CorpusConfig) -> Iterator[tuple[str, str]]:
+@contextlib.contextmanager
+def _placed(where: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(
+            expected=error.expected, found=error.found, where=where, fix=error.fix
+        ) from error
+
+
+def model_files(config: CorpusConfig) -> Iterator[tuple[str, str]]:
     """(what, path) of every file that something is learned from."""
     for tag, language in config.languages.items():
         for file in language.seed:
@@ -78,7 +86,7 @@ def model_inputs(config: CorpusConfig, base: Path) -> dict[str, str]:
         DataError: one is missing.
     """
     out = {}
-    for what, name in _files(config):
+    for what, name in model_files(config):
         for path in input_files(base / name, what):
             inside = path.relative_to(base / name).as_posix()  # "." of a file
             out[f"{what}: {name}: {inside}"] = sha256_file(path)
@@ -127,12 +135,17 @@ def _held_out(text: str) -> bool:
 
 
 def _seed_texts(config: CorpusConfig, tag: str, base: Path) -> tuple[list[str], list[str]]:
-    """Seed texts of a language: those to learn from, and those held out."""
+    """Seed texts of a language: those to learn from, and those held out, one in ten by their hash."""
     texts: dict[str, None] = {}
     for file in config.languages[tag].seed:
         texts |= dict.fromkeys(read_texts(file, base, f"languages.{tag}"))
+    if sum(map(_held_out, texts)) < LEAST_HELD_OUT:  # few long documents: their pieces
+        texts = dict.fromkeys(piece for text in texts for piece in _pieces(text))
     held = [text for text in texts if _held_out(text)]
-    return [text for text in texts if not _held_out(text)], held
+    if not held or len(held) == len(texts):  # so few that a hash decides nothing
+        held = list(texts)[: len(texts) // 2]
+    kept = set(held)
+    return [text for text in texts if text not in kept], held
 
 
 def _languages(config: CorpusConfig, base: Path, models: Models) -> Any:
@@ -146,7 +159,7 @@ def _languages(config: CorpusConfig, base: Path, models: Models) -> Any:
     learn = {tag: texts for tag, (texts, _) in parts.items()}
     identifier = train(learn, config.seed)
     identifier.save(models.languages)
-    train_familiarity(learn).save(models.familiarity)
+    train_familiarity(learn, config.seed).save(models.familiarity)
     if config.mixing is not None:
         train_mixed(learn, config.mixing).save(models.mixing)
     sentences = {tag: [s for text in held for s in cut(text)] for tag, (_, held) in parts.items()}
@@ -165,29 +178,29 @@ def _prose(config: CorpusConfig, base: Path, models: Models) -> Any:
         if not language.keep:
             continue
         learn, held = _seed_texts(config, tag, base)
-        if len(held) < LEAST_HELD_OUT:  # few long documents: their pieces are held out instead
-            learn, held = _pieces([*learn, *held])
+        held = sound(held)
         if len(held) < FEWEST:
             raise DataError(
-                expected=f"seed text of which {FEWEST} texts, or pieces of 500 characters, can be held out",
-                found=f"{len(held)}, one in {HELD_OUT}",
+                expected=f"seed text of which {FEWEST} texts, or pieces of {PIECE} characters, "
+                "can be held out",
+                found=f"{len(held)}, one in {HELD_OUT} of those that are not encoded or mashed",
                 where=f"languages.{tag}",
                 fix="give more seed text, or write gibberish: false",
             )
         model = train_prose_model(_first_bytes(learn, PROSE_BYTES))
         model.save(models.gibberish / f"{tag}.npz")
-        # The quantile that so few documents allow: what it is stands in the checks.
-        quantile = min(QUANTILE, len(held) / (len(held) + 1))
-        bounds[tag] = calibrate(windows_of_characters(model.character_bits), held, quantile)
+        bounds[tag] = calibrate(windows_of(model.character_bits), held, seed=config.seed)
     text = canonical_json({tag: asdict(bound) for tag, bound in bounds.items()})
     (models.gibberish / "bounds.json").write_text(text + "\n")
     return bounds
 
 
-def _pieces(texts: list[str], size: int = 500) -> tuple[list[str], list[str]]:
-    """Texts cut into pieces, of which one in so many is held out."""
-    pieces = [text[at : at + size] for text in texts for at in range(0, len(text), size)]
-    return [p for p in pieces if not _held_out(p)], [p for p in pieces if _held_out(p)]
+_PIECE = re.compile(rf"(?s)\S.{{0,{PIECE - 1}}}(?!\S)|\S.{{0,{PIECE - 1}}}")
+
+
+def _pieces(text: str) -> list[str]:
+    """A text in pieces of so many characters at most, cut at white space where there is any."""
+    return [piece.strip() for piece in _PIECE.findall(text)]
 
 
 def _first_bytes(texts: list[str], most: int) -> list[str]:

@@ -28,7 +28,7 @@ class Cleaned:
         Raises:
             ArtifactError: no such source.
         """
-        sources = [row["source"] for row in self.facts["accounts"]["arrived"]]
+        sources = [row["source"] for row in self.facts["sources"]]
         if source is not None and source not in sources:
             raise ArtifactError(
                 expected=f"one of the sources {', '.join(sources)}",

@@ -11,7 +11,7 @@ from mishran.config import parse_config
 from mishran.config_corpus import CorpusConfig
 from mishran.corpus.executors import Pass, completed, run_task
 from mishran.corpus.files import Shard
-from mishran.corpus.passes import Work, plan_passes
+from mishran.corpus.passes import PER_SHARD, Work, plan_passes
 from mishran.corpus.steps import Models
 from mishran.engine.local import run_jobs, serve
 from mishran.errors import DataError
@@ -86,7 +86,7 @@ def run_pass(task: Task, one: Pass, workers: int, progress: Progress) -> None:
                 advance(1)
     if failed:
         rank, why = min(failed)
-        shard = task.shards[rank] if one.tasks == len(task.shards) else None
+        shard = task.shards[rank] if one.name in PER_SHARD else None
         raise DataError(
             expected=f"pass {one.name!r} to end",
             found=f"{len(failed)} of {one.tasks} tasks that failed, the first: {why}",

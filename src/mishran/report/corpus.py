@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mishran.config_corpus import UNDETERMINED
 from mishran.report import corpus_checks as checks
 from mishran.report import corpus_rows as rows
 from mishran.report import corpus_words as words
@@ -46,7 +47,6 @@ def render_corpus(facts: Mapping[str, Any], title: str) -> str:
             "at": lambda value: f"{value:.3f}",
             "short": words.short,
             "exact": words.exact,
-            "percent": say.percent,
         },
         facts=facts,
         title=title,
@@ -74,7 +74,7 @@ def render_corpus(facts: Mapping[str, Any], title: str) -> str:
         items=checks.items(measured),
         few=FEW,
         places=PLACES,
-        unknown=rows.UNKNOWN,
+        unknown=UNDETERMINED,
     )
     return words.readable(html)
 

@@ -19,7 +19,6 @@ READ, EDITS = (
     "read",
     "edits",
 )  # steps before the first and of all together, as the accounts name them
-UNKNOWN = "und"  # BCP 47: a language that nobody has said or told
 
 GLOSSES = {
     READ: "records that hold no text that can be used",
@@ -29,6 +28,7 @@ GLOSSES = {
     "language": "told from script and character n-grams",
     "boilerplate": "menus, notices, link lists",
     "normalise": "one spelling for characters that have several",
+    "quotes": "typographic quotation marks",
     "rules": "length, repetition, symbols, digits, links, white space",
     "gibberish": "random letters, encoded data, broken recognition",
     "pii": "personal data, replaced by placeholders",
@@ -185,11 +185,9 @@ class Group:
 
 
 def by_source(facts: Row) -> tuple[Group, ...]:
-    """What arrived of every source and what became of it, in the order of the accounts; then those
-    that have files, but not one document."""
-    arrived = [row["source"] for row in facts["accounts"]["arrived"]]
+    """What arrived of every source and what became of it, in the order of the recipe."""
     out = []
-    for name in dict.fromkeys([*arrived, *(file["source"] for file in facts["files"])]):
+    for name in (one["source"] for one in facts["sources"]):
         found = books(facts, name)
         dropped = [r for r in facts["accounts"]["dropped"] if r["source"] == name]
         out.append(
