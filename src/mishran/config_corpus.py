@@ -20,7 +20,7 @@ _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z]{4})?(-[A-Za-z0-9]{2,8})*")
 
 def check_language(tag: str) -> str:
     """A tag like "hi", "hi-Latn" or "zh-Hans": two or three small letters, then script and region."""
-    if not _TAG.fullmatch(tag) or tag == UNDETERMINED:
+    if not _TAG.fullmatch(tag) or tag.split("-")[0] == UNDETERMINED:
         raise FieldProblem(
             "a language tag such as hi, hi-Latn or mr",
             shown(tag),
@@ -276,7 +276,7 @@ class CorpusConfig(Settings):
         if self.mixing and len({tag.split("-")[0] for tag in self.mixing}) == 1:
             raise FieldProblem(
                 "two languages for mixing",
-                shown(list(self.mixing)),
+                " and ".join(self.mixing),
                 "name the one that words are taken from",
             )
         kept = [tag for tag, language in self.languages.items() if language.keep]

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from mishran.config import parse_config
+from mishran.config_corpus import CorpusConfig
 from mishran.corpus.fact_check import (
     agreement,
     area,
@@ -36,6 +39,7 @@ from mishran.corpus.fact_features import (
 from mishran.corpus.fact_patterns import PATTERNS, FactPatterns
 from mishran.corpus.facts import FactDocument, FactScorer
 from mishran.corpus.prose_model import train_prose_model
+from mishran.corpus.steps import Models, _facts
 from mishran.errors import ConfigError, DataError
 
 MODEL = train_prose_model(["the river is one of the longest in the world नदी एक है"])
@@ -458,6 +462,30 @@ def test_agreement():
     assert chance.same_side.low < 0.5 < chance.same_side.high
     with pytest.raises(DataError, match="at least 3 translated pairs, found 2"):
         agreement([1, 2], [1, 2], ["a", "b"], rng)
+
+
+def test_a_minimum_drops_in_its_language_alone(tmp_path, scorer):
+    """Everybody has the score; only English has a minimum."""
+    scorer.save(tmp_path / "facts")
+    files = {"positive": "p", "negative": "n"}
+    data = {
+        "run": "out",
+        "sources": [{"name": "web", "path": "raw", "provenance": "native"}],
+        "languages": {tag: {"seed": "seeds"} for tag in ("en", "hi", "mr")},
+        "facts": {"languages": {"en": {**files, "minimum": 0.5}, "hi": files}},
+    }
+    judge = _facts(parse_config(data, "test", CorpusConfig), Models(tmp_path))
+    for tag in ("en", "hi", "mr"):
+        up, down = sides(9, languages=("hi" if tag == "hi" else "en",))
+        for one in up + down:
+            document = SimpleNamespace(text=one.text, metadata={"language": tag})
+            reason = judge(document)
+            score = document.metadata["facts"]
+            assert (score is None) == (tag == "mr")
+            assert reason == ("fact-score" if tag == "en" and score < 0.5 else None)
+    assert [scorer.score(d.text, "en") < 0.5 for d in sides(9, languages=("en",))[1]].count(
+        True
+    ) > 20
 
 
 def test_deciles_are_examples_in_order_with_reasons(scorer):

@@ -357,6 +357,20 @@ def test_warnings_count_what_could_not_be_read():
     assert corpus_words.warnings(facts_case(dropped=0, problems=0)) == ()
 
 
+def test_much_text_unlike_the_seeds_is_worth_a_word():
+    facts = facts_case(dropped=0, problems=0)
+    kept = next(row for row in facts["accounts"]["kept"] if row["language"] == "hi")
+    told = sum(r["documents"] for r in facts["accounts"]["kept"] if r["language"] == "hi")
+    row = {"source": kept["source"], "step": "language", "reason": "unlike-its-language"}
+    facts["accounts"]["dropped"].append(
+        row | {"language": "hi", "documents": told // 10, "bytes": 0, "tokens": 0}
+    )
+    assert not any("unlike" in text for text in corpus_words.warnings(facts))
+    facts["accounts"]["dropped"][-1]["documents"] = told
+    (text,) = (text for text in corpus_words.warnings(facts) if "unlike" in text)
+    assert text.startswith("50.0") and "in hi were dropped" in text and "strange: null" in text
+
+
 def test_a_source_without_one_document_is_named():
     facts = facts_case()
     gone = {"source": "cut short", "path": "c.gz", "sha256": "0" * 64, "packed": 9, "unpacked": 0}

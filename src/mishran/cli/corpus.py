@@ -50,6 +50,7 @@ def clean(
 ) -> None:
     """Clean a corpus: run it again, and it goes on where it was."""
     from mishran.pipeline.corpus import Submitted, clean_corpus, plan_corpus
+    from mishran.report.corpus_words import warnings
 
     progress = Bars(quiet)
     if plan:
@@ -85,6 +86,8 @@ def clean(
         return
     out.print(_sources_table(done.facts))
     out.print(_reasons_table(done.facts))
+    for text in warnings(done.facts):
+        out.print(f"warning: {text}", markup=False, soft_wrap=True)
     news = "" if done.made else "; already there, as asked"
     text = f"{done.folder / 'clean'}  and  {done.folder / 'report.html'}{news}"
     out.print(text, markup=False, soft_wrap=True)

@@ -86,6 +86,8 @@ def submit_slurm(passes: Sequence[Pass], logs: Path, where: WhereConfig) -> Iter
         try:
             last.run()
         except Exception as error:  # sbatch's exit code, as subprocess puts it
+            if last.job_id:  # refused was only the job after it, which sums up its log
+                yield str(last.job_id)
             raise _refused(
                 first_line(error), "see `where:` in the recipe, and sbatch's words"
             ) from error

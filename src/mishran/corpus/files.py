@@ -122,10 +122,25 @@ def survey(path: Path, source: str, ratio: float, shard: int = SMALLEST) -> Surv
     Args:
         ratio: largest allowed ratio of unpacked to packed bytes.
         shard: unpacked bytes of a shard, about.
+
+    Raises:
+        DataError: the storage fails, or forbids to read it; a damaged file is an answer.
     """
+    try:
+        if path.name.lower().endswith(".parquet"):
+            return _survey_parquet(path, source, ratio, shard)
+        return _survey_lines(path, source, ratio, shard)
+    except OSError as error:  # of the storage: the file may be whole, and nothing of it may be lost
+        raise DataError(
+            expected="a file that can be read",
+            found=error.strerror or str(error),
+            where=f"{source}: {path}",
+            fix="see to its storage and permissions, or take it out, then run the same command",
+        ) from error
+
+
+def _survey_lines(path: Path, source: str, ratio: float, shard: int) -> Surveyed:
     packed = path.stat().st_size
-    if path.name.lower().endswith(".parquet"):
-        return _survey_parquet(path, source, packed, ratio, shard)
     compressed = path.name.lower().endswith((".gz", ".zst"))
     digest = hashlib.sha256()
     if compressed:
@@ -150,19 +165,7 @@ def survey(path: Path, source: str, ratio: float, shard: int = SMALLEST) -> Surv
                     )
     except damage_errors() as error:
         problem = f"damaged after {cuts.line:,} lines: {_words(error)}"
-    except OSError as error:
-        raise _unread(path, source, error) from error
     return Surveyed(str(path), digest.hexdigest(), packed, cuts.total, cuts.done(), problem)
-
-
-def _unread(path: Path, source: str, error: OSError) -> DataError:
-    """The storage fails, or forbids it: the file may be whole, and nothing of it may be lost for good."""
-    return DataError(
-        expected="a file that can be read",
-        found=error.strerror or str(error),
-        where=f"{source}: {path}",
-        fix="see to its storage and permissions, or take it out, then run the same command",
-    )
 
 
 def _bomb(unpacked: int, packed: int, ratio: float) -> str:
@@ -223,10 +226,11 @@ class _Cuts:
         return tuple(self._shards)
 
 
-def _survey_parquet(path: Path, source: str, packed: int, ratio: float, shard: int) -> Surveyed:
+def _survey_parquet(path: Path, source: str, ratio: float, shard: int) -> Surveyed:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    packed = path.stat().st_size
     with path.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
     shards: list[Shard] = []
@@ -249,7 +253,7 @@ def _survey_parquet(path: Path, source: str, packed: int, ratio: float, shard: i
                 rows, total = rows + lines, total + size
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise _unread(path, source, error) from error
+            raise
         return Surveyed(str(path), digest, packed, 0, (), f"no Parquet file: {_words(error)}")
     return Surveyed(str(path), digest, packed, total, tuple(_joined(shards, shard)))
 

@@ -118,16 +118,22 @@ def strip_html(text: str) -> Edited:
         if now == before:
             return edited(text, now, counts)
 
+    if "<" in now or "&" in now:
+        after = _entities(_tags(_elements(now, Counter()), Counter()), Counter())
+        if after != now:
+            now = defused(now, counts)
+    return edited(text, now, counts)
+
+
+def defused(text: str, counts: Counter[str]) -> str:
+    """A blank after every "<" and "&" outside of code that could begin markup: none is left to find."""
+
     def defuse(piece: str) -> str:
         piece, n = _DEFUSED.subn(lambda found: found.group() + " ", piece)
         counts["defused"] += n
         return piece
 
-    if "<" in now or "&" in now:
-        after = _entities(_tags(_elements(now, Counter()), Counter()), Counter())
-        if after != now:
-            now = outside(now, code_spans(now), defuse)
-    return edited(text, now, counts)
+    return outside(text, code_spans(text), defuse)
 
 
 def _main_text(text: str, counts: Counter[str]) -> str:

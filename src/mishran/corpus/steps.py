@@ -167,7 +167,7 @@ def make_steps(config: CorpusConfig, models: Models) -> tuple[Step, ...]:
 
 def _without_markup(text: str, language: str) -> Edited:
     """HTML stripped; what its entities spell (zero-width, control characters) is repaired once more."""
-    from mishran.corpus.html import strip_html
+    from mishran.corpus.html import defused, strip_html
     from mishran.corpus.repair import repair
 
     counts: Counter[str] = Counter()
@@ -179,8 +179,8 @@ def _without_markup(text: str, language: str) -> Edited:
         counts.update(again.counts)
         now = again.text
         if not again.counts:
-            break
-    return edited(text, now, counts)
+            return edited(text, now, counts)
+    return edited(text, defused(now, counts), counts)
 
 
 def bounds_of(config: CorpusConfig, source: str, language: str) -> Thresholds:

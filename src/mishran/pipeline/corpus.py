@@ -19,6 +19,7 @@ from mishran.config import read_config
 from mishran.config_corpus import CorpusConfig
 from mishran.corpus.accounts import Accounts, merged
 from mishran.corpus.executors import Pass, completed
+from mishran.corpus.files import input_files
 from mishran.corpus.passes import Work
 from mishran.corpus.steps import Models, step_names
 from mishran.errors import ArtifactError, DataError
@@ -186,7 +187,7 @@ def _check_folder(planned: Planned, base: Path) -> None:
                 )
     places = [(folder / name).resolve() for name in _REPLACED]
     read = [(f"source {source!r}", Path(file.path)) for source, file in planned.inputs.files]
-    read += [(what, base / name) for what, name in model_files(planned.config)]
+    read += [(w, path) for w, n in model_files(planned.config) for path in input_files(base / n, w)]
     if planned.config.tokenizer is not None:
         read.append(("tokenizer", base / planned.config.tokenizer))
     for what, path in read:

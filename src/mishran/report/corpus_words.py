@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from mishran.report import numbers as say
@@ -25,6 +26,10 @@ _EXACT = 10_000  # below it a number is written in full
 _COUNTS = ("", "k", "M", "B", "T")
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 NARROW = "\u202f"
+STRANGE, MUCH = (
+    "unlike-its-language",
+    0.1,
+)  # of a language, from where on it is worth a word; assumption
 _UNREADABLE = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")
 
 
@@ -144,7 +149,23 @@ def warnings(facts: Row) -> tuple[str, ...]:
         number = sum(count for _, count in records)
         named = say.listed([f"{reason} ({short(count, 'documents')})" for reason, count in records])
         out.append(f"{plural(number, 'record')} could not be read: {named}.")
+    out += [
+        f"{share(strange, told)} of the documents in {language} were dropped as unlike the seed text of "
+        "their language: where they are good, add such text to the seeds, or write strange: null."
+        for language, strange, told in _strange(facts)
+    ]
     return tuple(out)
+
+
+def _strange(facts: Row) -> list[tuple[str, int, int]]:
+    """Languages with much text unlike their seeds: (tag, such documents, documents told to be in it)."""
+    told: Counter[str] = Counter()
+    strange: Counter[str] = Counter()
+    for row in (*facts["accounts"]["kept"], *facts["accounts"]["dropped"]):
+        told[row["language"]] += row["documents"]
+        if row.get("reason") == STRANGE:
+            strange[row["language"]] += row["documents"]
+    return [(tag, n, told[tag]) for tag, n in sorted(strange.items()) if n > MUCH * told[tag]]
 
 
 def balance(sums: Books, unit: Unit) -> str:
