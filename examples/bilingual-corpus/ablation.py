@@ -21,6 +21,7 @@ import argparse
 import gzip
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -254,9 +255,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             found.append(train(recipe, arm, seed, held))
             last = found[-1]
             said = ", ".join(f"{k} {v:.4f}" for k, v in sorted(last.bits.items()))
-            print(f"{arm} seed {seed}: {said} bits per byte, {last.time_s:.0f} s", flush=True)
+            print(f"{arm} seed {seed}: {said} bits per byte, {last.time_s:.0f} s", file=sys.stderr)
     wall = time.perf_counter() - began
-    print("\n" + tables(found) + f"\n\nWall time {wall / 60:.1f} min, {asked.threads} threads.")
+    print(f"{tables(found)}\n\nThreads: {asked.threads}.")
     if asked.json:
         rows = [{**t.__dict__, "bits": dict(t.bits)} for t in found]
         asked.json.parent.mkdir(parents=True, exist_ok=True)

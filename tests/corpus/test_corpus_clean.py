@@ -644,7 +644,7 @@ def test_numbers_count_unless_the_recipe_says_otherwise(tmp_path):
 
 def test_a_cluster_that_loses_tasks_is_no_success(tmp_path, monkeypatch):
     path = one_source(tmp_path, where={"kind": "ray"})
-    monkeypatch.setattr("mishran.corpus.executors.run_ray", lambda one, logs, where: None)
+    monkeypatch.setattr("mishran.pipeline.corpus_run.run_ray", lambda one, logs, where: None)
     with pytest.raises(mx.MishranError, match=r"pass 'clean' to end, found 2 of 2 tasks"):
         mx.clean_corpus(path)
 

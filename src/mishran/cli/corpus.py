@@ -49,7 +49,8 @@ def clean(
     quiet: bool = plans.QUIET,
 ) -> None:
     """Clean a corpus: run it again, and it goes on where it was."""
-    from mishran.pipeline.corpus import Submitted, clean_corpus, plan_corpus
+    from mishran.pipeline.corpus import Submitted, clean_corpus
+    from mishran.pipeline.corpus_plan import plan_corpus
     from mishran.report.corpus_words import warnings
 
     progress = Bars(quiet)
