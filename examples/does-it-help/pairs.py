@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from mishran.engine.local import run_jobs
-from mishran.pipeline.compare import WORKER, read_answers, watched, workers_for
+from mishran.pipeline.compare_train import WORKER, read_answers, watched, workers_for
 from mishran.pipeline.evidence import evidence_of
 from mishran.pipeline.facts import read_run
 from mishran.run import Run, atomic_write

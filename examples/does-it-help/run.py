@@ -27,7 +27,8 @@ import summary
 
 from mishran.cli.ui import Bars
 from mishran.comparison import Comparison
-from mishran.pipeline.compare import Asked, compare
+from mishran.pipeline.compare import compare
+from mishran.pipeline.compare_asked import Asked
 from mishran.pipeline.fit import fit
 from mishran.pipeline.proxy_study import Asked as Study
 from mishran.run import atomic_write

@@ -21,7 +21,7 @@ from mishran.methods import Evidence
 from mishran.methods.curves import Expected
 from mishran.methods.decay import decays
 from mishran.methods.random import Random
-from mishran.pipeline.compare import watched
+from mishran.pipeline.compare_train import watched
 from mishran.pipeline.evidence import evidence_of
 from mishran.pipeline.facts import read_run
 from mishran.pipeline.proxy import Proxy, open_proxy

@@ -94,8 +94,8 @@ def compare(
     """Train on several mixtures with the same tokens and seeds, and say whether any beats uniform."""
     from mishran.cli.train import changed
     from mishran.config import TrainConfig, read_config
-    from mishran.pipeline.compare import Asked
     from mishran.pipeline.compare import compare as run_comparison
+    from mishran.pipeline.compare_asked import Asked
     from mishran.pipeline.facts import groups_of, read_facts, read_run
     from mishran.run import Run
 

@@ -142,6 +142,9 @@ class InParts(MinhashDedupSignature):
     PART = 2**14
 
     def get_signature(self, shingles: Any) -> list[list[int]]:
+        if len(shingles) <= self.PART:
+            whole: list[list[int]] = super().get_signature(shingles)
+            return whole
         parts = [
             super(InParts, self).get_signature(shingles[at : at + self.PART])
             for at in range(0, len(shingles), self.PART)

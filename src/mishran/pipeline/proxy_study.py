@@ -34,7 +34,7 @@ from mishran.evaluate.predictions import Predictions, Said
 from mishran.evaluate.results import TRAINED, UNTRAINED
 from mishran.methods.decay import decays
 from mishran.methods.shares import tokens_of
-from mishran.pipeline.compare import WORKER, read_answers, watched, workers_for
+from mishran.pipeline.compare_train import WORKER, read_answers, watched, workers_for
 from mishran.pipeline.evidence import evidence_of
 from mishran.pipeline.facts import read_facts, read_run
 from mishran.pipeline.progress import Progress, Silent

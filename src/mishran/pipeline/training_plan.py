@@ -13,7 +13,10 @@ from typing import Any
 
 from mishran.config import FitConfig, TrainConfig
 from mishran.methods import parse
-from mishran.pipeline.compare import OWN, TRIAL, TRIALS, Asked, jobs_of, solve_all
+from mishran.pipeline.compare_asked import OWN, Asked
+from mishran.pipeline.compare_solve import solve_all
+from mishran.pipeline.compare_train import jobs_of
+from mishran.pipeline.compare_trials import TRIAL, TRIALS
 from mishran.pipeline.facts import read_facts, read_run
 from mishran.pipeline.footprint import TFLOPS, Bill, Footprint, footprint
 from mishran.pipeline.train import Start, start_of
