@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from comparison_pages import HOSTILE, page_case
-from contrast import contrast
+from looks import contrasts, overlapping, sticking_out
 
 from mishran.report import render_comparison
 
@@ -49,23 +49,8 @@ def open_page(visit, addresses):
 def test_nothing_sticks_out_or_overlaps(open_page, shape, width):
     page = open_page(shape, width)
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-    outside = page.evaluate(
-        """() => [...document.querySelectorAll('main *, header *')].filter(node => {
-            if (node.closest('.scroll, svg, .hidden')) return false;
-            const box = node.getBoundingClientRect();
-            return box.width && (box.right > innerWidth + 1 || box.left < -1);
-        }).map(node => node.outerHTML.slice(0, 80))"""
-    )
-    assert outside == []
-    overlaps = page.evaluate(
-        """() => [...document.querySelectorAll('.forest-table tbody tr')].filter(row => {
-            const boxes = [...row.cells].map(cell => cell.getBoundingClientRect());
-            return boxes.some((a, i) => boxes.some((b, j) => i < j
-                && a.left < b.right - 1 && b.left < a.right - 1
-                && a.top < b.bottom - 1 && b.top < a.bottom - 1));
-        }).length"""
-    )
-    assert overlaps == 0
+    assert sticking_out(page) == []
+    assert overlapping(page, ".forest-table tbody tr") == 0
 
 
 def test_dots_stand_on_the_side_of_the_line_that_their_sign_says(open_page):
@@ -92,21 +77,10 @@ def test_dots_stand_on_the_side_of_the_line_that_their_sign_says(open_page):
 def test_words_and_numbers_stand_out_from_their_ground(open_page, scheme):
     """WCAG AA, for squares and for verdicts."""
     page = open_page("usual", color_scheme=scheme)
-    pairs = page.evaluate(
-        """() => {
-            const ground = node => {
-                while (getComputedStyle(node).backgroundColor === 'rgba(0, 0, 0, 0)')
-                    node = node.parentElement;
-                return getComputedStyle(node).backgroundColor;
-            };
-            return [...document.querySelectorAll('.heat td span, .told, .lead, .indicative')]
-                .filter(one => one.textContent.trim())
-                .map(one => [getComputedStyle(one).color, ground(one), one.textContent]);
-        }"""
-    )
-    assert len(pairs) > 100
-    for *colours, text in pairs:
-        assert contrast(*colours) >= 4.5, (scheme, colours, text)
+    found = contrasts(page, ".heat td span, .told, .lead, .indicative")
+    assert len(found) > 100
+    for ratio, text in found:
+        assert ratio >= 4.5, (scheme, text)
 
 
 def test_dark_mode_changes_squares_and_paper(open_page):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from contrast import contrast
 from corpus_pages import HOSTILE, facts_case
+from looks import contrasts, overlapping, sticking_out
 
 from mishran.report.corpus import render_corpus
 
@@ -55,24 +55,8 @@ def test_nothing_sticks_out_or_overlaps(open_page, shape, width):
     for unit in units:
         page.click(f"label[for=pick-{unit}]")
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-        overlaps = page.evaluate(
-            """() => [...document.querySelectorAll('.fall tr')].filter(row => {
-                const boxes = [...row.cells].map(cell => cell.getBoundingClientRect())
-                    .filter(box => box.width && box.height);
-                return boxes.some((a, i) => boxes.some((b, j) => i < j
-                    && a.left < b.right - 1 && b.left < a.right - 1
-                    && a.top < b.bottom - 1 && b.top < a.bottom - 1));
-            }).length"""
-        )
-        assert overlaps == 0
-    outside = page.evaluate(
-        """() => [...document.querySelectorAll('main *, header *')].filter(node => {
-            if (node.closest('.scroll, svg, .hidden')) return false;
-            const box = node.getBoundingClientRect();
-            return box.width && (box.right > innerWidth + 1 || box.left < -1);
-        }).map(node => node.outerHTML.slice(0, 80))"""
-    )
-    assert outside == []
+        assert overlapping(page, ".fall tr") == 0
+    assert sticking_out(page) == []
 
 
 def test_units_are_switched_without_script(open_page):
@@ -115,22 +99,13 @@ def test_bars_are_as_long_as_their_numbers(open_page):
 def test_words_and_numbers_stand_out_from_their_ground(open_page, scheme):
     """WCAG AA."""
     page = open_page("usual", color_scheme=scheme)
-    pairs = page.evaluate(
-        """() => {
-            const ground = node => {
-                while (getComputedStyle(node).backgroundColor === 'rgba(0, 0, 0, 0)')
-                    node = node.parentElement;
-                return getComputedStyle(node).backgroundColor;
-            };
-            return [...document.querySelectorAll(
-                '.heat td span, .lead, .alarm li, .switch label, .fall td, .tally td, .sum-line b, .bad'
-            )].filter(one => one.textContent.trim())
-                .map(one => [getComputedStyle(one).color, ground(one), one.textContent]);
-        }"""
+    found = contrasts(
+        page,
+        ".heat td span, .lead, .alarm li, .switch label, .fall td, .tally td, .sum-line b, .bad",
     )
-    assert len(pairs) > 300
-    for *colours, text in pairs:
-        assert contrast(*colours) >= 4.5, (scheme, colours, text)
+    assert len(found) > 300
+    for ratio, text in found:
+        assert ratio >= 4.5, (scheme, text)
 
 
 def test_print_shows_every_unit(open_page):

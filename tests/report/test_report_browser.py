@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contrast import contrast
+from looks import contrast, sticking_out
 from report_cases import case, explained
 
 from mishran.report import find, render_html
@@ -164,14 +164,7 @@ def test_nothing_sticks_out(open_page, n, kind, width):
     page, _ = open_page(n, width, kind)
     page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-    outside = page.evaluate(
-        """() => [...document.querySelectorAll('main *, header *')].filter(node => {
-            if (node.closest('.scroll, svg, .hidden, [hidden]')) return false;
-            const box = node.getBoundingClientRect();
-            return box.width && (box.right > innerWidth + 1 || box.left < -1);
-        }).map(node => node.outerHTML.slice(0, 80))"""
-    )
-    assert outside == []
+    assert sticking_out(page) == []
 
 
 @pytest.mark.parametrize("width", [390, 1400])
