@@ -1,0 +1,206 @@
+"""Fairness as a number: candidates, the front that none of them beats, and the choice under a bound.
+
+Two knobs of training decide how a vocabulary is divided between languages: its size, and the share of each
+language in the text that it is learned from. Shares are moved along one line, from those of the text as it is
+(strength 0) towards those at which no language pays more than the reference (strength 1, found by
+`equal_shares`); beyond 1 the others are favoured. The line makes two languages or twenty one search.
+
+What it costs is told beside: tokens of the reference language against the best proportional tokenizer of
+the same size.
+
+Source: parity as in Petrov et al. 2023 (arXiv 2305.15425); that shares of the training text decide it, e.g.
+Ahia et al. 2023 (arXiv 2305.13707). The line of shares is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from mishran.tokenizer.encoded import Tokenizer
+from mishran.tokenizer.parallel import Parallel
+from mishran.tokenizer.train import Algorithm
+
+ROUNDS = 8  # of finding equal shares; each halves the distance or better
+_NEAR = 0.01  # a gap that needs no further round
+_LEAST = 0.02  # share of a language that is in the text at all; assumption
+
+
+@final
+@dataclass(frozen=True)
+class Measured:
+    """A tokenizer on parallel text. Domains count alike, however long their texts are.
+
+    parity: language -> tokens against the reference, the geometric mean over domains. tokens: language -> domain ->
+    how many. bytes_per_token: of all languages and domains, weighted alike.
+    """
+
+    parity: Mapping[str, float]
+    tokens: Mapping[str, Mapping[str, int]]
+    bytes_per_token: float
+
+    @property
+    def gap(self) -> float:
+        """|parity - 1| of the language that has it worst."""
+        return max(abs(p - 1) for p in self.parity.values())
+
+
+@final
+@dataclass(frozen=True)
+class Candidate:
+    """A tokenizer that was tried.
+
+    strength: place on the line of shares. cost: tokens of the reference language against the best
+    proportional tokenizer of the same size, as a share more. embedding_share: of the model's parameters.
+    """
+
+    algorithm: Algorithm
+    vocabulary: int
+    strength: float
+    shares: Mapping[str, float]
+    measured: Measured
+    cost: float
+    embedding_share: float
+
+
+def measured_on(
+    tokenizer: Tokenizer, texts: Sequence[Parallel], reference: str
+) -> Measured:
+    """Parity and compression.
+
+    Args:
+        texts: domains, each with the reference language; a language is measured on those that have it.
+    """
+    tokens: dict[str, dict[str, int]] = {}
+    size: dict[str, dict[str, int]] = {}
+    for domain in texts:
+        for language, lines in domain.texts.items():
+            tokens.setdefault(language, {})[domain.name] = int(tokenizer.counts(lines).sum())
+            in_bytes = sum(len(line.encode("utf-8", "replace")) for line in lines)
+            size.setdefault(language, {})[domain.name] = in_bytes
+    parity = {
+        language: float(
+            np.exp(np.mean([np.log(n / tokens[reference][d]) for d, n in found.items()]))
+        )
+        for language, found in tokens.items()
+        if language != reference
+    }
+    per_byte = [tokens[k][d] / n for k, found in size.items() for d, n in found.items()]
+    return Measured(parity, tokens, float(1 / np.mean(per_byte)))
+
+
+def tilted(
+    shares: Mapping[str, float], direction: Mapping[str, float], strength: float
+) -> dict[str, float]:
+    """Shares so far along the line: each times exp(strength x direction), then made to sum to 1."""
+    raw = {k: s * float(np.exp(strength * direction.get(k, 0.0))) for k, s in shares.items()}
+    total = sum(raw.values())
+    return {k: s / total for k, s in raw.items()}
+
+
+def equal_shares(
+    shares: Mapping[str, float],
+    reference: str,
+    parity: Callable[[Mapping[str, float]], Mapping[str, float]],
+) -> dict[str, float]:
+    """The direction of the line: logarithms that lead from these shares to equal parity.
+
+    Each round gives a language more by a power of what it pays; the power is the slope seen in the round
+    before (a secant), between 1 and 16.
+
+    Args:
+        shares: of the text as it is.
+        parity: shares -> language -> parity, by training with them.
+
+    Returns:
+        language -> logarithm; 0 for the reference. Where equal parity cannot be reached, the line leads to
+        where the reference would keep 2 % of the text.
+    """
+    others = [k for k in shares if k != reference]
+    at = dict.fromkeys(others, 0.0)
+    before: tuple[dict[str, float], dict[str, float]] | None = None
+    for _ in range(ROUNDS):
+        found = parity(tilted(shares, at, 1.0))
+        logs = {k: float(np.log(found[k])) for k in others if k in found}
+        if all(abs(v) < _NEAR for v in logs.values()):
+            break
+        moved = {}
+        for k in others:
+            power = 4.0
+            if before is not None and abs(before[1].get(k, 0.0) - logs.get(k, 0.0)) > 1e-4:
+                power = (at[k] - before[0][k]) / (before[1].get(k, 0.0) - logs.get(k, 0.0))
+            moved[k] = at[k] + float(np.clip(power, 1.0, 16.0)) * logs.get(k, 0.0)
+        before = (at, logs)
+        left = tilted(shares, moved, 1.0)[reference]
+        if left < _LEAST:  # as far as the reference can still be learned
+            odds = np.log(left / (1 - left)) - np.log(_LEAST / (1 - _LEAST))
+            at = {k: v + float(odds) for k, v in moved.items()}
+            break
+        at = moved
+    return {reference: 0.0, **at}
+
+
+def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those that no other beats in bytes per token, gap and embedding share at once (Pareto), in order."""
+    return tuple(c for c in candidates if not any(_beats(other, c) for other in candidates))
+
+
+def _beats(one: Candidate, other: Candidate) -> bool:
+    a = (-one.measured.bytes_per_token, one.measured.gap, one.embedding_share)
+    b = (-other.measured.bytes_per_token, other.measured.gap, other.embedding_share)
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+
+
+@final
+@dataclass(frozen=True)
+class Choice:
+    """The candidate that was chosen, and why. reached: whether it keeps every bound that was asked for."""
+
+    candidate: Candidate
+    reached: bool
+    why: str
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    parity: float | None,
+    max_cost: float,
+    max_embedding_share: float | None = None,
+) -> Choice:
+    """The smallest vocabulary that keeps the bounds; without a bound on parity, the smallest gap.
+
+    Args:
+        parity: the most that any language may pay against the reference.
+        max_cost: the most that the reference language may pay for it.
+        max_embedding_share: of the model's parameters.
+    """
+    allowed = [
+        c
+        for c in candidates
+        if c.cost <= max_cost
+        and (max_embedding_share is None or c.embedding_share <= max_embedding_share)
+    ]
+    bounds = f"at most {max_cost:.1%} more tokens in the reference language"
+    if max_embedding_share is not None:
+        bounds += f" and {max_embedding_share:.1%} of the parameters in embeddings"
+    if not allowed:
+        nearest = min(candidates, key=lambda c: (c.embedding_share, c.cost))
+        return Choice(nearest, False, f"no candidate keeps {bounds}; this one comes nearest")
+    fairest = min(allowed, key=lambda c: (c.measured.gap, c.vocabulary))
+    if parity is None:
+        return Choice(fairest, True, f"the smallest gap with {bounds}")
+    fair = [c for c in allowed if max(c.measured.parity.values()) <= parity]
+    if not fair:
+        reachable = max(fairest.measured.parity.values())
+        return Choice(
+            fairest,
+            False,
+            f"parity {parity:g} is not reached with {bounds}: {reachable:.3f} is, by "
+            f"{fairest.algorithm} with {fairest.vocabulary:,} tokens",
+        )
+    found = min(fair, key=lambda c: (c.vocabulary, -c.measured.bytes_per_token))
+    return Choice(found, True, f"the smallest vocabulary with parity {parity:g} and {bounds}")
+
