@@ -34,29 +34,32 @@ def expand(data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         return data
     out = dict(data)
-    for key in ("model", "tokenizer", "tasks", "run"):
+    for key in ("model", "tokenizer", "tasks", "run", "corpus", "boundaries"):
         if isinstance(out.get(key), str):
             out[key] = _expanded(out[key], f"{where}: {key}")
     for key in ("tasks", "sources"):
         if isinstance(out.get(key), list):
             out[key] = [_task(t, where, key, i) for i, t in enumerate(out[key], start=1)]
+    shape = out.get("model")
+    if isinstance(shape, dict) and isinstance(shape.get("config"), str):
+        out["model"] = {**shape, "config": _expanded(shape["config"], f"{where}: model.config")}
     mixture = out.get("mixture")
     if isinstance(mixture, dict) and isinstance(mixture.get("affinity"), str):
         at = f"{where}: mixture.affinity"
         out["mixture"] = {**mixture, "affinity": _expanded(mixture["affinity"], at)}
-    for key in ("languages", "facts", "decontaminate"):
+    for key in ("languages", "facts", "decontaminate", "parallel"):
         if key in out:
             out[key] = _inside(out[key], f"{where}: {key}")
     return out
 
 
-_FILES = ("path", "seed", "positive", "negative")
+_FILES = ("path", "seed", "positive", "negative", "text", "files")
 
 
 def _inside(value: Any, where: str, is_path: bool = False) -> Any:
     """The paths in a part of a configuration, however deep they are."""
     if isinstance(value, dict):
-        return {k: _inside(v, f"{where}.{k}", k in _FILES) for k, v in value.items()}
+        return {k: _inside(v, f"{where}.{k}", is_path or k in _FILES) for k, v in value.items()}
     if isinstance(value, list):
         return [_inside(v, where, is_path) for v in value]
     return _expanded(value, where) if is_path and isinstance(value, str) else value

@@ -93,8 +93,11 @@ def read_texts(file: TextFile, base: Path, where: str) -> Iterator[str]:
     return (record.text for record in read_records(file, base, where))
 
 
-def read_records(file: TextFile, base: Path, where: str) -> Iterator[Record]:
+def read_records(file: TextFile, base: Path, where: str, id_: str = "id") -> Iterator[Record]:
     """The records of a file of seeds or examples; it must be whole.
+
+    Args:
+        id_: field that a record's id is taken from.
 
     Raises:
         DataError: no such file, a line that cannot be read, or no text in it.
@@ -105,7 +108,7 @@ def read_records(file: TextFile, base: Path, where: str) -> Iterator[Record]:
         if found.problem:
             raise _broken(where, str(path), found.problem)
         for shard in found.shards:
-            for record in read_shard(shard, file.text, "id", LONGEST_SEED):
+            for record in read_shard(shard, file.text, id_, LONGEST_SEED):
                 if not isinstance(record, Record):
                     raise _broken(where, record.where, f"{record.reason}: {record.detail}")
                 number += 1

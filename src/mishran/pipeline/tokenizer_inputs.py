@@ -1,0 +1,169 @@
+"""What a tokenizer is trained and measured on: texts of each language, and parallel text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from mishran.config_corpus import TextFile
+from mishran.config_tokenizer import ParallelConfig, TokenizerConfig
+from mishran.corpus.files import input_files
+from mishran.errors import ConfigError, DataError
+from mishran.pipeline.corpus_inputs import read_records, read_texts
+from mishran.pipeline.corpus_result import open_corpus
+from mishran.run import sha256_file
+from mishran.tokenizer.parallel import Parallel, parallel
+
+Texts = Mapping[str, Callable[[], Iterator[str]]]
+
+
+def training_texts(config: TokenizerConfig, base: Path) -> tuple[Texts, dict[str, str]]:
+    """Language -> its texts, and the sha256 of what they are read from.
+
+    Raises:
+        MishranError: no such files, or no such corpus.
+    """
+    if config.corpus is not None:
+        return _of_corpus(base / config.corpus)
+    assert config.languages is not None
+    texts: dict[str, Callable[[], Iterator[str]]] = {}
+    inputs: dict[str, str] = {}
+    for tag, language in config.languages.items():
+        where = f"languages.{tag}"
+        inputs |= _hashes(language.text, base, where)
+        texts[tag] = _reader(language.text, base, where)
+    return texts, inputs
+
+
+def _reader(files: tuple[TextFile, ...], base: Path, where: str) -> Callable[[], Iterator[str]]:
+    return lambda: (text for file in files for text in read_texts(file, base, where))
+
+
+def _of_corpus(folder: Path) -> tuple[Texts, dict[str, str]]:
+    corpus = open_corpus(folder)
+    tags = sorted({row["language"] for row in corpus.facts["accounts"]["kept"]})
+
+    def reader(tag: str) -> Callable[[], Iterator[str]]:
+        return lambda: (one["text"] for one in corpus.documents() if one["language"] == tag)
+
+    digest = sha256_file(folder / "manifests" / "corpus.json")
+    return {tag: reader(tag) for tag in tags}, {"corpus": digest}
+
+
+def _hashes(files: tuple[TextFile, ...], base: Path, where: str) -> dict[str, str]:
+    out = {}
+    for i, file in enumerate(files):
+        for path in input_files(base / file.path, where):
+            inside = path.relative_to(base / file.path).as_posix()
+            out[f"{where}: {i}: {file.path}: {inside}"] = sha256_file(path)
+    return out
+
+
+def parallel_hashes(configs: tuple[ParallelConfig, ...], base: Path) -> dict[str, str]:
+    """sha256 of every file of parallel text."""
+    out = {}
+    for one in configs:
+        where = f"parallel {one.name!r}"
+        if one.path is not None:
+            out |= _hashes((TextFile(path=one.path),), base, where)
+        for tag, file in (one.files or {}).items():
+            out |= _hashes((file,), base, f"{where}: {tag}")
+    return out
+
+
+def read_parallel(config: ParallelConfig, base: Path) -> Parallel:
+    """Parallel text as the recipe names it.
+
+    Raises:
+        DataError: files that cannot be read, or texts that do not stand beside each other.
+    """
+    where = f"parallel {config.name!r}"
+    if config.path is not None:
+        assert config.fields is not None
+        texts = {
+            tag: list(read_texts(TextFile(path=config.path, text=field), base, where))
+            for tag, field in config.fields.items()
+        }
+    elif config.key is None:
+        assert config.files is not None
+        texts = {
+            tag: list(read_texts(file, base, f"{where}: {tag}"))
+            for tag, file in config.files.items()
+        }
+    else:
+        texts = _by_key(config, base, where)
+    if config.limit is not None:
+        texts = {tag: lines[: config.limit] for tag, lines in texts.items()}
+    return parallel(config.name, texts, where)
+
+
+def _by_key(config: ParallelConfig, base: Path, where: str) -> dict[str, list[str]]:
+    """Texts of one key put together, of the keys that every language has, in the first language's order."""
+    assert config.files is not None and config.key is not None
+    grouped: dict[str, dict[str, list[str]]] = {}
+    for tag, file in config.files.items():
+        own = grouped.setdefault(tag, {})
+        for record in read_records(file, base, f"{where}: {tag}", config.key):
+            own.setdefault(record.id, []).append(record.text)
+    first, *others = grouped.values()
+    shared = [key for key in first if all(key in other for other in others)]
+    if not shared:
+        raise DataError(
+            expected=f"texts that share a value of {config.key!r} in {', '.join(grouped)}",
+            found="none",
+            where=where,
+            fix="check key:, which names a field of the records",
+        )
+    return {tag: ["\n".join(own[key]) for key in shared] for tag, own in grouped.items()}
+
+
+def split_use(
+    configs: tuple[ParallelConfig, ...], texts: tuple[Parallel, ...]
+) -> tuple[tuple[Parallel, ...], tuple[Parallel, ...]]:
+    """What is searched on and what is reported on; they have no text in common."""
+    search, report = [], []
+    for config, text in zip(configs, texts, strict=True):
+        if config.use == "both":
+            search.append(text.part(0, 2))
+            report.append(text.part(1, 2))
+        else:
+            (search if config.use == "search" else report).append(text)
+    return tuple(search), tuple(report)
+
+
+def check_parallel(
+    config: TokenizerConfig, tags: tuple[str, ...], texts: tuple[Parallel, ...]
+) -> str:
+    """The reference language, which every domain has, beside another one that is trained on.
+
+    Raises:
+        ConfigError: a domain has none of them, or there is nothing to search or to report on.
+    """
+    reference = config.reference or tags[0]
+    if reference not in tags:
+        raise ConfigError(
+            expected=f"a reference among the languages of the text ({', '.join(tags)})",
+            found=repr(reference),
+            where="reference",
+            fix="change it",
+        )
+    for text in texts:
+        if reference not in text.texts:
+            raise ConfigError(
+                expected=f"the reference language {reference} in every parallel text",
+                found=f"{', '.join(text.texts)} only",
+                where=f"parallel {text.name!r}",
+                fix="add its field or file, or set reference:",
+            )
+    searched, reported = split_use(config.parallel, texts)
+    for name, some in (("search", searched), ("report", reported)):
+        if name == "search" and config.shares is not None:
+            continue
+        if not any(tag in text.texts for text in some for tag in tags if tag != reference):
+            raise ConfigError(
+                expected=f"parallel text to {name} on, in {reference} and another language of the text",
+                found="none",
+                where="parallel",
+                fix=f"set use: both (or {name}) for one of them",
+            )
+    return reference
