@@ -92,6 +92,27 @@ class ShapeConfig(Settings):
         return self
 
 
+class BoundariesConfig(Settings):
+    """Where words may be cut before merges are learned: no token that is learned crosses such a place.
+
+    inflections: a table of lemmas and forms, whose stems are kept whole in all words. path: a file of words with
+    their parts, such as Morfessor writes; separator: between the parts. aksharas: move a cut to the end
+    of its akshara, so that no token is made to begin with a vowel sign.
+    """
+
+    inflections: str | None = None
+    path: str | None = None
+    separator: str = "·"
+    aksharas: bool = True
+
+    @model_validator(mode="after")
+    def _one(self) -> BoundariesConfig:
+        if (self.inflections is None) == (self.path is None):
+            found = "neither" if self.path is None else "both"
+            raise FieldProblem("inflections or path", found, "give one of them")
+        return self
+
+
 class TokenizerConfig(Settings):
     """The file.
 
@@ -102,8 +123,7 @@ class TokenizerConfig(Settings):
     of more tokens that the reference language may pay for it. max_embedding_share: of the
     model's parameters. strengths: places on the line of shares, 0 for the text as it is, 1 for equal parity.
     model: its shape. special_tokens: beside <pad>, <s>, </s> and <unk>. character_coverage: of each language's
-    text, by characters with a token of their own. boundaries: file of words and their parts; no token
-    that is learned crosses one.
+    text, by characters with a token of their own. boundaries: of morphemes, by language.
     """
 
     run: str
@@ -125,7 +145,7 @@ class TokenizerConfig(Settings):
     model: ShapeConfig = ShapeConfig()
     special_tokens: tuple[str, ...] = ()
     character_coverage: Annotated[Number, Field(gt=0, le=1)] = 0.9995
-    boundaries: str | None = None
+    boundaries: dict[str, BoundariesConfig] | None = None
     seed: Annotated[Whole, Field(ge=0, le=2**31)] = 0
 
     @field_validator("special_tokens")

@@ -34,7 +34,7 @@ def expand(data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         return data
     out = dict(data)
-    for key in ("model", "tokenizer", "tasks", "run", "corpus", "boundaries"):
+    for key in ("model", "tokenizer", "tasks", "run", "corpus"):
         if isinstance(out.get(key), str):
             out[key] = _expanded(out[key], f"{where}: {key}")
     for key in ("tasks", "sources"):
@@ -47,13 +47,13 @@ def expand(data: Any, where: str) -> Any:
     if isinstance(mixture, dict) and isinstance(mixture.get("affinity"), str):
         at = f"{where}: mixture.affinity"
         out["mixture"] = {**mixture, "affinity": _expanded(mixture["affinity"], at)}
-    for key in ("languages", "facts", "decontaminate", "parallel"):
+    for key in ("languages", "facts", "decontaminate", "parallel", "boundaries"):
         if key in out:
             out[key] = _inside(out[key], f"{where}: {key}")
     return out
 
 
-_FILES = ("path", "seed", "positive", "negative", "text", "files")
+_FILES = ("path", "seed", "positive", "negative", "text", "files", "inflections")
 
 
 def _inside(value: Any, where: str, is_path: bool = False) -> Any:

@@ -6,7 +6,7 @@ language in the text that it is learned from. Shares are moved along one line, f
 `equal_shares`); beyond 1 the others are favoured. The line makes two languages or twenty one search.
 
 What it costs is told beside: tokens of the reference language against the best proportional tokenizer of
-the same size.
+the same size, in the domain that pays most.
 
 Source: parity as in Petrov et al. 2023 (arXiv 2305.15425); that shares of the training text decide it, e.g.
 Ahia et al. 2023 (arXiv 2305.13707). The line of shares is ours.
@@ -53,8 +53,9 @@ class Measured:
 class Candidate:
     """A tokenizer that was tried.
 
-    strength: place on the line of shares. cost: tokens of the reference language against the best
-    proportional tokenizer of the same size, as a share more. embedding_share: of the model's parameters.
+    strength: place on the line of shares. cost: share of more tokens in the reference language than the best
+    proportional tokenizer of the same size, in the domain that pays most. embedding_share: of the model's
+    parameters.
     """
 
     algorithm: Algorithm

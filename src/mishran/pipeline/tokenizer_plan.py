@@ -1,0 +1,160 @@
+"""What a training of a tokenizer would do: recipe, texts, and the keys of its stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mishran.config import read_config
+from mishran.config_tokenizer import Algorithm, TokenizerConfig
+from mishran.pipeline.corpus_models import plain
+from mishran.pipeline.tokenizer_inputs import (
+    Texts,
+    check_parallel,
+    parallel_hashes,
+    read_parallel,
+    split_use,
+    training_texts,
+)
+from mishran.run import Stage, sha256_file
+from mishran.tokenizer.parallel import Parallel
+from mishran.tokenizer.pretokens import PATTERN
+from mishran.tokenizer.shape import Shape, shape_of
+
+# Raised whenever the code of a stage changes what it writes.
+WORDS = SEARCH = TOKENIZER = MEASURES = 1
+_DECIDE = ("numpy", "pyarrow", "regex", "scipy", "sentencepiece", "tokenizers")
+
+
+@dataclass(frozen=True)
+class PlannedTokenizer:
+    """A recipe that was read, with its text found.
+
+    texts: language -> how to read it. inputs: sha256 of its files. parallel: of every entry of the recipe.
+    searched, reported: those texts divided. reference: language that parity is against.
+    """
+
+    config: TokenizerConfig
+    base: Path
+    folder: Path
+    texts: Texts
+    inputs: dict[str, str]
+    parallel: tuple[Parallel, ...]
+    reference: str
+    shape: Shape
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return tuple(self.texts)
+
+    @property
+    def searched(self) -> tuple[Parallel, ...]:
+        """Without languages that are not trained on: they have no share to change."""
+        found = split_use(self.config.parallel, self.parallel)[0]
+        kept = (text.only(self.tags) for text in found)
+        return tuple(text for text in kept if len(text.texts) > 1)
+
+    @property
+    def reported(self) -> tuple[Parallel, ...]:
+        return split_use(self.config.parallel, self.parallel)[1]
+
+    @cached_property
+    def words(self) -> Stage:
+        """Tables of words."""
+        params: dict[str, Any] = {"pattern": PATTERN, "languages": self.tags, "packages": versions()}
+        if self.config.languages is not None:
+            fields = {tag: one.text for tag, one in self.config.languages.items()}
+            params["files"] = {k: [f.model_dump(mode="json") for f in v] for k, v in fields.items()}
+        return Stage("words", WORDS, params, self.inputs, ("words/",))
+
+    @cached_property
+    def _material(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Parameters and inputs of whatever is trained."""
+        config = self.config
+        inputs = {"words": self.words.key}
+        for tag, one in (config.boundaries or {}).items():
+            inputs[f"boundaries.{tag}"] = sha256_file(self.base / str(one.path or one.inflections))
+        data = config.model_dump(mode="json")
+        names = ("character_coverage", "boundaries", "special_tokens")
+        params = {name: data[name] for name in names} | {"packages": versions()}
+        return params, inputs
+
+    @cached_property
+    def line(self) -> Stage:
+        """Where parity is equal."""
+        params, inputs = self._material
+        more = {
+            "parallel": [one.model_dump(mode="json") for one in self.config.parallel],
+            "vocabularies": sorted(set(self.config.vocabularies)),
+            "reference": self.reference,
+        }
+        inputs = inputs | parallel_hashes(self.config.parallel, self.base)
+        return Stage("line", SEARCH, params | more, inputs, ("line.json",))
+
+    def attempt(self, algorithm: Algorithm, index: int) -> Stage:
+        """One algorithm at one place on the line, at every size."""
+        strength = self.config.strengths[index]
+        params = self.line.params | {"algorithm": algorithm, "strength": strength}
+        name = f"search/{algorithm}-{index}"
+        return Stage(name, SEARCH, params, {"line": self.line.key}, (f"{name}.json",))
+
+    def tokenizer(self, wanted: dict[str, Any]) -> Stage:
+        """The tokenizer that was chosen or asked for, and the proportional one."""
+        params, inputs = self._material
+        return Stage(
+            "tokenizer", TOKENIZER, params | wanted, inputs, ("tokenizer/", "proportional/")
+        )
+
+    def measures(self, tokenizer: Stage) -> Stage:
+        """Both on text that the search did not see."""
+        params = {
+            "parallel": [one.model_dump(mode="json") for one in self.config.parallel],
+            "reference": self.reference,
+            "seed": self.config.seed,
+            "shape": plain(self.shape),
+            "packages": versions(),
+        }
+        inputs = parallel_hashes(self.config.parallel, self.base) | {"tokenizer": tokenizer.key}
+        return Stage("measures", MEASURES, params, inputs, ("measures.json",))
+
+
+def plan_tokenizer(
+    path: str | Path, run: str | Path | None = None, **changed: Any
+) -> PlannedTokenizer:
+    """Read a recipe and look at its files.
+
+    Args:
+        changed: fields of the recipe with other values, where not None.
+
+    Raises:
+        MishranError: a recipe or files that cannot be used.
+    """
+    path = Path(path)
+    config: TokenizerConfig = read_config(path, TokenizerConfig)
+    given = {name: value for name, value in changed.items() if value is not None}
+    if given:
+        config = TokenizerConfig.model_validate({**config.model_dump(exclude_unset=True), **given})
+    base = path.resolve().parent
+    folder = Path(run) if run is not None else base / config.run
+    model = config.model
+    shape = Shape(model.hidden_size, model.body_parameters, model.tied)
+    if model.config is not None:
+        shape = shape_of(base / model.config)
+    texts, inputs = training_texts(config, base)
+    beside = tuple(read_parallel(one, base) for one in config.parallel)
+    reference = check_parallel(config, tuple(texts), beside)
+    return PlannedTokenizer(config, base, folder, texts, inputs, beside, reference, shape)
+
+
+def versions() -> dict[str, str]:
+    """Of the packages whose code decides what the result is."""
+    found = {}
+    for name in _DECIDE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
