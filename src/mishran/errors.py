@@ -77,7 +77,12 @@ def first_line(error: BaseException) -> str:
 _TORCH = ("torch", "transformers", "peft", "datasets", "safetensors", "tokenizers")
 _CORPUS = ("datatrove", "ftfy", "indicnlp", "loguru", "numba", "orjson", "regex", "sklearn")
 _CORPUS += ("trafilatura", "xxhash")
-_OPTIONAL = {**dict.fromkeys(_CORPUS, "corpus"), **dict.fromkeys(_TORCH, "torch")}
+_TOKENIZER = ("google", "sentencepiece", "tiktoken")
+_OPTIONAL = {
+    **dict.fromkeys(_CORPUS, "corpus"),
+    **dict.fromkeys(_TOKENIZER, "tokenizer"),
+    **dict.fromkeys(_TORCH, "torch"),
+}
 
 
 def missing_package(error: ImportError) -> DependencyError | None:

@@ -22,6 +22,7 @@ from mishran.cli import (
     inspect,
     runs,
     solve,
+    tokenizer,
     train,
 )
 from mishran.errors import ArtifactError, ConfigError, MishranError, missing_package
@@ -69,6 +70,7 @@ evaluate.register(app)
 inspect.register(app)
 runs.register(app)
 corpus.register(app)
+tokenizer.register(app)
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mishran.cli import plans
-from mishran.cli.tokenizer_transfer import register_transfer
+from mishran.cli.tokenizer_transfer import EXAMPLES as _TRANSFER
+from mishran.cli.tokenizer_transfer import transfer
 from mishran.cli.ui import Bars, out
 
 _TRAIN = """
@@ -19,7 +20,8 @@ Examples:
 
   mishran tokenizer train tokenizer.yaml --plan         what would be read and tried
 
-  mishran tokenizer train tokenizer.yaml                the fairest within the recipe's bounds, and its report
+  mishran tokenizer train tokenizer.yaml                the fairest within the recipe's bounds, and its
+  report
 
   mishran tokenizer train tokenizer.yaml --parity 1.15  the smallest vocabulary that reaches it
 """
@@ -57,7 +59,9 @@ REFERENCE = typer.Option(None, "--reference", help="Language that parity is agai
 LANGUAGES = typer.Option(None, "--languages", help="Only these, with commas.")
 ONLINE = typer.Option(False, "--online", help="Allow names of the hub and of tiktoken.")
 MODEL = typer.Option(
-    None, "--model", help="config.json of the model whose embeddings are counted; by default PARAM-1's shape."
+    None,
+    "--model",
+    help="config.json of the model whose embeddings are counted; by default PARAM-1's shape.",
 )
 OUT = typer.Option(None, "--out", help="Write a page: .html, .md or .json.")
 
@@ -67,7 +71,7 @@ def register(app: typer.Typer) -> None:
     tokenizer.command(epilog=_COMPARE)(measure)
     tokenizer.command(epilog=_COMPARE)(compare)
     tokenizer.command(epilog=_ACCOUNT)(account)
-    register_transfer(tokenizer)
+    tokenizer.command(epilog=_TRANSFER)(transfer)
     app.add_typer(tokenizer, name="tokenizer")
 
 
@@ -198,9 +202,7 @@ def account(
     share: list[str] | None = typer.Option(
         None, "--share", help="LANGUAGE=SHARE to convert; the reference takes the rest."
     ),
-    unit: str = typer.Option(
-        "content", "--unit", help="Of --share: content, tokens or bytes."
-    ),
+    unit: str = typer.Option("content", "--unit", help="Of --share: content, tokens or bytes."),
     parallel: list[str] | None = PARALLEL,
     reference: str | None = REFERENCE,
     online: bool = ONLINE,
@@ -233,8 +235,10 @@ def account(
 def measures_table(facts: dict[str, Any]) -> Table:
     """A row per tokenizer, domain and language."""
     table = _table(
-        ("tokenizer", "vocabulary", "embeddings", "domain", "language", "parity", "95 %")
-        + ("tokens/word", "bytes/token", "broken", "1-token words"),
+        (
+            *("tokenizer", "vocabulary", "embeddings", "domain", "language", "parity", "95 %"),
+            *("tokens/word", "bytes/token", "broken", "1-token words"),
+        ),
         left={0, 3, 4},
     )
     about = {one["name"]: one for one in facts["tokenizers"]}

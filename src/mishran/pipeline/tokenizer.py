@@ -1,9 +1,9 @@
 """`mishran tokenizer train`: text of several languages -> a fair tokenizer, its baseline and their report.
 
-Stages of a run directory: `words` (tables of words, the dear pass over the text), `line` (the shares at which
-parity is equal), `search/*` (candidates, a file per algorithm and place on the line), `tokenizer` (the one
-that was chosen, and `proportional/`, the one from the text as it is), `measures` (both on text that the search
-did not see). Killed anywhere, the same command goes on.
+Stages of a run directory: `words` (tables of words, the dear pass over the text), `line` (the shares at
+which parity is equal), `search/*` (candidates, a file per algorithm and place on the line), `tokenizer`
+(the one that was chosen, and `proportional/`, the one from the text as it is), `measures` (both on text
+that the search did not see). Killed anywhere, the same command goes on.
 """
 
 from __future__ import annotations
@@ -150,9 +150,7 @@ def _search(planned: PlannedTokenizer, ready: Material, place: Run, progress: Pr
                 folder: Path, stage: Stage = stage, algorithm: Any = algorithm, i: int = i
             ) -> None:
                 at = tilted(shares, direction, config.strengths[i])
-                found = try_strength(
-                    ready, at, algorithm, config.vocabularies, searched, reference
-                )
+                found = try_strength(ready, at, algorithm, config.vocabularies, searched, reference)
                 target = folder / stage.outputs[0]
                 target.parent.mkdir()
                 target.write_text(canonical_json(found) + "\n", encoding="utf-8")

@@ -158,9 +158,7 @@ def _count(
     return out
 
 
-def _unknown(
-    counted: Mapping[str, tuple[int, int, int]], texts: Parallel
-) -> list[dict[str, Any]]:
+def _unknown(counted: Mapping[str, tuple[int, int, int]], texts: Parallel) -> list[dict[str, Any]]:
     """Languages without parallel text: content is not known, and not guessed."""
     return [
         {

@@ -1,4 +1,4 @@
-"""What `mishran tokenizer measure` and `compare` do with their arguments: tokenizers, parallel text, a page."""
+"""What `mishran tokenizer measure` and `compare` do with their arguments."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def compare_tokenizers(
     """Everything that is measured, as JSON values.
 
     Args:
-        paths: of tokenizers, PATH or NAME=PATH. texts: FILE with a field per language, or LANGUAGE=FILE each.
-        languages: only these; all by default.
+        paths: of tokenizers, PATH or NAME=PATH. texts: FILE with a field per language, or LANGUAGE=FILE
+        each. languages: only these; all by default.
 
     Raises:
         MishranError: a file that cannot be used, or a language that is not there.
@@ -49,9 +49,7 @@ def compare_tokenizers(
     shape = PARAM_1 if model is None else shape_of(model)
     opened = open_all(paths, online)
     shown = [tag for tag in beside.texts if tag != base][:WORST]
-    return compare(
-        opened, [beside], base, shape, progress or Silent(), worst=[base, *shown]
-    )
+    return compare(opened, [beside], base, shape, progress or Silent(), worst=[base, *shown])
 
 
 def open_all(paths: Sequence[str], online: bool) -> list[Tokenizer]:
@@ -83,7 +81,10 @@ def read_beside(texts: Sequence[str]) -> Parallel:
             )
         return _of_file(place)
     named = [text.partition("=") for text in texts]
-    if all(equals and not Path(text).exists() for text, (_, equals, _) in zip(texts, named, strict=True)):
+    if all(
+        equals and not Path(text).exists()
+        for text, (_, equals, _) in zip(texts, named, strict=True)
+    ):
         lines = {
             tag: list(read_texts(TextFile(path=file), Path(), f"--parallel {tag}"))
             for tag, _, file in named
@@ -104,7 +105,8 @@ def _of_file(path: Path) -> Parallel:
     fields = _fields(path)
     where = f"--parallel {path}"
     texts = {
-        name: list(read_texts(TextFile(path=str(path), text=name), Path(), where)) for name in fields
+        name: list(read_texts(TextFile(path=str(path), text=name), Path(), where))
+        for name in fields
     }
     name = path.name.split(".")[0]
     return parallel(name, texts, where)

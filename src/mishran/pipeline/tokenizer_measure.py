@@ -67,9 +67,7 @@ def compare(
     }
 
 
-def _check(
-    tokenizers: Sequence[Tokenizer], texts: Sequence[Parallel], reference: str
-) -> None:
+def _check(tokenizers: Sequence[Tokenizer], texts: Sequence[Parallel], reference: str) -> None:
     names = [one.name for one in tokenizers]
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
@@ -116,9 +114,7 @@ def _about(
         found["mb_per_second"] = _speed(tokenizer, texts)
     found["content"] = _content(tokenizer, texts, reference, seed)
     found["worst"] = {
-        tag: plain(
-            worst_words(tokenizer, [line for t in texts for line in t.texts.get(tag, ())])
-        )
+        tag: plain(worst_words(tokenizer, [line for t in texts for line in t.texts.get(tag, ())]))
         for tag in worst
     }
     return found
@@ -172,7 +168,7 @@ def _speed(tokenizer: Tokenizer, texts: Sequence[Parallel]) -> float:
 def _differences(
     tokenizers: Sequence[Tokenizer], texts: Sequence[Parallel], reference: str, seed: int
 ) -> list[dict[str, Any]]:
-    """Each tokenizer against the first: tokens of every language, and the gap, on the same draws of texts."""
+    """Each tokenizer against the first, on the same draws of texts: tokens, and the gap."""
     out: list[dict[str, Any]] = []
     if len(tokenizers) < 2:
         return out

@@ -64,7 +64,11 @@ class PlannedTokenizer:
     @cached_property
     def words(self) -> Stage:
         """Tables of words."""
-        params: dict[str, Any] = {"pattern": PATTERN, "languages": self.tags, "packages": versions()}
+        params: dict[str, Any] = {
+            "pattern": PATTERN,
+            "languages": self.tags,
+            "packages": versions(),
+        }
         if self.config.languages is not None:
             fields = {tag: one.text for tag, one in self.config.languages.items()}
             params["files"] = {k: [f.model_dump(mode="json") for f in v] for k, v in fields.items()}

@@ -44,9 +44,7 @@ class Material:
     alphabet: Alphabet
     extra: tuple[str, ...]
 
-    def train(
-        self, shares: Mapping[str, float], algorithm: Algorithm, vocabulary: int
-    ) -> Trained:
+    def train(self, shares: Mapping[str, float], algorithm: Algorithm, vocabulary: int) -> Trained:
         """One tokenizer."""
         where = f"vocabularies: {vocabulary}"
         weights = weighted(self.tables, shares)

@@ -1,8 +1,9 @@
 """Tokens, bytes and content: what a share means in each unit, under a tokenizer.
 
-The unit of content is what parallel text shares: one unit is the content of one byte of the reference language.
-A text of b bytes in a language that takes r times the reference's bytes to say the same has b / r units. Tokens
-follow by the tokenizer's bytes per token, on the corpus where there is one and else on the parallel text.
+The unit of content is what parallel text shares: one unit is the content of one byte of the reference
+language. A text of b bytes in a language that takes r times the reference's bytes to say the same has b /
+r units. Tokens follow by the tokenizer's bytes per token, on the corpus where there is one and else on
+the parallel text.
 
 Why: at a parity of 1.66, 25 % of the tokens are 17 % of the content; a quota has to say which it means.
 """
@@ -95,9 +96,7 @@ class Account:
     share_content: Estimate
 
 
-def account(
-    counted: Mapping[str, tuple[int, int, int]], at: Rates
-) -> tuple[Account, ...]:
+def account(counted: Mapping[str, tuple[int, int, int]], at: Rates) -> tuple[Account, ...]:
     """The corpus as it is: counted bytes and tokens, content by the rates.
 
     Args:

@@ -1,8 +1,8 @@
 """Fairness as a number: candidates, the front that none of them beats, and the choice under a bound.
 
 Two knobs of training decide how a vocabulary is divided between languages: its size, and the share of each
-language in the text that it is learned from. Shares are moved along one line, from those of the text as it is
-(strength 0) towards those at which no language pays more than the reference (strength 1, found by
+language in the text that it is learned from. Shares are moved along one line, from those of the text as
+it is (strength 0) towards those at which no language pays more than the reference (strength 1, found by
 `equal_shares`); beyond 1 the others are favoured. The line makes two languages or twenty one search.
 
 What it costs is told beside: tokens of the reference language against the best proportional tokenizer of
@@ -34,8 +34,8 @@ _LEAST = 0.02  # share of a language that is in the text at all; assumption
 class Measured:
     """A tokenizer on parallel text. Domains count alike, however long their texts are.
 
-    parity: language -> tokens against the reference, the geometric mean over domains. tokens: language -> domain ->
-    how many. bytes_per_token: of all languages and domains, weighted alike.
+    parity: language -> tokens against the reference, the geometric mean over domains. tokens: language ->
+    domain -> how many. bytes_per_token: of all languages and domains, weighted alike.
     """
 
     parity: Mapping[str, float]
@@ -53,9 +53,9 @@ class Measured:
 class Candidate:
     """A tokenizer that was tried.
 
-    strength: place on the line of shares. cost: share of more tokens in the reference language than the best
-    proportional tokenizer of the same size, in the domain that pays most. embedding_share: of the model's
-    parameters.
+    strength: place on the line of shares. cost: share of more tokens in the reference language than the
+    best proportional tokenizer of the same size, in the domain that pays most. embedding_share: of the
+    model's parameters.
     """
 
     algorithm: Algorithm
@@ -67,9 +67,7 @@ class Candidate:
     embedding_share: float
 
 
-def measured_on(
-    tokenizer: Tokenizer, texts: Sequence[Parallel], reference: str
-) -> Measured:
+def measured_on(tokenizer: Tokenizer, texts: Sequence[Parallel], reference: str) -> Measured:
     """Parity and compression.
 
     Args:
@@ -204,4 +202,3 @@ def choose(
         )
     found = min(fair, key=lambda c: (c.vocabulary, -c.measured.bytes_per_token))
     return Choice(found, True, f"the smallest vocabulary with parity {parity:g} and {bounds}")
-

@@ -4,14 +4,16 @@ What each is, and whose:
 
 - fertility: tokens per word (between whitespace). Rust et al. 2021 (arXiv 2012.15613, section 3.1), who
   also have the proportion of continued words: words that are cut into two or more tokens.
-- parity: tokens of a language for each token of the reference, on the same content: the tokenization premium
+- parity: tokens of a language for each token of the reference, on the same content: the tokenization
+premium
   of Petrov et al. 2023 (arXiv 2305.15425, section 3). 1 is fair, 2 pays twice. The gap is |parity - 1|.
 - single-token retention rate: share of different words that are one token, each word once and alone,
   with a space in front (STRR, Nayeem et al. 2025, arXiv 2510.09947).
 - Renyi efficiency: entropy of order 2.5 of the tokens, over the logarithm of the vocabulary (Zouhar et al.
   2023, arXiv 2306.16842, section 4): low where few tokens do all the work.
 - bytes per token: compression; characters per token beside it, since scripts differ in bytes.
-- broken aksharas: share of tokens that begin with a dependent vowel sign, virama, nukta or another combining
+- broken aksharas: share of tokens that begin with a dependent vowel sign, virama, nukta or another
+combining
   mark; cut characters: share that begin inside a character.
 
 Intervals are percentiles over texts drawn anew (Efron 1979); the single-token rate draws words.

@@ -18,7 +18,9 @@ from mishran.tokenizer.open_hugging_face import shown_bytes
 _WORDS = r"|\p{N}{%s}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+" + _WORDS % "1,3"
 _QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+" + _WORDS % "1"
-_CASES = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]%s[\p{Ll}\p{Lm}\p{Lo}\p{M}]%s(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_CASES = (
+    r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]%s[\p{Ll}\p{Lm}\p{Lo}\p{M}]%s(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+)
 _O200K = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{_CASES % ('*', '+')}"
     rf"|[^\r\n\p{{L}}\p{{N}}]?{_CASES % ('+', '*')}"

@@ -12,9 +12,9 @@ import binascii
 import json
 from pathlib import Path
 
-from mishran.errors import DependencyError, ModelError, first_line
+from mishran.errors import ModelError, first_line
 from mishran.tokenizer.encoded import Tokenizer
-from mishran.tokenizer.open_bytes import Bytes, utf8_bytes
+from mishran.tokenizer.open_bytes import Bytes
 from mishran.tokenizer.open_hugging_face import HuggingFace
 from mishran.tokenizer.open_sentencepiece import SentencePiece
 from mishran.tokenizer.open_tiktoken import Tiktoken, open_ranks, open_tekken
@@ -43,24 +43,8 @@ def open_tokenizer(path: str, name: str | None = None, *, online: bool = False) 
         name: for tables; that of the folder or file by default.
 
     Raises:
-        ModelError: no such file, a file of no kind that is known, or a damaged one. DependencyError: the
-            package that reads it is not installed.
+        ModelError: no such file, a file of no kind that is known, or a damaged one.
     """
-    try:
-        return _open(path, name, online)
-    except ImportError as error:
-        package = (error.name or "").split(".")[0]
-        if package not in ("sentencepiece", "tokenizers", "tiktoken", "google"):
-            raise
-        raise DependencyError(
-            expected=f"the package {'protobuf' if package == 'google' else package}",
-            found="it is not installed",
-            where=path,
-            fix='pip install "mishran[tokenizer]"',
-        ) from error
-
-
-def _open(path: str, name: str | None, online: bool) -> Tokenizer:
     if path == BYTES:
         return Bytes(name or BYTES)
     if path.startswith("tiktoken:"):
@@ -68,7 +52,7 @@ def _open(path: str, name: str | None, online: bool) -> Tokenizer:
     place = Path(path).expanduser()
     if not place.exists():
         if online and not path.startswith((".", "/", "~")):
-            return _open(_fetched(path), name or path, online=False)
+            return open_tokenizer(_fetched(path), name or path)
         raise ModelError(
             expected="a tokenizer's folder or file",
             found="no such file",
@@ -149,7 +133,9 @@ def _read_json(content: bytes, name: str) -> Tokenizer:
         return HuggingFace(content.decode(), name)
     if "vocab" in data and "config" in data:
         return open_tekken(data, name)
-    raise ValueError("JSON that has neither `model` (Hugging Face) nor `vocab` and `config` (tekken)")
+    raise ValueError(
+        "JSON that has neither `model` (Hugging Face) nor `vocab` and `config` (tekken)"
+    )
 
 
 def _is_rank(line: bytes) -> bool:
@@ -212,6 +198,3 @@ def _fetched(name: str) -> str:
             where=name,
             fix="check the name and the connection, or give a folder",
         ) from error
-
-
-__all__ = ["BYTES", "open_tokenizer", "utf8_bytes"]

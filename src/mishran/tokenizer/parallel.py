@@ -1,4 +1,4 @@
-"""Parallel text: the same content in several languages, sentence by sentence. Fairness is measured on it."""
+"""Parallel text: the same content in several languages; what fairness is measured on."""
 
 from __future__ import annotations
 

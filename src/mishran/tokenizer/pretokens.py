@@ -6,8 +6,8 @@ of letters alone, `\\p{L}+`, cuts Devanagari at every vowel sign; keeping the ma
 1.58 tokens per word in one published measurement. Digits stand alone, so that a number is as many tokens
 as it has digits in every script. One space belongs to the word or sign after it.
 
-Source: the shape of the pattern follows that of GPT-4o's (a space in front of a word, whitespace that leaves
-its last space to the word); the letters with their marks are what Indic scripts need.
+Source: the shape of the pattern follows that of GPT-4o's (a space in front of a word, whitespace that
+leaves its last space to the word); the letters with their marks are what Indic scripts need.
 """
 
 from __future__ import annotations

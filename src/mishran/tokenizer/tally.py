@@ -27,8 +27,8 @@ class Tally:
 
     num_words: between whitespace. num_split: words of more than one token. num_broken: tokens that begin
     with a combining mark (dependent vowel sign, virama, nukta, any of Unicode M), apart from their
-    base. num_inside: tokens that begin inside a character. ids, text: (T,) of all tokens, and which text each
-    stands in.
+    base. num_inside: tokens that begin inside a character. ids, text: (T,) of all tokens, and which text
+    each stands in.
     """
 
     num_tokens: Ints
@@ -58,7 +58,9 @@ def tally(tokenizer: Tokenizer, texts: Sequence[str]) -> Tally:
     table = np.array(rows, dtype=np.int64).reshape(len(texts), 7)
     sizes = [one.size for one in ids]
     flat = np.concatenate(ids) if ids else np.empty(0, dtype=np.int64)
-    return Tally(*table.T, flat, np.repeat(np.arange(len(texts)), sizes))
+    tokens, size, characters, num_words, split, broken, inside = table.T
+    places = np.repeat(np.arange(len(texts)), sizes)
+    return Tally(tokens, size, characters, num_words, split, broken, inside, flat, places)
 
 
 def _row(text: str, starts: Ints) -> tuple[int, ...]:

@@ -30,7 +30,9 @@ ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 NESTED: tuple[Algorithm, ...] = ("bpe", "byte-bpe", "sentencepiece-bpe")
 # Occurrences that the weights are scaled to: a word of one in 10 million plays no part. Assumption.
 OCCURRENCES = 5_000_000
-LONGEST = 100  # characters of a word that tokens are learned from; longer ones are no words. Assumption.
+LONGEST = (
+    100  # characters of a word that tokens are learned from; longer ones are no words. Assumption.
+)
 
 
 @final
@@ -38,7 +40,8 @@ LONGEST = 100  # characters of a word that tokens are learned from; longer ones 
 class Trained:
     """A trained tokenizer.
 
-    json: the text of tokenizer.json. model: the SentencePiece model, where the algorithm is SentencePiece's.
+    json: the text of tokenizer.json. model: the SentencePiece model, where the algorithm is
+    SentencePiece's.
     """
 
     algorithm: Algorithm

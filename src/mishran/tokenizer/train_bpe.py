@@ -103,7 +103,7 @@ def assemble(
 
 
 def whole(model: Mapping[str, Any], extra: Sequence[str], *, by_bytes: bool) -> str:
-    """tokenizer.json around a model: cut at the pre-tokens, nothing normalised, decoded to what was there."""
+    """tokenizer.json around a model: cut at pre-tokens, nothing normalised, decoded to what was there."""
     cut: dict[str, Any] = {
         "type": "Split",
         "pattern": {"Regex": PATTERN},

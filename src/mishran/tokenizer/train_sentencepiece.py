@@ -94,7 +94,7 @@ def parsed(model: bytes) -> Any:
     """The model as a message of protobuf."""
     from sentencepiece import sentencepiece_model_pb2
 
-    message = sentencepiece_model_pb2.ModelProto()
+    message = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     message.ParseFromString(model)
     return message
 
@@ -165,7 +165,11 @@ def truncated_sentencepiece(model: bytes, vocabulary: int) -> bytes:
     if surplus > len(merged):
         raise ValueError(f"{vocabulary} tokens are fewer than the alphabet")
     last = sorted(p.score for p in merged)[surplus - 1] if surplus > 0 else float("-inf")
-    kept = [p for p in message.pieces if not (len(p.piece) > 1 and p.type == _NORMAL and p.score <= last)]
+    kept = [
+        p
+        for p in message.pieces
+        if not (len(p.piece) > 1 and p.type == _NORMAL and p.score <= last)
+    ]
     letters = [p for p in kept if p.type == _NORMAL and len(p.piece) == 1]
     lowest = min((p.score for p in kept if p.type == _NORMAL and len(p.piece) > 1), default=0.0)
     out = parsed(model)

@@ -7,8 +7,8 @@ weights of the tables, exact and without drawing documents.
 A table that grows beyond `limit` words loses its rarest ones, again and again (Manku and Motwani's lossy
 counting): what is left is counted too low by at most `forgotten`, and so rare that no token comes of it.
 
-Source: training from counts of words is Sennrich et al. 2016 (arXiv 1508.07909, algorithm 1); lossy counting
-is Manku and Motwani, VLDB 2002.
+Source: training from counts of words is Sennrich et al. 2016 (arXiv 1508.07909, algorithm 1); lossy
+counting is Manku and Motwani, VLDB 2002.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ LIMIT = 4_000_000  # words of a table while it is counted, some 500 MB; assumpti
 class Words:
     """The table of one language.
 
-    counts: pre-token -> how often, most frequent first, equal ones in the order of their code points. num_bytes:
-    of the text that was counted, in UTF-8. documents: of it. forgotten: most that a count may be too low.
+    counts: pre-token -> how often, most frequent first, equal ones in the order of their code points.
+    num_bytes: of the text that was counted, in UTF-8. documents: of it. forgotten: most that a count may
+    be too low.
     """
 
     counts: Mapping[str, int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 from mishran.tokenizer.encoded import Tokenizer
@@ -26,7 +27,7 @@ class Cut:
 
 
 def worst_words(tokenizer: Tokenizer, texts: Sequence[str], shown: int = SHOWN) -> tuple[Cut, ...]:
-    """Words by tokens that they cost beyond one, times how often they stand in the text; costliest first."""
+    """Words by tokens that they cost beyond one, times how often they stand in the text."""
     from mishran.tokenizer.pretokens import splitter
 
     find = splitter().findall
@@ -44,7 +45,7 @@ def worst_words(tokenizer: Tokenizer, texts: Sequence[str], shown: int = SHOWN) 
     for word, one in zip(chosen, encoded, strict=True):
         raw = f" {word}".encode()
         edges = [*one.starts.tolist(), len(raw)]
-        pieces = [raw[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]
+        pieces = [raw[a:b] for a, b in pairwise(edges) if b > a]
         parts = tuple(p.decode("utf-8", "replace") for p in pieces)
         broken = tuple(
             (p[0] & 0xC0) == 0x80 or is_mark(text[:1])
