@@ -19,10 +19,12 @@ from tiny_project import save_model
 from mishran import config as schema
 from mishran import config_corpus as corpus
 from mishran import config_recipe as recipe
+from mishran import config_tokenizer as tokenizer
 from mishran.cli.main import main
 from mishran.config import parse_config
 from mishran.config_corpus import CorpusConfig
 from mishran.config_recipe import RecipeConfig
+from mishran.config_tokenizer import TokenizerConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -75,7 +77,7 @@ def test_python_examples_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The blocks of a page go on from each other; one before a text block prints that."""
-    if page.name == "build.md" or page == ROOT / "docs/guide/corpus.md":
+    if page in [ROOT / f"docs/guide/{name}.md" for name in ("build", "corpus", "tokenizer")]:
         return  # needs what its commands built: test_the_guide_to_..._works_as_written
     matrix_beside(page, tmp_path, monkeypatch)
     names: dict[str, object] = {}
@@ -114,7 +116,8 @@ def test_configurations_are_valid(page: Path) -> None:
     for text in blocks(page, "yaml"):
         data = yaml.safe_load(text)
         kind = RecipeConfig if "tokenizer" in data else schema.FitConfig
-        parse_config(data, page.name, CorpusConfig if "languages" in data else kind)
+        kind = CorpusConfig if "languages" in data else kind
+        parse_config(data, page.name, TokenizerConfig if "parallel" in data else kind)
 
 
 @pytest.fixture
@@ -239,6 +242,32 @@ def test_the_guide_to_a_corpus_works_as_written(
     assert sorted(said) == sorted(f"{n} {n}.jsonl:21 {text[:60]}" for n, text in short.items())
 
 
+def test_the_guide_to_a_tokenizer_works_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its recipe and every command on small files, but for the worked example and the transfer."""
+    page = ROOT / "docs/guide/tokenizer.md"
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(0)
+    texts = {tag: [document(tag, rng) for _ in range(250)] for tag in ("en", "hi")}
+    for name, tag in (("english", "en"), ("hindi", "hi")):
+        write_rows(tmp_path / f"text/{name}.jsonl", [{"text": text} for text in texts[tag]])
+    pairs = zip(texts["en"][:40], texts["hi"][:40], strict=True)
+    rows = [{"english": en, "hindi": hi} for en, hi in pairs]
+    write_rows(tmp_path / "text/parallel.jsonl", rows)
+    (tmp_path / "tokenizer.yaml").write_text(blocks(page, "yaml")[0])
+    commands = re.findall(r"^(mishran tokenizer (?!transfer).*)$", page.read_text(), re.M)
+    commands = [command for command in commands if "examples/" not in command]
+    assert len(commands) == 7
+    for command in commands:
+        assert run(f"{command} --quiet", monkeypatch) == 0, (command, capsys.readouterr().err)
+    capsys.readouterr()
+    for code in blocks(page, "python"):
+        exec(compile(code, str(page), "exec"), {})
+    assert " tokens for " in capsys.readouterr().out
+    assert (tmp_path / "measured.html").is_file()
+
+
 def test_the_guide_to_training_works_as_written(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,7 +289,7 @@ def test_the_guide_to_training_works_as_written(
 
 
 def models() -> list[type[BaseModel]]:
-    every = [*vars(schema).values(), *vars(recipe).values(), *vars(corpus).values()]
+    every = [v for m in (schema, recipe, corpus, tokenizer) for v in vars(m).values()]
     found = [m for m in every if isinstance(m, type) and issubclass(m, BaseModel)]
     return list(
         dict.fromkeys(
@@ -271,7 +300,8 @@ def models() -> list[type[BaseModel]]:
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.__name__)
 def test_the_reference_names_every_field_and_its_default(model: type[BaseModel]) -> None:
-    name = {recipe.__name__: "recipe", corpus.__name__: "corpus"}.get(model.__module__, "config")
+    pages = {recipe.__name__: "recipe", corpus.__name__: "corpus", tokenizer.__name__: "tokenizer"}
+    name = pages.get(model.__module__, "config")
     page = (ROOT / f"docs/reference/{name}.md").read_text()
     for name, field in model.model_fields.items():
         rows = [line for line in page.splitlines() if f"`{name}`" in line]

@@ -103,7 +103,9 @@ def main() -> None:
     asked.work.mkdir(parents=True, exist_ok=True)
     from mishran.places import data_root
 
-    made = make_all(asked.work.resolve(), asked.corpus, data_root() / "hindi/hi_inflection.jsonl.gz")
+    made = make_all(
+        asked.work.resolve(), asked.corpus, data_root() / "hindi/hi_inflection.jsonl.gz"
+    )
     text = json.dumps(made, indent=1) + "\n"
     (asked.work / "made.json").write_text(text, encoding="utf-8")
     for name, folder in made.items():

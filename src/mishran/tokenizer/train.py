@@ -30,6 +30,7 @@ ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 NESTED: tuple[Algorithm, ...] = ("bpe", "byte-bpe", "sentencepiece-bpe")
 # Occurrences that the weights are scaled to: a word of one in 10 million plays no part. Assumption.
 OCCURRENCES = 5_000_000
+FINEST = 16  # occurrences for one in a small text: a sixteenth is lost by rounding at most. Assumption.
 LONGEST = (
     100  # characters of a word that tokens are learned from; longer ones are no words. Assumption.
 )
@@ -61,7 +62,7 @@ def train(
     """A tokenizer of so many tokens, special ones, bytes and characters counted.
 
     Args:
-        weights: word -> weight, in any scale.
+        weights: word -> weight, in the scale of counts.
         extra: special tokens beside <pad>, <s>, </s> and <unk>.
         where: what an error about the vocabulary names.
 
@@ -97,6 +98,6 @@ def train(
 
 def occurrences(weights: Mapping[str, float]) -> dict[str, int]:
     """Whole numbers in proportion to the weights, for the libraries; words that round to 0 are left out."""
-    scale = OCCURRENCES / max(sum(weights.values()), 1e-300)
+    scale = min(FINEST, OCCURRENCES / max(sum(weights.values()), 1e-300))
     rounded = {w: round(weights[w] * scale) for w in sorted(weights) if len(w) <= LONGEST}
     return {word: count for word, count in rounded.items() if count}
