@@ -15,13 +15,15 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+_HERE = Path(__file__).resolve()
+sys.path[:0] = [str(_HERE.parents[1]), str(_HERE.parents[2] / "benchmarks")]
+from pages import page, sections
 from stream_page import installed, machine
 
 from mishran.pipeline.corpus_result import open_corpus
 from mishran.report.corpus_text import corpus_markdown
 
-HERE = Path(__file__).resolve().parent
+HERE = _HERE.parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "results" / "corpus.md"
 PARTS = ("clean", "rules", "proof", "ablation", "languages", "facts", "speed")
@@ -33,13 +35,6 @@ HEADINGS = {
     "facts": "The fact score",
     "rules": "Rules: what the published bounds drop of real text",
     "speed": "Speed and memory",
-}
-ANCHORS = {
-    "proof": "proof",
-    "ablation": "ablation",
-    "facts": "facts",
-    "rules": "rules",
-    "speed": "speed",
 }
 PACKAGES = (
     "datatrove",
@@ -121,57 +116,14 @@ def make(name: str, work: Path, quick: bool) -> None:
     print(f"{name}: {minutes:.1f} minutes", flush=True)
 
 
-def page(work: Path) -> str:
+def results(work: Path) -> str:
     """The page, from the parts that are there and the remarks on them."""
     remarks = sections((HERE / "remarks.md").read_text(encoding="utf-8"))
-    lines = [
-        "# A clean bilingual corpus: what was measured",
-        "",
-        remarks.pop("", "").strip(),
-        "",
-        f"Machine: {machine()}, {', '.join(map(installed, PACKAGES))}.",
-        "Made again by `python examples/bilingual-corpus/run.py`.",
-    ]
-    for name, heading in HEADINGS.items():
-        part = work / f"{name}.md"
-        if not part.is_file():
-            continue
-        if name in ANCHORS:
-            lines += ["", f'<a id="{ANCHORS[name]}"></a>']
-        lines += [
-            "",
-            f"## {heading}",
-            "",
-            remarks.pop(name, "").strip(),
-            "",
-            lowered(part.read_text()),
-        ]
-    assert not remarks, f"remarks on no part: {', '.join(remarks)}"
-    return "\n".join(lines).strip() + "\n"
-
-
-def sections(text: str) -> dict[str, str]:
-    """Remarks by part: what stands below `## name`, and before the first."""
-    out = {"": ""}
-    name = ""
-    for line in text.splitlines():
-        if line.startswith("## "):
-            name = line[3:].strip()
-            out[name] = ""
-        else:
-            out[name] += line + "\n"
-    return out
-
-
-def lowered(text: str) -> str:
-    """Headings of a part below the heading of its section."""
-    lines = []
-    for line in text.strip().splitlines():
-        mark = line.partition(" ")[0]
-        if mark and set(mark) == {"#"}:
-            line = "###" + line[min(len(mark), 3) :] if len(mark) < 4 else line
-        lines.append(line)
-    return "\n".join(lines)
+    head = (
+        f"Machine: {machine()}, {', '.join(map(installed, PACKAGES))}.\n"
+        "Made again by `python examples/bilingual-corpus/run.py`."
+    )
+    return page("A clean bilingual corpus: what was measured", head, work, remarks, HEADINGS)
 
 
 def main() -> None:
@@ -194,7 +146,7 @@ def main() -> None:
             make(name, work, asked.quick)
     if "page" in wanted:
         target = work / "corpus.md" if asked.quick else PAGE
-        target.write_text(page(work), encoding="utf-8")
+        target.write_text(results(work), encoding="utf-8")
         print(target)
 
 
