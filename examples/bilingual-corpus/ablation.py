@@ -39,7 +39,7 @@ from mishran.pipeline.ingredients import gather, settings_of
 from mishran.pipeline.measured import validation_sets
 from mishran.pipeline.progress import Silent
 from mishran.pipeline.train import settings_for, start_of, train_model
-from mishran.places import DEFAULTS, data_root
+from mishran.places import data_root, models_root
 
 ARMS = ("raw", "cleaned", "real")
 # Of the Llama kind, tied: 8,192 x 96 + 3 layers = 1.1 million parameters. Shape and learning rate are
@@ -211,13 +211,6 @@ def tables(found: Sequence[Trained]) -> str:
             p = "-" if d.p is None else f"{d.p:.3f}"
             lines.append(f"| {arm} - {base} | {language} | {d.mean:+.4f} | {span} | {p} | {d.n} |")
     return "\n".join(lines)
-
-
-def models_root() -> Path:
-    """Folder of the third-party models that examples use."""
-    import os
-
-    return Path(os.environ.get("MISHRAN_MODELS") or DEFAULTS["MISHRAN_MODELS"]).resolve()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

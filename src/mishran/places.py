@@ -25,6 +25,11 @@ def data_root() -> Path:
     return Path(os.environ.get("MISHRAN_DATA") or DEFAULTS["MISHRAN_DATA"]).resolve()
 
 
+def models_root() -> Path:
+    """Folder of the third-party models that examples and tests use."""
+    return Path(os.environ.get("MISHRAN_MODELS") or DEFAULTS["MISHRAN_MODELS"]).resolve()
+
+
 def expand(data: Any, where: str) -> Any:
     """Replace `${NAME}` in the path fields of a configuration that was just read.
 
