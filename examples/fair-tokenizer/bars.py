@@ -63,7 +63,7 @@ def measure_all(planned: PlannedTokenizer, language: str) -> list[Found]:
         planned.shape,
     )
     made = material(planned.config, place / "words", planned.base, planned.tags)
-    (texts,) = (t.only([planned.reference, language]) for t in planned.reported)
+    texts = planned.reported[0].only([planned.reference, language])
     out = []
     for algorithm in planned.config.algorithms:
         for size in sorted(set(planned.config.vocabularies)):

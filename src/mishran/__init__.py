@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from mishran.pipeline.corpus_result import open_corpus
     from mishran.pipeline.fit import fit
     from mishran.pipeline.mix import solve
+    from mishran.pipeline.tokenizer import train_tokenizer
     from mishran.stream.build import open_ordered, open_tokens
     from mishran.stream.pack_stream import PackStream
     from mishran.stream.plan import Plan
     from mishran.stream.row_stream import OrderedStream, RowStream
+    from mishran.tokenizer.opened import open_tokenizer
 
 _WHERE = {
     "Energy": "mishran.energy",
@@ -45,11 +47,13 @@ _WHERE = {
     "matrix_affinity": "mishran.affinity",
     "open_corpus": "mishran.pipeline.corpus_result",
     "open_ordered": "mishran.stream.build",
+    "open_tokenizer": "mishran.tokenizer.opened",
     "open_tokens": "mishran.stream.build",
     "plan_from": "mishran.pipeline.build",
     "pmi_affinity": "mishran.affinity",
     "read_matrix": "mishran.affinity",
     "solve": "mishran.pipeline.mix",
+    "train_tokenizer": "mishran.pipeline.tokenizer",
 }
 
 __all__ = [
@@ -67,11 +71,13 @@ __all__ = [
     "matrix_affinity",
     "open_corpus",
     "open_ordered",
+    "open_tokenizer",
     "open_tokens",
     "plan_from",
     "pmi_affinity",
     "read_matrix",
     "solve",
+    "train_tokenizer",
 ]
 
 

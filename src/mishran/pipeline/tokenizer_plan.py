@@ -90,12 +90,13 @@ class PlannedTokenizer:
     def line(self) -> Stage:
         """Where parity is equal."""
         params, inputs = self._material
+        used = tuple(one for one in self.config.parallel if one.use != "report")
         more = {
-            "parallel": [one.model_dump(mode="json") for one in self.config.parallel],
+            "parallel": [one.model_dump(mode="json") for one in used],
             "vocabularies": sorted(set(self.config.vocabularies)),
             "reference": self.reference,
         }
-        inputs = inputs | parallel_hashes(self.config.parallel, self.base)
+        inputs = inputs | parallel_hashes(used, self.base)
         return Stage("line", SEARCH, params | more, inputs, ("line.json",))
 
     def attempt(self, algorithm: Algorithm, index: int) -> Stage:
@@ -114,14 +115,15 @@ class PlannedTokenizer:
 
     def measures(self, tokenizer: Stage) -> Stage:
         """Both on text that the search did not see."""
+        used = tuple(one for one in self.config.parallel if one.use != "search")
         params = {
-            "parallel": [one.model_dump(mode="json") for one in self.config.parallel],
+            "parallel": [one.model_dump(mode="json") for one in used],
             "reference": self.reference,
             "seed": self.config.seed,
             "shape": plain(self.shape),
             "packages": versions(),
         }
-        inputs = parallel_hashes(self.config.parallel, self.base) | {"tokenizer": tokenizer.key}
+        inputs = parallel_hashes(used, self.base) | {"tokenizer": tokenizer.key}
         return Stage("measures", MEASURES, params, inputs, ("measures.json",))
 
 
