@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "mishran"
 
 ROW_ONE = {"comparison", "errors", "explanation", "types", "mixture", "run", "places"}
 ROW_ONE |= {"config", "config_errors", "config_fields", "config_mixture", "config_recipe"}
-ROW_ONE |= {"config_corpus", "config_train", "quiet"}
+ROW_ONE |= {"config_corpus", "config_tokenizer", "config_train", "quiet"}
 
 # Room -> what it may import beside row one; transitively, so a room may use what those may.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -51,7 +51,7 @@ TORCH_PIPELINE = {
     "inspect",
     "plan",
 }
-TORCH_PIPELINE |= {"prepare", "proxy", "specialists", "train", "training_plan"}
+TORCH_PIPELINE |= {"prepare", "proxy", "specialists", "train", "training_plan", "transfer"}
 TORCH_PIPELINE |= {"worker", "measured"}
 # Modules of evaluate that run a model; the statistics of a comparison need NumPy only.
 TORCH_EVALUATE = {
