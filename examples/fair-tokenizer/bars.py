@@ -32,12 +32,16 @@ REPLICAS = 1000
 
 @dataclass(frozen=True)
 class Found:
-    """One bar at one size: share of Hindi text, parity before and after, gap left, more English tokens."""
+    """One bar at one size.
+
+    share: of Hindi text. before, after: parity. left: of the gap. english, hindi: share of more tokens.
+    """
 
     algorithm: str
     vocabulary: int
     allowed: float
     share: float
+    temperature: float
     before: Estimate
     after: Estimate
     left: Estimate
@@ -54,21 +58,20 @@ def measure_all(planned: PlannedTokenizer, language: str) -> list[Found]:
     place = planned.folder
     line = json.loads((place / "line.json").read_text())
     candidates = read_candidates(
-        place / "search",
-        planned.config.algorithms,
-        planned.config.strengths,
+        place,
+        planned.attempts,
         line["proportional"],
         line["line"],
         planned.reference,
         planned.shape,
     )
-    made = material(planned.config, place / "words", planned.base, planned.tags)
+    made = material(planned.config, place / "words", planned.base, planned.texts)
     texts = planned.reported[0].only([planned.reference, language])
     out = []
     for algorithm in planned.config.algorithms:
         for size in sorted(set(planned.config.vocabularies)):
             some = [c for c in candidates if (c.algorithm, c.vocabulary) == (algorithm, size)]
-            plain = next(c for c in some if c.strength == 0)
+            plain = next(c for c in some if c.strength == 0 and c.temperature == 1)
             before = _trained(made, plain)
             for allowed in BARS:
                 chosen = choose(some, None, allowed).candidate
@@ -78,7 +81,7 @@ def measure_all(planned: PlannedTokenizer, language: str) -> list[Found]:
 
 
 def _trained(made: Material, one: Candidate) -> Tokenizer:
-    return opened(made.train(one.shares, one.algorithm, one.vocabulary))
+    return opened(made.train(one.shares, one.algorithm, one.vocabulary, one.temperature))
 
 
 def _found(
@@ -101,15 +104,22 @@ def _found(
     english = sums(after, ref) / sums(before, ref) - 1
     other = sums(after, language) / sums(before, language) - 1
     estimates = (interval(float(v[0]), v[1:]) for v in (*parity, left, english, other))
-    return Found(chosen.algorithm, chosen.vocabulary, allowed, chosen.shares[language], *estimates)
+    return Found(
+        chosen.algorithm,
+        chosen.vocabulary,
+        allowed,
+        chosen.shares[language],
+        chosen.temperature,
+        *estimates,
+    )
 
 
 def table(found: list[Found]) -> str:
     """Markdown."""
     lines = [
-        "| algorithm | vocabulary | allowed | Hindi share of text | parity before | after "
+        "| algorithm | vocabulary | allowed | share of Hindi | temperature | parity before | after "
         "| gap left | English tokens | Hindi tokens | bar |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     for one in found:
         cells = (
@@ -117,6 +127,7 @@ def table(found: list[Found]) -> str:
             f"{one.vocabulary:,}",
             f"{one.allowed:.0%}",
             f"{one.share:.0%}",
+            f"{one.temperature:g}",
             say(one.before, "{:.3f}"),
             say(one.after, "{:.3f}"),
             say(one.left, "{:.2f}"),

@@ -21,7 +21,7 @@ from mishran.tokenizer.open_hugging_face import HuggingFace
 from mishran.tokenizer.pretokens import PATTERN
 from mishran.tokenizer.tally import tally
 from mishran.tokenizer.train import train
-from mishran.tokenizer.words import load_words
+from mishran.tokenizer.words import blended, load_words
 
 LETTERS = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 SIZE = 16384
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--words", type=Path, required=True)
     asked = parser.parse_args()
-    table = load_words(asked.words / "hi.parquet")
+    table = blended([load_words(path) for path in sorted(asked.words.glob("hi-?.parquet"))])
     words = {word: float(count) for word, count in table.counts.items()}
     alphabet = alphabet_of({"hi": table}, 0.9995)
     texts = read_beside([]).texts

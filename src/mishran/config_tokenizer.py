@@ -29,10 +29,11 @@ class TrainingText(Settings):
 class ParallelConfig(Settings):
     """Texts that say the same in several languages.
 
-    name: of the domain. path and fields: records that hold all languages, language -> field. files: a file per
-    language, record by record or line by line; with key: a field whose value texts of the same content
-    share (all of one value are put together, and only what every language has is used). limit: use at most so
-    many texts. use: for the search, for the report, or both: then every second text is for either.
+    name: of the domain. path and fields: records that hold all languages, language -> field. files: a
+    file per language, record by record or line by line; with key: a field whose value texts of the same
+    content share (all of one value are put together, and only what every language has is used). limit:
+    use at most so many texts. use: for the search, for the report, or both: then every second text is for
+    either.
     """
 
     name: str
@@ -75,7 +76,8 @@ class ParallelConfig(Settings):
 
 
 class ShapeConfig(Settings):
-    """The model that the vocabulary is for. config: its config.json, or the three numbers; by default PARAM-1's.
+    """The model that the vocabulary is for. config: its config.json, or the three numbers; by default
+    PARAM-1's.
 
     body_parameters: all but embeddings. tied: input and output embeddings are the same.
     """
@@ -95,9 +97,9 @@ class ShapeConfig(Settings):
 class BoundariesConfig(Settings):
     """Where words may be cut before merges are learned: no token that is learned crosses such a place.
 
-    inflections: a table of lemmas and forms, whose stems are kept whole in all words. path: a file of words with
-    their parts, such as Morfessor writes; separator: between the parts. aksharas: move a cut to the end
-    of its akshara, so that no token is made to begin with a vowel sign.
+    inflections: a table of lemmas and forms, whose stems are kept whole in all words. path: a file of
+    words with their parts, such as Morfessor writes; separator: between the parts. aksharas: move a cut
+    to the end of its akshara, so that no token is made to begin with a vowel sign.
     """
 
     inflections: str | None = None
@@ -118,12 +120,14 @@ class TokenizerConfig(Settings):
 
     run: folder of the result. corpus: folder of a cleaned corpus, or languages: text of each. reference:
     language that parity is against; the first by default. parallel: text that parity is measured on.
-    vocabularies, algorithms: what is tried. shares: of each language in the training text, in bytes, instead of
-    the search. parity: the most that any language may pay for the same content; by default the smallest gap. max_cost: share
-    of more tokens that the reference language may pay for it. max_embedding_share: of the
-    model's parameters. strengths: places on the line of shares, 0 for the text as it is, 1 for equal parity.
-    model: its shape. special_tokens: beside <pad>, <s>, </s> and <unk>. character_coverage: of each language's
-    text, by characters with a token of their own. boundaries: of morphemes, by language.
+    vocabularies, algorithms: what is tried. shares: of each language in the training text, in bytes,
+    instead of the search. parity: the most that any language may pay for the same content; by default the
+    smallest gap. max_cost: share of more tokens that the reference language may pay for it.
+    max_embedding_share: of the model's parameters. strengths: places on the line of shares, 0 for the
+    text as it is, 1 for equal parity. temperatures: of the sources of a language, each a file or folder
+    of it: 1 for their sizes, more for small sources. model: its shape. special_tokens: beside <pad>, <s>,
+    </s> and <unk>. character_coverage: of each language's text, by characters with a token of their own.
+    boundaries: of morphemes, by language.
     """
 
     run: str
@@ -142,6 +146,7 @@ class TokenizerConfig(Settings):
     strengths: tuple[Annotated[Number, Field(ge=0, le=10)], ...] = (
         *(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1),
     )
+    temperatures: tuple[Annotated[Number, Field(ge=0.1, le=1000)], ...] = (1.0, 2.0)
     model: ShapeConfig = ShapeConfig()
     special_tokens: tuple[str, ...] = ()
     character_coverage: Annotated[Number, Field(gt=0, le=1)] = 0.9995
@@ -165,7 +170,7 @@ class TokenizerConfig(Settings):
         if (self.corpus is None) == (self.languages is None):
             found = "neither" if self.corpus is None else "both"
             raise FieldProblem("corpus or languages", found, "give one of them")
-        for name in ("vocabularies", "algorithms", "strengths", "parallel"):
+        for name in ("vocabularies", "algorithms", "strengths", "temperatures", "parallel"):
             if not getattr(self, name):
                 raise FieldProblem(f"at least one of {name}", "an empty list", "add one")
         for tag in (*(self.languages or ()), *(self.shares or ())):
@@ -179,12 +184,14 @@ class TokenizerConfig(Settings):
         names = [one.name.casefold() for one in self.parallel]
         if twice := next((n for i, n in enumerate(names) if n in names[:i]), None):
             raise FieldProblem("names of parallel text that differ", shown(twice), "rename one")
-        if 0.0 not in self.strengths:
-            raise FieldProblem(
-                "0 among the strengths, which cost is measured against",
-                shown(list(self.strengths)),
-                "add it",
-            )
+        plain = (("strengths", self.strengths, 0.0), ("temperatures", self.temperatures, 1.0))
+        for name, values, value in plain:
+            if value not in values and self.shares is None:
+                raise FieldProblem(
+                    f"{value:g} among the {name}: cost is measured against the text as it is",
+                    shown(list(values)),
+                    "add it",
+                )
         if self.shares is not None:
             self._one_tokenizer(self.shares)
         return self
@@ -192,7 +199,9 @@ class TokenizerConfig(Settings):
     def _one_tokenizer(self, shares: dict[str, float]) -> None:
         if abs(sum(shares.values()) - 1) > 1e-6:
             raise FieldProblem("shares that sum to 1", f"{sum(shares.values()):g}", "change them")
-        many = [n for n in ("vocabularies", "algorithms") if len(getattr(self, n)) > 1]
+        single = ("vocabularies", "algorithms", "temperatures")
+        set_ = self.model_fields_set
+        many = [name for name in single if name in set_ and len(getattr(self, name)) > 1]
         if many:
             raise FieldProblem(f"one of {many[0]} with shares", "several", "leave one")
         if self.parity is not None:

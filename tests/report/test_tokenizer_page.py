@@ -96,6 +96,7 @@ def candidate(vocabulary: int, strength: float, algorithm: str = "bpe") -> dict:
         "algorithm": algorithm,
         "vocabulary": vocabulary,
         "strength": strength,
+        "temperature": 1.0,
         "shares": {"en": 0.7 - strength / 2, "hi": 0.3 + strength / 2},
         "parity": {"hi": 1 + gap},
         "gap": gap,

@@ -109,7 +109,7 @@ def test_search_and_report_have_no_text_in_common(project: Path) -> None:
 def test_run_again_it_does_nothing_and_a_lost_file_is_made_again(project: Path) -> None:
     before = hashes(project / "run")
     assert not train_tokenizer(project / "tokenizer.yaml").made
-    (project / "run/search/sentencepiece-bpe-1.json").unlink()
+    (project / "run/search/sentencepiece-bpe-0-1.json").unlink()
     shutil.rmtree(project / "run/tokenizer")
     assert train_tokenizer(project / "tokenizer.yaml").made
     assert hashes(project / "run") == before
@@ -157,6 +157,23 @@ def test_a_bound_that_is_not_reached_says_what_is(
     words = ("train", str(project / "tokenizer.yaml"), "--run", str(project / "strict"))
     assert run(monkeypatch, *words, "--parity", "1", "--max-cost", "0", "--quiet") == 0
     assert "is not reached" in " ".join(capsys.readouterr().out.split())
+
+
+def test_small_sources_are_tried_with_a_larger_part(tmp_path: Path) -> None:
+    """Only where a language has several; what cost is measured against keeps their sizes."""
+    rows = [{"text": "zebra " * 40}] * 3
+    write_rows(tmp_path / "zoo.jsonl", rows)
+    path = make_project(
+        tmp_path, languages={"en": {"text": ["en.jsonl", "zoo.jsonl"]}, "hi": {"text": "hi.jsonl"}}
+    )
+    done = train_tokenizer(path)
+    tried = {(c["temperature"], c["strength"]) for c in done.search["candidates"]}
+    assert tried == {(t, s) for t in (1, 2) for s in (0, 0.5, 1)}
+    free = [c for c in done.search["candidates"] if c["cost"] == 0]
+    assert {(1, 0)} == {(c["temperature"], c["strength"]) for c in free}
+    proportional = json.loads((tmp_path / "run/proportional/training.json").read_text())
+    assert proportional["temperature"] == 1
+    assert proportional["shares"] == done.search["proportional"]
 
 
 def test_shares_that_are_given_are_not_searched(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ that the search did not see). Killed anywhere, the same command goes on.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from mishran.run import Run, Stage, atomic_write, canonical_json
 from mishran.tokenizer.fair import choose, tilted
 from mishran.tokenizer.folder import write_tokenizer
 from mishran.tokenizer.opened import open_tokenizer
-from mishran.tokenizer.words import count_words, proportional, save_words
+from mishran.tokenizer.words import count_words, save_words
 
 FAIR, PLAIN = "fair", "proportional"  # what the two tokenizers are called in tables
 
@@ -77,8 +78,7 @@ def train_tokenizer(
         made = place.complete(
             planned.words, lambda folder: _count(planned, folder, progress), progress.say
         )
-        tags = planned.tags
-        ready = material(planned.config, place.path("words"), planned.base, tags)
+        ready = material(planned.config, place.path("words"), planned.base, planned.texts)
         search: dict[str, Any] = {"candidates": [], "reached": True, "why": "shares were given"}
         if planned.config.shares is None:
             made |= _search(planned, ready, place, progress)
@@ -121,17 +121,17 @@ def open_run(folder: Path, made: bool = False) -> TrainedTokenizer:
 
 def _count(planned: PlannedTokenizer, folder: Path, progress: Progress) -> None:
     (folder / "words").mkdir()
-    with progress.bar("count words", len(planned.tags)) as done:
-        for tag, texts in planned.texts.items():
-            save_words(count_words(texts()), folder / "words" / f"{tag}.parquet")
-            done(1)
+    with progress.bar("count words", sum(map(len, planned.texts.values()))) as done:
+        for tag, own in planned.texts.items():
+            for i, texts in enumerate(own.values()):
+                save_words(count_words(texts()), folder / "words" / f"{tag}-{i}.parquet")
+                done(1)
 
 
 def _search(planned: PlannedTokenizer, ready: Material, place: Run, progress: Progress) -> bool:
     """The line and every candidate; whether any was made."""
     config, reference = planned.config, planned.reference
-    shares = proportional(ready.tables)
-    searched = planned.searched
+    shares, searched = ready.proportional, planned.searched
 
     def line(folder: Path) -> None:
         found = find_line(ready, shares, searched, reference, config.vocabularies)
@@ -141,23 +141,23 @@ def _search(planned: PlannedTokenizer, ready: Material, place: Run, progress: Pr
     progress.say("find the shares at which parity is equal")
     made = place.complete(planned.line, line, progress.say)
     direction = _line(place)["line"]
-    attempts = [(a, i) for a in config.algorithms for i in range(len(config.strengths))]
-    with progress.bar("try tokenizers", len(attempts)) as done:
-        for algorithm, i in attempts:
-            stage = planned.attempt(algorithm, i)
-
-            def attempt(
-                folder: Path, stage: Stage = stage, algorithm: Any = algorithm, i: int = i
-            ) -> None:
-                at = tilted(shares, direction, config.strengths[i])
-                found = try_strength(ready, at, algorithm, config.vocabularies, searched, reference)
-                target = folder / stage.outputs[0]
-                target.parent.mkdir()
-                target.write_text(canonical_json(found) + "\n", encoding="utf-8")
-
-            made |= place.complete(stage, attempt, progress.say)
+    with progress.bar("try tokenizers", len(planned.attempts)) as done:
+        for name, algorithm, temperature, strength in planned.attempts:
+            stage = planned.attempt(name, algorithm, temperature, strength)
+            found = partial(
+                try_strength,
+                *(ready, tilted(shares, direction, strength), temperature, algorithm),
+                *(config.vocabularies, searched, reference),
+            )
+            made |= place.complete(stage, partial(_write_found, name, found), progress.say)
             done(1)
     return made
+
+
+def _write_found(name: str, find: Callable[[], Any], folder: Path) -> None:
+    target = folder / name
+    target.parent.mkdir()
+    target.write_text(canonical_json(find()) + "\n", encoding="utf-8")
 
 
 def _line(place: Run) -> dict[str, Any]:
@@ -169,9 +169,8 @@ def _chosen(planned: PlannedTokenizer, place: Run) -> dict[str, Any]:
     """search.json: every candidate, which one it is, and why."""
     config, line = planned.config, _line(place)
     candidates = read_candidates(
-        place.path("search"),
-        config.algorithms,
-        config.strengths,
+        place.root,
+        planned.attempts,
         line["proportional"],
         line["line"],
         planned.reference,
@@ -190,25 +189,30 @@ def _wanted(planned: PlannedTokenizer, search: Mapping[str, Any]) -> tuple[Stage
             "vocabulary": config.vocabularies[0],
             "shares": {tag: config.shares.get(tag, 0.0) for tag in planned.tags},
             "strength": None,
+            "temperature": config.temperatures[0],
         }
     else:
         chosen = next(one for one in search["candidates"] if one["chosen"])
-        names = ("algorithm", "vocabulary", "shares", "strength")
+        names = ("algorithm", "vocabulary", "shares", "strength", "temperature")
         wanted = {name: chosen[name] for name in names}
     return planned.tokenizer(wanted), wanted
 
 
 def _train(ready: Material, wanted: Mapping[str, Any], folder: Path) -> None:
     """The tokenizer that is wanted, and the one of the same kind from the text as it is."""
-    kinds = {"tokenizer": wanted["shares"], "proportional": proportional(ready.tables)}
-    for name, shares in kinds.items():
-        trained = ready.train(shares, wanted["algorithm"], wanted["vocabulary"])
+    kinds = {
+        "tokenizer": (wanted["shares"], wanted["temperature"]),
+        "proportional": (ready.proportional, 1.0),
+    }
+    for name, (shares, temperature) in kinds.items():
+        trained = ready.train(shares, wanted["algorithm"], wanted["vocabulary"], temperature)
         facts = about(
             shares,
             trained,
+            temperature=temperature,
             alphabet=len(ready.alphabet.characters),
             coverage=dict(ready.alphabet.coverage),
-            bytes={tag: words.num_bytes for tag, words in ready.tables.items()},
+            bytes={k: sum(one.num_bytes for one in v) for k, v in ready.sources.items()},
         )
         write_tokenizer(trained, folder / name, ready.extra, facts)
 

@@ -14,11 +14,14 @@ from mishran.pipeline.corpus_result import open_corpus
 from mishran.run import sha256_file
 from mishran.tokenizer.parallel import Parallel, parallel
 
-Texts = Mapping[str, Callable[[], Iterator[str]]]
+Reader = Callable[[], Iterator[str]]
+Texts = Mapping[str, Mapping[str, Reader]]  # language -> source -> its texts
 
 
 def training_texts(config: TokenizerConfig, base: Path) -> tuple[Texts, dict[str, str]]:
-    """Language -> its texts, and the sha256 of what they are read from.
+    """Language -> source -> its texts, and the sha256 of what they are read from.
+
+    A source is an entry of a language's text, or what the corpus calls so.
 
     Raises:
         MishranError: no such files, or no such corpus.
@@ -26,28 +29,33 @@ def training_texts(config: TokenizerConfig, base: Path) -> tuple[Texts, dict[str
     if config.corpus is not None:
         return _of_corpus(base / config.corpus)
     assert config.languages is not None
-    texts: dict[str, Callable[[], Iterator[str]]] = {}
+    texts: dict[str, dict[str, Reader]] = {}
     inputs: dict[str, str] = {}
     for tag, language in config.languages.items():
         where = f"languages.{tag}"
         inputs |= _hashes(language.text, base, where)
-        texts[tag] = _reader(language.text, base, where)
+        texts[tag] = {
+            f"{i}: {Path(file.path).name}": _reader(file, base, where)
+            for i, file in enumerate(language.text, start=1)
+        }
     return texts, inputs
 
 
-def _reader(files: tuple[TextFile, ...], base: Path, where: str) -> Callable[[], Iterator[str]]:
-    return lambda: (text for file in files for text in read_texts(file, base, where))
+def _reader(file: TextFile, base: Path, where: str) -> Reader:
+    return lambda: read_texts(file, base, where)
 
 
 def _of_corpus(folder: Path) -> tuple[Texts, dict[str, str]]:
     corpus = open_corpus(folder)
-    tags = sorted({row["language"] for row in corpus.facts["accounts"]["kept"]})
+    kept = sorted({(r["language"], r["source"]) for r in corpus.facts["accounts"]["kept"]})
 
-    def reader(tag: str) -> Callable[[], Iterator[str]]:
-        return lambda: (one["text"] for one in corpus.documents() if one["language"] == tag)
+    def reader(tag: str, source: str) -> Reader:
+        return lambda: (one["text"] for one in corpus.documents(source) if one["language"] == tag)
 
-    digest = sha256_file(folder / "manifests" / "corpus.json")
-    return {tag: reader(tag) for tag in tags}, {"corpus": digest}
+    texts: dict[str, dict[str, Reader]] = {}
+    for tag, source in kept:
+        texts.setdefault(tag, {})[source] = reader(tag, source)
+    return texts, {"corpus": sha256_file(folder / "manifests" / "corpus.json")}
 
 
 def _hashes(files: tuple[TextFile, ...], base: Path, where: str) -> dict[str, str]:

@@ -33,8 +33,8 @@ _DECIDE = ("numpy", "pyarrow", "regex", "scipy", "sentencepiece", "tokenizers")
 class PlannedTokenizer:
     """A recipe that was read, with its text found.
 
-    texts: language -> how to read it. inputs: sha256 of its files. parallel: of every entry of the recipe.
-    searched, reported: those texts divided. reference: language that parity is against.
+    texts: language -> source -> how to read it. inputs: sha256 of its files. parallel: of every entry of
+    the recipe. searched, reported: those texts divided. reference: language that parity is against.
     """
 
     config: TokenizerConfig
@@ -99,12 +99,29 @@ class PlannedTokenizer:
         inputs = inputs | parallel_hashes(used, self.base)
         return Stage("line", SEARCH, params | more, inputs, ("line.json",))
 
-    def attempt(self, algorithm: Algorithm, index: int) -> Stage:
-        """One algorithm at one place on the line, at every size."""
-        strength = self.config.strengths[index]
-        params = self.line.params | {"algorithm": algorithm, "strength": strength}
-        name = f"search/{algorithm}-{index}"
-        return Stage(name, SEARCH, params, {"line": self.line.key}, (f"{name}.json",))
+    @property
+    def attempts(self) -> tuple[tuple[str, Algorithm, float, float], ...]:
+        """File, algorithm, temperature and strength of each: every size at once.
+
+        Where every language is one source, temperatures change nothing, and one is tried.
+        """
+        config = self.config
+        several = any(len(own) > 1 for own in self.texts.values())
+        temperatures = config.temperatures if several else (1.0,)
+        return tuple(
+            (f"search/{algorithm}-{i}-{j}.json", algorithm, temperature, strength)
+            for algorithm in config.algorithms
+            for i, temperature in enumerate(temperatures)
+            for j, strength in enumerate(config.strengths)
+        )
+
+    def attempt(
+        self, name: str, algorithm: Algorithm, temperature: float, strength: float
+    ) -> Stage:
+        """One of these."""
+        more = {"algorithm": algorithm, "temperature": temperature, "strength": strength}
+        key = {"line": self.line.key}
+        return Stage(name.removesuffix(".json"), SEARCH, self.line.params | more, key, (name,))
 
     def tokenizer(self, wanted: dict[str, Any]) -> Stage:
         """The tokenizer that was chosen or asked for, and the proportional one."""

@@ -44,6 +44,7 @@ def find_line(
 def try_strength(
     made: Material,
     shares: Mapping[str, float],
+    temperature: float,
     algorithm: Algorithm,
     vocabularies: Sequence[int],
     texts: Sequence[Parallel],
@@ -52,7 +53,7 @@ def try_strength(
     """One algorithm at one place on the line, at every size: what it does on the search text."""
     sizes = sorted(set(vocabularies))
     found = []
-    for trained in made.train_sizes(shares, algorithm, sizes):
+    for trained in made.train_sizes(shares, algorithm, sizes, temperature):
         on = measured_on(opened(trained), texts, reference)
         found.append(
             {
@@ -67,23 +68,25 @@ def try_strength(
 
 def read_candidates(
     folder: Path,
-    algorithms: Sequence[Algorithm],
-    strengths: Sequence[float],
+    attempts: Sequence[tuple[str, Algorithm, float, float]],
     proportional: Mapping[str, float],
     line: Mapping[str, float],
     reference: str,
     shape: Shape,
 ) -> list[Candidate]:
-    """Every candidate that was tried, with its cost, in the order algorithm, strength, vocabulary."""
+    """Every candidate that was tried, with its cost, in order.
+
+    Args:
+        attempts: file below the folder, algorithm, temperature and strength of each attempt.
+    """
     rows = [
-        (algorithm, strength, row)
-        for algorithm in algorithms
-        for i, strength in enumerate(strengths)
-        for row in json.loads((folder / f"{algorithm}-{i}.json").read_text(encoding="utf-8"))
+        (algorithm, temperature, strength, row)
+        for name, algorithm, temperature, strength in attempts
+        for row in json.loads((folder / name).read_text(encoding="utf-8"))
     ]
     plain: dict[int, dict[str, int]] = {}
-    for _, strength, row in rows:
-        if strength == 0:
+    for _, temperature, strength, row in rows:
+        if strength == 0 and temperature == 1:
             tokens, best = row["tokens"][reference], plain.setdefault(row["vocabulary"], {})
             best.update({d: min(n, best.get(d, n)) for d, n in tokens.items()})
     return [
@@ -95,8 +98,9 @@ def read_candidates(
             measured=Measured(row["parity"], row["tokens"], row["bytes_per_token"]),
             cost=_cost(row["tokens"][reference], plain[row["vocabulary"]]),
             embedding_share=shape.embedding_share(row["vocabulary"]),
+            temperature=temperature,
         )
-        for algorithm, strength, row in rows
+        for algorithm, temperature, strength, row in rows
     ]
 
 
@@ -115,6 +119,7 @@ def search_facts(
             "algorithm": c.algorithm,
             "vocabulary": c.vocabulary,
             "strength": c.strength,
+            "temperature": c.temperature,
             "shares": dict(c.shares),
             "parity": dict(c.measured.parity),
             "gap": c.measured.gap,

@@ -9,8 +9,10 @@ from typing import Any
 
 from mishran.config_tokenizer import Algorithm, BoundariesConfig, TokenizerConfig
 from mishran.errors import ConfigError
+from mishran.pipeline.tokenizer_inputs import Texts
 from mishran.tokenizer.alphabet import Alphabet, alphabet_of
 from mishran.tokenizer.boundaries import (
+    Cuts,
     cut,
     keep_aksharas,
     learned_cuts,
@@ -30,33 +32,56 @@ from mishran.tokenizer.train_sentencepiece import (
     parsed,
     truncated_sentencepiece,
 )
-from mishran.tokenizer.words import Words, load_words, weighted
+from mishran.tokenizer.words import Words, blended, load_words, proportional, weighted
 
 
 @dataclass(frozen=True)
 class Material:
     """What candidates are trained from.
 
-    tables: language -> words, cut at boundaries where the recipe has them.
+    sources: language -> tables of words. cuts: language -> where its words are cut before merges are
+    learned.
     """
 
-    tables: Mapping[str, Words]
+    sources: Mapping[str, Sequence[Words]]
     alphabet: Alphabet
     extra: tuple[str, ...]
+    cuts: Mapping[str, Cuts]
 
-    def train(self, shares: Mapping[str, float], algorithm: Algorithm, vocabulary: int) -> Trained:
+    @property
+    def proportional(self) -> dict[str, float]:
+        """Shares of bytes as the text has them."""
+        return proportional({tag: blended(tables) for tag, tables in self.sources.items()})
+
+    def train(
+        self,
+        shares: Mapping[str, float],
+        algorithm: Algorithm,
+        vocabulary: int,
+        temperature: float = 1.0,
+    ) -> Trained:
         """One tokenizer."""
+        tables = {tag: self._table(tag, temperature) for tag in self.sources}
         where = f"vocabularies: {vocabulary}"
-        weights = weighted(self.tables, shares)
+        weights = weighted(tables, shares)
         return train(weights, self.alphabet, algorithm, vocabulary, self.extra, where)
 
+    def _table(self, tag: str, temperature: float) -> Words:
+        table = blended(self.sources[tag], temperature)
+        cuts = self.cuts.get(tag)
+        return table if cuts is None else replace(table, counts=cut(table.counts, cuts))
+
     def train_sizes(
-        self, shares: Mapping[str, float], algorithm: Algorithm, vocabularies: Sequence[int]
+        self,
+        shares: Mapping[str, float],
+        algorithm: Algorithm,
+        vocabularies: Sequence[int],
+        temperature: float,
     ) -> list[Trained]:
         """One of every size, in order; merges are learned once, for the largest."""
         if algorithm not in NESTED:
-            return [self.train(shares, algorithm, size) for size in vocabularies]
-        largest = self.train(shares, algorithm, max(vocabularies))
+            return [self.train(shares, algorithm, size, temperature) for size in vocabularies]
+        largest = self.train(shares, algorithm, max(vocabularies), temperature)
         return [self._smaller(largest, size) for size in vocabularies]
 
     def _smaller(self, trained: Trained, size: int) -> Trained:
@@ -70,36 +95,41 @@ class Material:
         return replace(trained, vocabulary=size, json=json, model=model)
 
 
-def material(config: TokenizerConfig, folder: Path, base: Path, tags: Sequence[str]) -> Material:
+def material(config: TokenizerConfig, folder: Path, base: Path, texts: Texts) -> Material:
     """From the tables of words in a run.
 
     Raises:
-        ConfigError: a vocabulary that is too small for the alphabet, a language of boundaries that is none.
+        ConfigError: boundaries of a language that there is no text of. DataError: a language without text.
     """
-    tables = {tag: load_words(folder / f"{tag}.parquet") for tag in tags}
-    alphabet = alphabet_of(tables, config.character_coverage)
-    for tag, boundaries in (config.boundaries or {}).items():
-        if tag not in tables:
+    sources = {
+        tag: [load_words(folder / f"{tag}-{i}.parquet") for i in range(len(own))]
+        for tag, own in texts.items()
+    }
+    merged = {tag: blended(tables) for tag, tables in sources.items()}
+    alphabet = alphabet_of(merged, config.character_coverage)
+    for tag in config.boundaries or {}:
+        if tag not in sources:
             raise ConfigError(
-                expected=f"a language of the text ({', '.join(tables)})",
+                expected=f"a language of the text ({', '.join(sources)})",
                 found=repr(tag),
                 where="boundaries",
                 fix="change it",
             )
-        tables[tag] = _cut(tables[tag], boundaries, base)
-    return Material(tables, alphabet, config.special_tokens)
+    cuts = {
+        tag: _cuts(merged[tag].counts, boundaries, base)
+        for tag, boundaries in (config.boundaries or {}).items()
+    }
+    return Material(sources, alphabet, config.special_tokens, cuts)
 
 
-def _cut(words: Words, config: BoundariesConfig, base: Path) -> Words:
-    counts = {word: float(count) for word, count in words.counts.items()}
+def _cuts(counts: Mapping[str, float], config: BoundariesConfig, base: Path) -> Cuts:
+    cuts: Cuts
     if config.path is not None:
         cuts = read_cuts(base / config.path, config.separator)
     else:
         stems = find_stems(read_inflections(base / str(config.inflections)).forms)
         cuts = {**learned_cuts(counts, suffix_lemmas(stems)), **table_cuts(stems).cuts}
-    parts = cut(counts, keep_aksharas(cuts) if config.aksharas else cuts)
-    whole = {word: round(count) for word, count in parts.items()}
-    return replace(words, counts=whole)
+    return keep_aksharas(cuts) if config.aksharas else cuts
 
 
 def opened(trained: Trained) -> Tokenizer:

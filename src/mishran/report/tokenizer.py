@@ -68,7 +68,7 @@ def render_tokenizer(measures: Facts, search: Facts, training: Facts, title: str
         price=search_plots.price(candidates) if candidates else None,
         size=search_plots.size(candidates) if candidates else None,
         vocabularies=search_plots.kinds(candidates, "vocabulary"),
-        algorithms=search_plots.kinds(candidates, "algorithm"),
+        lines=search_plots.line_names(candidates),
         chosen=next((one for one in candidates if one["chosen"]), None),
     )
 

@@ -80,16 +80,17 @@ def axis(candidates: Sequence[Facts], key: str, from_zero: bool, room: float = 0
 
 
 def price(candidates: Sequence[Facts]) -> Picture:
-    """The gap over the cost to the reference language: a line per vocabulary and algorithm."""
+    """The gap over the cost to the reference language: a line per vocabulary, algorithm and temperature."""
     x, y = axis(candidates, "cost", True, ROOM), axis(candidates, "gap", True)
     paths: list[Path] = []
     ends: list[tuple[float, float]] = []
-    for algorithm in kinds(candidates, "algorithm"):
+    looks = _looks(candidates)
+    for look in looks:
         for vocabulary in kinds(candidates, "vocabulary"):
             group = [
                 c
                 for c in sorted(candidates, key=lambda c: c["strength"])
-                if (c["algorithm"], c["vocabulary"]) == (algorithm, vocabulary)
+                if (c["algorithm"], c["temperature"], c["vocabulary"]) == (*look, vocabulary)
             ]
             at = x.at(group[-1]), y.at(group[-1])
             crowded = any(
@@ -100,7 +101,7 @@ def price(candidates: Sequence[Facts]) -> Picture:
                 Path(
                     plot.points(map(x.at, group), map(y.at, group)),
                     mark(candidates, vocabulary),
-                    f"a{kinds(candidates, 'algorithm').index(algorithm)}",
+                    f"a{looks.index(look)}",
                     None if crowded else (*at, say.integer(vocabulary)),
                 )
             )
@@ -110,17 +111,36 @@ def price(candidates: Sequence[Facts]) -> Picture:
 def size(candidates: Sequence[Facts]) -> Picture:
     """Bytes per token over embedding share; lines: the text as it is, and the shares that were chosen."""
     x, y = axis(candidates, "embedding_share", True), axis(candidates, "bytes_per_token", False)
-    chosen = next((c["strength"] for c in candidates if c["chosen"]), 0.0)
+    plain = (0.0, 1.0)
+    chosen = next((_place(c) for c in candidates if c["chosen"]), plain)
     paths = []
-    for kind, strength in ({"plain": 0.0} | ({"picked": chosen} if chosen else {})).items():
+    for kind, place in ({"plain": plain} | ({"picked": chosen} if chosen != plain else {})).items():
         for algorithm in kinds(candidates, "algorithm"):
             group = [
                 c
                 for c in sorted(candidates, key=lambda c: c["vocabulary"])
-                if (c["algorithm"], c["strength"]) == (algorithm, strength)
+                if c["algorithm"] == algorithm and _place(c) == place
             ]
             paths.append(Path(plot.points(map(x.at, group), map(y.at, group)), 0, kind))
     return _picture(candidates, tuple(paths), x, y)
+
+
+def _looks(candidates: Sequence[Facts]) -> list[tuple[str, float]]:
+    """Algorithm and temperature of the lines that look alike, in the order of the search."""
+    return list(dict.fromkeys((c["algorithm"], c["temperature"]) for c in candidates))
+
+
+def line_names(candidates: Sequence[Facts]) -> list[str]:
+    """What each look of a line stands for."""
+    return [
+        f"{words.algorithm(algorithm)}, temperature {say.compact(temperature)}"
+        for algorithm, temperature in _looks(candidates)
+    ]
+
+
+def _place(candidate: Facts) -> tuple[float, float]:
+    """What text it was learned from."""
+    return candidate["strength"], candidate["temperature"]
 
 
 def _picture(
@@ -151,7 +171,8 @@ def told(candidate: Facts) -> str:
     """A candidate in words."""
     return (
         f"{words.algorithm(candidate['algorithm'])}, {say.integer(candidate['vocabulary'])} tokens, "
-        f"strength {say.compact(candidate['strength'])}: gap {say.number(candidate['gap'])}, "
+        f"strength {say.compact(candidate['strength'])}, "
+        f"temperature {say.compact(candidate['temperature'])}: gap {say.number(candidate['gap'])}, "
         f"cost {say.percent(candidate['cost'])}, "
         f"{words.two(candidate['bytes_per_token'])} bytes per token, "
         f"embedding share {say.percent(candidate['embedding_share'])}"

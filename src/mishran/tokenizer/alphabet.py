@@ -36,7 +36,7 @@ def alphabet_of(tables: Mapping[str, Words], coverage: float) -> Alphabet:
     sums = {language: _characters(table.counts) for language, table in tables.items()}
     chosen: set[str] = set()
     for counts in sums.values():
-        covered, total = 0, sum(counts.values())
+        covered, total = 0.0, sum(counts.values())
         for character, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
             if covered >= coverage * total:
                 break
@@ -49,11 +49,11 @@ def alphabet_of(tables: Mapping[str, Words], coverage: float) -> Alphabet:
     return Alphabet(tuple(sorted(chosen)), reached)
 
 
-def _characters(counts: Mapping[str, int]) -> dict[str, int]:
+def _characters(counts: Mapping[str, float]) -> dict[str, float]:
     import regex
 
     left_out = regex.compile(r"[^\S ]|[\p{C}--\p{Cf}]", flags=regex.V1)
-    sums: dict[str, int] = {}
+    sums: dict[str, float] = {}
     for word, count in counts.items():
         for character in word:
             sums[character] = sums.get(character, 0) + count

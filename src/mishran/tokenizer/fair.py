@@ -21,6 +21,7 @@ from typing import final
 import numpy as np
 
 from mishran.tokenizer.encoded import Tokenizer
+from mishran.tokenizer.open_bytes import utf8_bytes
 from mishran.tokenizer.parallel import Parallel
 from mishran.tokenizer.train import Algorithm
 
@@ -55,7 +56,7 @@ class Candidate:
 
     strength: place on the line of shares. cost: share of more tokens in the reference language than the
     best proportional tokenizer of the same size, in the domain that pays most. embedding_share: of the
-    model's parameters.
+    model's parameters. temperature: of the sources of a language.
     """
 
     algorithm: Algorithm
@@ -65,6 +66,7 @@ class Candidate:
     measured: Measured
     cost: float
     embedding_share: float
+    temperature: float = 1.0
 
 
 def measured_on(tokenizer: Tokenizer, texts: Sequence[Parallel], reference: str) -> Measured:
@@ -78,7 +80,7 @@ def measured_on(tokenizer: Tokenizer, texts: Sequence[Parallel], reference: str)
     for domain in texts:
         for language, lines in domain.texts.items():
             tokens.setdefault(language, {})[domain.name] = int(tokenizer.counts(lines).sum())
-            in_bytes = sum(len(line.encode("utf-8", "replace")) for line in lines)
+            in_bytes = sum(len(utf8_bytes(line)) for line in lines)
             size.setdefault(language, {})[domain.name] = in_bytes
     parity = {
         language: float(

@@ -14,7 +14,7 @@ counting is Manku and Motwani, VLDB 2002.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -22,7 +22,8 @@ from typing import final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mishran.errors import ArtifactError, first_line
+from mishran.errors import ArtifactError, DataError, first_line
+from mishran.tokenizer.open_bytes import whole_text
 from mishran.tokenizer.pretokens import splitter
 
 LIMIT = 4_000_000  # words of a table while it is counted, some 500 MB; assumption
@@ -38,13 +39,13 @@ class Words:
     be too low.
     """
 
-    counts: Mapping[str, int]
+    counts: Mapping[str, float]
     num_bytes: int
     documents: int
     forgotten: int = 0
 
     @property
-    def counted_bytes(self) -> int:
+    def counted_bytes(self) -> float:
         """Bytes of all that is in the table."""
         return sum(len(word.encode()) * count for word, count in self.counts.items())
 
@@ -56,7 +57,7 @@ def count_words(texts: Iterable[str], limit: int = LIMIT) -> Words:
     num_bytes = documents = forgotten = 0
     for text in texts:
         documents += 1
-        whole = text.encode("utf-8", "replace").decode()
+        whole = whole_text(text)
         num_bytes += len(whole.encode())
         counts.update(find(whole))
         while len(counts) > limit:
@@ -64,6 +65,33 @@ def count_words(texts: Iterable[str], limit: int = LIMIT) -> Words:
             counts = Counter({word: n - 1 for word, n in counts.items() if n > 1})
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     return Words(dict(ordered), num_bytes, documents, forgotten)
+
+
+def blended(sources: Sequence[Words], temperature: float = 1.0) -> Words:
+    """One table of several sources, in which a source of n bytes weighs as n^(1 / temperature).
+
+    Args:
+        temperature: 1 keeps their sizes; more gives small sources a larger part, without end each the same.
+
+    Returns:
+        A table of as many bytes as all sources together; at 1 its counts are sums.
+
+    Source: Devlin et al. 2019, multilingual BERT, who smooth languages so; here it is the sources of one.
+    """
+    sizes = [table.counted_bytes for table in sources]
+    total = sum(sizes)
+    powers = [(size / total) ** (1 / temperature) if size else 0.0 for size in sizes]
+    counts: dict[str, float] = {}
+    for table, size, power in zip(sources, sizes, powers, strict=True):
+        factor = 1 if temperature == 1 or not size else power / sum(powers) * total / size
+        for word, count in table.counts.items():
+            counts[word] = counts.get(word, 0) + count * factor
+    return Words(
+        counts,
+        sum(table.num_bytes for table in sources),
+        sum(table.documents for table in sources),
+        sum(table.forgotten for table in sources),
+    )
 
 
 def weighted(tables: Mapping[str, Words], shares: Mapping[str, float]) -> dict[str, float]:
@@ -74,23 +102,44 @@ def weighted(tables: Mapping[str, Words], shares: Mapping[str, float]) -> dict[s
 
     Returns:
         word -> weight; the weights times the words' bytes sum to the bytes of all tables together.
+
+    Raises:
+        DataError: a language has a share and no text.
     """
-    total = sum(table.counted_bytes for table in tables.values())
+    sizes = {language: table.counted_bytes for language, table in tables.items()}
+    total = sum(sizes.values())
     out: dict[str, float] = {}
-    for language, table in tables.items():
-        share = shares.get(language, 0.0)
+    for language, share in shares.items():
         if share <= 0:
             continue
-        factor = share * total / table.counted_bytes
-        for word, count in table.counts.items():
+        if not sizes.get(language):
+            raise _no_text(language)
+        factor = share * total / sizes[language]
+        for word, count in tables[language].counts.items():
             out[word] = out.get(word, 0.0) + count * factor
     return out
 
 
 def proportional(tables: Mapping[str, Words]) -> dict[str, float]:
-    """Shares of bytes as the text has them."""
-    total = sum(table.counted_bytes for table in tables.values())
-    return {language: table.counted_bytes / total for language, table in tables.items()}
+    """Shares of bytes as the text has them.
+
+    Raises:
+        DataError: no language has text.
+    """
+    sizes = {language: table.counted_bytes for language, table in tables.items()}
+    total = sum(sizes.values())
+    if not total:
+        raise _no_text(", ".join(tables) or "any language")
+    return {language: size / total for language, size in sizes.items()}
+
+
+def _no_text(language: str) -> DataError:
+    return DataError(
+        expected=f"text in {language}",
+        found="none",
+        where="words",
+        fix="check its files, or leave the language out",
+    )
 
 
 def save_words(words: Words, path: Path) -> None:
