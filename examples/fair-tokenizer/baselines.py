@@ -116,9 +116,9 @@ def main() -> None:
         asked.json.write_text(json.dumps(facts, ensure_ascii=False) + "\n", encoding="utf-8")
     print("Hindi, with 95 % intervals over sentences:\n")
     print(of_language(facts, "hin", "eng"))
-    print("\nParity of all languages against English:\n")
-    print(by_language(facts, "parity"))
     if asked.baselines:
+        print("\nParity of all languages against English:\n")
+        print(by_language(facts, "parity"))
         print("\nPublished (IN22-Gen) beside ours (FLORES-101 devtest, other sentences):\n")
         print(published(facts))
 

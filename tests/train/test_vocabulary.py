@@ -23,6 +23,9 @@ from typer.testing import CliRunner
 from mishran.cli import tokenizer_transfer
 from mishran.errors import ArtifactError, ConfigError, DataError, ModelError
 from mishran.pipeline.transfer import _read_back, helper_from_text, transfer
+from mishran.tokenizer.alphabet import alphabet_of
+from mishran.tokenizer.train import train
+from mishran.tokenizer.words import count_words
 from mishran.train.cooccurrence import cooccurrence
 from mishran.train.models import load_model
 from mishran.train.new_embeddings import GRID, Helper, fvt, linear_map, random
@@ -100,6 +103,13 @@ def llama_2(text: list[str], size: int) -> Tokenizer:
     return core
 
 
+def ours(text: list[str], size: int, algorithm: str) -> Tokenizer:
+    """What `mishran tokenizer train` makes: a space is a space, and bytes for what was not seen."""
+    words = count_words(text)
+    alphabet = alphabet_of({"all": words}, 1.0)
+    return Tokenizer.from_str(train(words.counts, alphabet, algorithm, size).json)
+
+
 def word_piece(text: list[str]) -> Tokenizer:
     core = Tokenizer(models.WordPiece(unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -129,6 +139,8 @@ OLD = read(byte_level(ENGLISH, 320))
 NEW = read(byte_level([*ENGLISH, *HINDI * 2], 400))
 SPACED = read(spaced([*ENGLISH, *HINDI], 420))
 SPACED_OLD = read(spaced(ENGLISH, 320))
+PLAIN = read(ours([*ENGLISH, *HINDI], 420, "sentencepiece-bpe"))
+PLAIN_OLD = read(ours(ENGLISH, 320, "bpe"))
 LLAMA_2 = read(llama_2(ENGLISH, 320))
 UNIGRAM = read(spaced([*ENGLISH, *HINDI], 400, "Unigram"))
 UNIGRAM_OLD = read(spaced(ENGLISH, 320, "Unigram"))
@@ -147,7 +159,9 @@ def logits(model: Any, ids: list[int]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "one", [OLD, NEW, SPACED, LLAMA_2, UNIGRAM], ids=["old", "new", "spaced", "llama 2", "unigram"]
+    "one",
+    [OLD, NEW, SPACED, PLAIN, LLAMA_2, UNIGRAM],
+    ids=["old", "new", "spaced", "plain", "llama 2", "unigram"],
 )
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="▁")))
 @settings(max_examples=60)
@@ -474,6 +488,9 @@ PAIRS = {
     "spaces and bytes": (SPACED_OLD, NEW),
     "spaces and spaces": (SPACED_OLD, SPACED),
     "spaces and unigram": (SPACED_OLD, UNIGRAM),
+    "bytes and plain": (OLD, PLAIN),
+    "plain and plain": (PLAIN_OLD, PLAIN),
+    "plain and bytes": (PLAIN_OLD, NEW),
     "llama 2 and bytes": (LLAMA_2, NEW),
     "llama 2 and spaces": (LLAMA_2, SPACED),
 }

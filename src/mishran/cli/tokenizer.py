@@ -247,21 +247,26 @@ def measures_table(facts: dict[str, Any]) -> Table:
         name, found = row["tokenizer"], row["measures"]
         one = about[name]
         head = (name, f"{one['vocabulary']:,}", f"{one['embedding_share']:.1%}")
-        parity = found["parity"]
         cells = (
             *(head if name != last else ("", "", "")),
             row["domain"],
             row["language"],
-            f"{parity['value']:.3f}",
-            f"{parity['low']:.3f} to {parity['high']:.3f}",
-            f"{found['fertility']['value']:.2f}",
-            f"{found['bytes_per_token']['value']:.2f}",
-            f"{found['broken_aksharas']['value']:.1%}",
-            f"{found['single_token_words']['value']:.1%}",
+            _said(found.get("parity"), "{value:.3f}"),
+            _said(found.get("parity"), "{low:.3f} to {high:.3f}"),
+            _said(found["fertility"], "{value:.2f}"),
+            _said(found["bytes_per_token"], "{value:.2f}"),
+            _said(found["broken_aksharas"], "{value:.1%}"),
+            _said(found["single_token_words"], "{value:.1%}"),
         )
         table.add_row(*map(Text, cells), end_section=False)
         last = name
     return table
+
+
+def _said(estimate: dict[str, float | None] | None, form: str) -> str:
+    """A measure, or a dash where there is none: text without words, say."""
+    known = estimate is not None and None not in estimate.values()
+    return form.format(**estimate) if known and estimate else "-"
 
 
 def _accounts_table(facts: dict[str, Any]) -> Table:

@@ -2,8 +2,9 @@
 
 Tokenizers write one text in different alphabets. Byte-level ones have a letter for each byte ("Ġक" is
 written "Ġà¤ķ"); those after SentencePiece write a space as "▁" and a byte that is no character of theirs as
-<0xE0>; WordPiece marks what goes on with "##". Bytes are what they have in common: b" the" is one piece,
-whether a vocabulary calls it "Ġthe", "▁the" or "the". Special tokens have no text, only a role.
+<0xE0>, or leave the space as it is (ours do); WordPiece marks what goes on with "##". Bytes are what they
+have in common: b" the" is one piece, whether a vocabulary calls it "Ġthe", "▁the" or "the". Special
+tokens have no text, only a role.
 
 Source: byte-level alphabet, Radford et al. 2019 ("Language Models are Unsupervised Multitask Learners",
 section 2.2); "▁" and byte tokens, Kudo and Richardson 2018, arXiv 1808.06226.
@@ -27,7 +28,7 @@ from mishran.train.models import load_tokenizer
 
 SPACE = "▁"
 ROLES = ("bos", "eos", "pad", "unk")
-Spelling = Literal["bytes", "space", "words"]
+Spelling = Literal["bytes", "space", "plain", "words"]
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
@@ -35,9 +36,10 @@ _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 class Vocabulary:
     """A tokenizer as the pieces of its ids.
 
-    spec: tokenizer.json. spelling: bytes (byte-level), space ("▁") or words (WordPiece). pieces: by id,
-    None for a token without text. byte_ids: byte -> id of its token <0x..>. roles: bos, eos, pad and unk
-    -> id, those there are. special: name of a token without text -> id. where: for messages.
+    spec: tokenizer.json. spelling: bytes (byte-level), space ("▁"), plain (as it is) or words
+    (WordPiece). pieces: by id, None for a token without text. byte_ids: byte -> id of its token <0x..>.
+    roles: bos, eos, pad and unk -> id, those there are. special: name of a token without text -> id.
+    where: for messages.
     """
 
     spec: Mapping[str, Any]
@@ -76,6 +78,8 @@ class Vocabulary:
         if self.spelling == "bytes":
             return "".join(_letters()[b] for b in piece)
         text = _text(piece)
+        if self.spelling == "plain":
+            return text
         return None if text is None or SPACE in text else text.replace(" ", SPACE)
 
     def normalised(self, text: str) -> str:
@@ -167,7 +171,7 @@ def vocabulary(spec: Mapping[str, Any], roles: Mapping[str, int], where: str) ->
             where=where,
             fix="give a tokenizer whose ids are rows of a table",
         )
-    fallback = bool(spec["model"].get("byte_fallback")) and spelling == "space"
+    fallback = bool(spec["model"].get("byte_fallback")) and spelling != "bytes"
     pieces: list[bytes | None] = []
     byte_ids: dict[int, int] = {}
     for i in range(len(by_id)):
@@ -213,8 +217,11 @@ def _spelling(spec: Mapping[str, Any], where: str) -> Spelling:
             return "bytes"
         if f'"{SPACE}"' in steps or '"Metaspace"' in steps:
             return "space"
+        if model.get("byte_fallback"):  # nothing is written otherwise, and every text can be
+            return "plain"
     raise ModelError(
-        expected='BPE or Unigram that is byte-level or writes spaces as "▁", or WordPiece with "##"',
+        expected='BPE or Unigram that is byte-level, writes spaces as "▁" or has bytes to fall back on, or '
+        'WordPiece with "##"',
         found=f"{model['type']} with {marks[0]}" if marks else f"{model['type']} without them",
         where=where,
         fix="give another tokenizer: of this one it is not known which text a token stands for",
@@ -226,6 +233,8 @@ def _piece(name: str, spelling: Spelling) -> bytes | None:
         return name[2:].encode() if name.startswith("##") else f" {name}".encode()
     if spelling == "space":
         return name.replace(SPACE, " ").encode()
+    if spelling == "plain":
+        return name.encode()
     of = _bytes()
     return bytes(of[c] for c in name) if all(c in of for c in name) else None
 
