@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from small_models import read_texts
 
 from mishran.pipeline.tokenizer import TrainedTokenizer, train_tokenizer
+from mishran.places import data_root
 from mishran.tokenizer.train import ALGORITHMS
 
 HERE = Path(__file__).resolve().parent
 CURVE = (4096, 8192, 16384, 32768, 65536)
+# Tokenizers that have read no more than the models that are trained on them, and how much that is.
+OWN, OWN_BYTES = (4096, 8192, 16384, 32768), 2_000_000
 SMALL = 8192  # for models of a million parameters
 # Of the text that all of these are trained on, so that they differ in nothing else: what the search chose
 # at 32,000 tokens from sources of their own sizes.
@@ -60,6 +64,15 @@ def halves(table: Path, work: Path) -> Path:
     return path
 
 
+def own_text(work: Path) -> dict[str, Any]:
+    """The text that small models read, as the text of a recipe."""
+    texts = read_texts(data_root() / "pretrain", ("en", "hi"), OWN_BYTES, 1000).train
+    for tag, passages in texts.items():
+        lines = (json.dumps({"text": one}, ensure_ascii=False) + "\n" for one in passages)
+        (work / f"own-{tag}.jsonl").write_text("".join(lines), encoding="utf-8")
+    return {"languages": {tag: {"text": f"own-{tag}.jsonl"} for tag in texts}}
+
+
 def make_all(work: Path, corpus: Path | None, table: Path) -> dict[str, str]:
     """Name -> folder of every tokenizer."""
     data = recipe(work, corpus)
@@ -74,6 +87,11 @@ def make_all(work: Path, corpus: Path | None, table: Path) -> dict[str, str]:
     for size in CURVE:
         done = make(work, f"curve-{size}", data, **given, vocabularies=size)
         made[f"curve {size}"] = str(done.folder / "tokenizer")
+    alone = {k: v for k, v in data.items() if k != "corpus"} | own_text(work)
+    half = {**given, "shares": {"en": 0.5, "hi": 0.5}}
+    for size in OWN:
+        done = make(work, f"own-{size}", alone, **half, vocabularies=size)
+        made[f"own {size}"] = str(done.folder / "tokenizer")
     made[f"proportional {SMALL}"] = str(work / f"curve-{SMALL}" / "proportional")
     for algorithm in ALGORITHMS:
         size = example.training["vocabulary"]
@@ -98,8 +116,6 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="a cleaned corpus; by default the recipe's")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
-    from mishran.places import data_root
-
     made = make_all(
         asked.work.resolve(), asked.corpus, data_root() / "hindi/hi_inflection.jsonl.gz"
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-from make import ALGORITHMS, CURVE, SMALL
+from make import ALGORITHMS, CURVE, OWN, OWN_BYTES, SMALL
 from pages import page, sections
 from stream_page import installed, machine
 
@@ -40,6 +40,7 @@ HEADINGS = {
     "morphology": "Stems",
     "downstream": "What a small model makes of it",
     "vocabulary": "How many tokens",
+    "own": "How many tokens, learned from no more than the models read",
     "transfer": "Another vocabulary for a model that exists",
 }
 PACKAGES = ("numpy", "scipy", "sentencepiece", "tiktoken", "tokenizers", "torch", "transformers")
@@ -82,6 +83,11 @@ def commands(work: Path, baselines: Path | None, quick: bool) -> dict[str, list[
             *(*small, "--only", "curve", "--json", work / "curve.json"),
             *("--once", max(CURVE), "--plot", work / "curve.svg", "--vocabulary"),
             *(made[f"curve {size}"] for size in CURVE),
+        ],
+        "own": [
+            *(*small, "--only", "curve", "--json", work / "own.json", "--bytes", OWN_BYTES),
+            *("--plot", work / "own.svg", "--vocabulary"),
+            *(made[f"own {size}"] for size in OWN),
         ],
         "transfer": [
             *(HERE / "transfer.py", "--tokenizer", made[f"curve {SMALL}"]),
