@@ -174,8 +174,10 @@ def _compared(
     json_: bool,
     quiet: bool,
 ) -> None:
-    from mishran.pipeline.tokenizer_compare import compare_tokenizers, write_comparison
+    from mishran.pipeline.tokenizer_compare import check_out, compare_tokenizers, write_comparison
 
+    if out_ is not None:
+        check_out(out_)
     facts = compare_tokenizers(
         paths,
         parallel or [],

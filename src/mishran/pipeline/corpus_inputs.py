@@ -117,9 +117,8 @@ def read_records(file: TextFile, base: Path, where: str, id_: str = "id") -> Ite
                 if file.limit is not None and number >= file.skip + file.limit:
                     return
     if number <= file.skip:
-        raise _broken(
-            where, str(base / file.path), f"{number} texts, of which {file.skip} are skipped"
-        )
+        skipped = f", of which {file.skip} are skipped" if file.skip else ""
+        raise _broken(where, str(base / file.path), f"{number} texts{skipped}")
 
 
 def _broken(where: str, place: str, found: str) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,22 +156,28 @@ def reference_of(texts: Parallel, reference: str | None) -> str:
     return next((tag for tag in _ENGLISH if tag in texts.texts), next(iter(texts.texts)))
 
 
-def write_comparison(facts: dict[str, Any], path: Path) -> None:
-    """A page, Markdown or JSON, by the ending of its name.
+_PAGES: dict[str, Callable[[dict[str, Any], Path], str]] = {
+    ".html": lambda facts, path: render_comparison(facts, path.stem),
+    ".md": lambda facts, path: comparison_markdown(facts),
+    ".json": lambda facts, path: canonical_json(facts) + "\n",
+}
+
+
+def check_out(path: Path) -> None:
+    """Nothing if a page can be written under this name.
 
     Raises:
-        ConfigError: another ending.
+        ConfigError: its ending is of no kind that is written.
     """
-    makers = {
-        ".html": lambda: render_comparison(facts, path.stem),
-        ".md": lambda: comparison_markdown(facts),
-        ".json": lambda: canonical_json(facts) + "\n",
-    }
-    if path.suffix not in makers:
+    if path.suffix not in _PAGES:
         raise ConfigError(
-            expected="a file that ends in .html, .md or .json",
+            expected=f"a file that ends in {' or '.join(_PAGES)}",
             found=path.name,
             where="--out",
             fix="rename it",
         )
-    atomic_write(path, makers[path.suffix]())
+
+
+def write_comparison(facts: dict[str, Any], path: Path) -> None:
+    """A page, Markdown or JSON, by the ending of its name; see `check_out`."""
+    atomic_write(path, _PAGES[path.suffix](facts, path))
