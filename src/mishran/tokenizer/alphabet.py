@@ -25,7 +25,8 @@ class Alphabet:
 def alphabet_of(tables: Mapping[str, Words], coverage: float) -> Alphabet:
     """For each language its most frequent characters, until they are so much of its text; all together.
 
-    Rare ones are left to bytes, and so are tabs, line breaks and control characters: each is one byte.
+    Rare ones are left to bytes, and so are tabs, line breaks and control characters: each is one byte. So
+    is U+2581, which SentencePiece means a space with.
     Each language counts for itself, so that shares of text do not decide whose letters get tokens.
 
     Args:
@@ -52,7 +53,7 @@ def alphabet_of(tables: Mapping[str, Words], coverage: float) -> Alphabet:
 def _characters(counts: Mapping[str, float]) -> dict[str, float]:
     import regex
 
-    left_out = regex.compile(r"[^\S ]|[\p{C}--\p{Cf}]", flags=regex.V1)
+    left_out = regex.compile(r"[^\S ]|\u2581|[\p{C}--\p{Cf}]", flags=regex.V1)
     sums: dict[str, float] = {}
     for word, count in counts.items():
         for character in word:

@@ -18,6 +18,7 @@ import numpy as np
 
 from mishran.tokenizer.encoded import Ints, Tokenizer
 from mishran.tokenizer.measures import REPLICAS, Estimate, Floats, drawn, interval
+from mishran.tokenizer.open_bytes import utf8_bytes
 from mishran.tokenizer.parallel import Parallel
 
 UNITS = ("tokens", "bytes", "content")
@@ -57,7 +58,7 @@ def rates(tokenizer: Tokenizer, texts: Parallel, reference: str, seed: int = 0) 
 
 
 def _sizes(lines: tuple[str, ...]) -> Ints:
-    return np.array([len(line.encode("utf-8", "replace")) for line in lines], dtype=np.int64)
+    return np.array([len(utf8_bytes(line)) for line in lines], dtype=np.int64)
 
 
 def convert(shares: Mapping[str, float], given: str, wanted: str, at: Rates) -> dict[str, Estimate]:

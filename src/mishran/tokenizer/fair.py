@@ -27,6 +27,7 @@ from mishran.tokenizer.train import Algorithm
 
 ROUNDS = 8  # of finding equal shares; each halves the distance or better
 _NEAR = 0.01  # a gap that needs no further round
+_STILL = 1e-6  # a step that leads nowhere: the bound holds it
 _LEAST = 0.02  # share of a language that is in the text at all; assumption
 
 
@@ -138,7 +139,8 @@ def equal_shares(
         left = tilted(shares, moved, 1.0)[reference]
         if left < _LEAST:  # as far as the reference can still be learned
             odds = np.log(left / (1 - left)) - np.log(_LEAST / (1 - _LEAST))
-            at = {k: v + float(odds) for k, v in moved.items()}
+            moved = {k: v + float(odds) for k, v in moved.items()}
+        if all(abs(moved[k] - at[k]) < _STILL for k in others):
             break
         at = moved
     return {reference: 0.0, **at}

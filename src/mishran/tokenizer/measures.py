@@ -5,16 +5,15 @@ What each is, and whose:
 - fertility: tokens per word (between whitespace). Rust et al. 2021 (arXiv 2012.15613, section 3.1), who
   also have the proportion of continued words: words that are cut into two or more tokens.
 - parity: tokens of a language for each token of the reference, on the same content: the tokenization
-premium
-  of Petrov et al. 2023 (arXiv 2305.15425, section 3). 1 is fair, 2 pays twice. The gap is |parity - 1|.
+  premium of Petrov et al. 2023 (arXiv 2305.15425, section 3). 1 is fair, 2 pays twice. The gap is
+  |parity - 1|.
 - single-token retention rate: share of different words that are one token, each word once and alone,
   with a space in front (STRR, Nayeem et al. 2025, arXiv 2510.09947).
 - Renyi efficiency: entropy of order 2.5 of the tokens, over the logarithm of the vocabulary (Zouhar et al.
   2023, arXiv 2306.16842, section 4): low where few tokens do all the work.
 - bytes per token: compression; characters per token beside it, since scripts differ in bytes.
-- broken aksharas: share of tokens that begin with a dependent vowel sign, virama, nukta or another
-combining
-  mark; cut characters: share that begin inside a character.
+- broken aksharas: share of tokens that begin with a dependent vowel sign, virama, nukta or another mark
+  (Unicode M); cut characters: share that begin inside a character.
 
 Intervals are percentiles over texts drawn anew (Efron 1979); the single-token rate draws words.
 """
@@ -23,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 import numpy as np
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mishran.tokenizer.encoded import Tokenizer
+from mishran.tokenizer.open_bytes import whole_text
 from mishran.tokenizer.parallel import Parallel
 from mishran.tokenizer.tally import Tally, tally
 
@@ -112,7 +113,7 @@ def drawn(num: int, replicas: int, seed: int) -> Floats:
 def ratio(above: NDArray[np.int64], below: NDArray[np.int64], draws: Floats) -> Estimate:
     """Sum over sum, with its interval; not a number where there is nothing below."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        replicas = (draws @ above) / (draws @ below)
+        replicas = (draws @ above.astype(float)) / (draws @ below.astype(float))
         value = float(np.float64(above.sum()) / np.float64(below.sum()))
     return interval(value, replicas)
 
@@ -130,19 +131,22 @@ def renyi_efficiency(counted: Tally, size: int, draws: Floats) -> Estimate:
     ones = np.ones(counted.ids.size)
     shape = (draws.shape[1], used.size)
     matrix = sparse.csr_array((ones, (counted.text, columns)), shape=shape)
-    whole = _efficiency(np.asarray(matrix.sum(axis=0), dtype=float)[None], size)
+    whole = _efficiency(np.asarray(matrix.sum(axis=0), dtype=float)[:, None], size)
     some = sparse.csr_array(matrix.T)
     parts = [
-        _efficiency((some @ part.T).T, size)
+        _efficiency(some @ part.T, size)
         for part in np.array_split(draws[:_RENYI_REPLICAS], max(1, used.size // 2**14))
     ]
     return interval(float(whole[0]), np.concatenate(parts))
 
 
 def _efficiency(counts: Floats, size: int) -> Floats:
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    entropy = np.log((shares**ORDER).sum(axis=1)) / (1 - ORDER)
-    return np.asarray(entropy / np.log(size), dtype=float)
+    """(B,) of (U, B) counts. Powers are looked up: a count is a whole number, and few are different."""
+    powers = np.arange(counts.max(initial=0) + 1) ** ORDER
+    sums = powers[counts.astype(np.int64)].sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # no tokens, or a vocabulary of one
+        entropy = (np.log(sums) - ORDER * np.log(counts.sum(axis=0))) / (1 - ORDER)
+        return np.asarray(entropy / np.log(size), dtype=float)
 
 
 def _retention(tokenizer: Tokenizer, texts: Sequence[str], seed: int) -> Estimate:
@@ -158,8 +162,13 @@ def _retention(tokenizer: Tokenizer, texts: Sequence[str], seed: int) -> Estimat
 
 def distinct_words(texts: Sequence[str]) -> list[str]:
     """Runs of letters and marks, each once, in order."""
+    return list(_distinct(tuple(texts)))
+
+
+@lru_cache(maxsize=64)  # every tokenizer is measured on the same languages
+def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
     from mishran.tokenizer.pretokens import splitter
 
     find = splitter().findall
-    found = {piece.lstrip(" ") for text in texts for piece in find(text)}
-    return sorted(word for word in found if word[:1].isalpha())
+    found = {piece.lstrip(" ") for text in texts for piece in find(whole_text(text))}
+    return tuple(sorted(word for word in found if word[:1].isalpha()))

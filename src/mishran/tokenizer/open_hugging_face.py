@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, final
 
 import numpy as np
 
 from mishran.tokenizer.encoded import Encoded, Ints
-from mishran.tokenizer.open_bytes import utf8_bytes
+from mishran.tokenizer.open_bytes import whole_text
 from mishran.tokenizer.open_sentencepiece import SPACE, spread
 
 
@@ -35,16 +36,27 @@ class HuggingFace:
         data = json.loads(content)
         parts = json.dumps([data.get("pre_tokenizer"), data.get("decoder")])
         self._by_bytes = '"ByteLevel"' in parts
+        named = self._model.token_to_id("\u0120" if self._by_bytes else SPACE)
+        self._space: int = -1 if named is None else named
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """See `Tokenizer`."""
-        whole = [_whole(text) for text in texts]
+        whole = [whole_text(text) for text in texts]
         found = self._model.encode_batch(whole, add_special_tokens=False)
-        return [_encoded(text, one) for text, one in zip(whole, found, strict=True)]
+        return [self._encoded(text, one) for text, one in zip(whole, found, strict=True)]
+
+    def _encoded(self, text: str, one: Any) -> Encoded:
+        ids = np.array(one.ids, dtype=np.int64)
+        flat = np.fromiter(chain.from_iterable(one.offsets), np.int64, 2 * ids.size)
+        if not text.isascii():  # from characters to bytes
+            raw = np.frombuffer(text.encode(), dtype=np.uint8)
+            flat = np.append(np.flatnonzero((raw & 0xC0) != 0x80), raw.size)[flat]
+        return Encoded(ids, spread(flat[::2], flat[1::2], ids == self._space))
 
     def counts(self, texts: Sequence[str]) -> Ints:
         """See `Tokenizer`."""
-        found = self._model.encode_batch_fast(list(map(_whole, texts)), add_special_tokens=False)
+        whole = [whole_text(text) for text in texts]
+        found = self._model.encode_batch_fast(whole, add_special_tokens=False)
         return np.array([len(one) for one in found], dtype=np.int64)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -61,21 +73,6 @@ class HuggingFace:
             if all(c in of for c in text):
                 return shown_bytes(bytes(of[c] for c in text))
         return str(text).replace(SPACE, " ")
-
-
-def _whole(text: str) -> str:
-    return text if text.isascii() else utf8_bytes(text).decode()
-
-
-def _encoded(text: str, one: Any) -> Encoded:
-    ids = np.array(one.ids, dtype=np.int64)
-    if not ids.size:
-        return Encoded(ids, ids)
-    offsets = np.array(one.offsets, dtype=np.int64)
-    if not text.isascii():
-        lengths = [len(c.encode()) for c in text]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])[offsets]
-    return Encoded(ids, spread(offsets[:, 0], offsets[:, 1]))
 
 
 def shown_bytes(piece: bytes) -> str:

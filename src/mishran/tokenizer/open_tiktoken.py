@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from mishran.tokenizer.encoded import Encoded, Ints
-from mishran.tokenizer.open_bytes import utf8_bytes
+from mishran.tokenizer.open_bytes import whole_text
 from mishran.tokenizer.open_hugging_face import shown_bytes
 
 # A file of ranks does not say how text is cut before; the number of ranks tells which release it is.
@@ -39,10 +39,11 @@ _PATTERNS = {
 class Tiktoken:
     """Of an encoding of tiktoken."""
 
-    def __init__(self, encoding: Any, name: str) -> None:
+    def __init__(self, encoding: Any, name: str, size: int | None = None) -> None:
+        """size: where the encoding leaves special tokens out."""
         self.name = name
         self._encoding = encoding
-        self.size: int = encoding.n_vocab
+        self.size: int = encoding.n_vocab if size is None else size
 
     @cached_property
     def _lengths(self) -> Ints:
@@ -65,7 +66,7 @@ class Tiktoken:
         return np.array([len(ids) for ids in self._ids(texts)], dtype=np.int64)
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        whole = [utf8_bytes(text).decode() for text in texts]
+        whole = [whole_text(text) for text in texts]
         found: list[list[int]] = self._encoding.encode_ordinary_batch(whole, num_threads=1)
         return found
 
@@ -109,13 +110,24 @@ def open_tekken(data: dict[str, Any], name: str) -> Tiktoken:
         KeyError, ValueError: fields that are missing or damaged.
     """
     config = data["config"]
-    used = int(config["default_vocab_size"]) - int(config["default_num_special_tokens"])
+    size = int(config["default_vocab_size"])
+    used = size - int(config["default_num_special_tokens"])
     pieces = [base64.b64decode(one["token_bytes"]) for one in data["vocab"][:used]]
-    return _encoding({p: i for i, p in enumerate(pieces)}, str(config["pattern"]), name)
+    if len(pieces) < used:
+        raise ValueError(f"{len(pieces):,} pieces of {used:,}")
+    return _encoding({p: i for i, p in enumerate(pieces)}, str(config["pattern"]), name, size)
 
 
-def _encoding(ranks: dict[bytes, int], pattern: str, name: str) -> Tiktoken:
+def _encoding(
+    ranks: dict[bytes, int], pattern: str, name: str, size: int | None = None
+) -> Tiktoken:
     import tiktoken
 
+    # The library does not raise where these fail: it ends the thread, here or at the first text.
+    if len(set(ranks.values())) < len(ranks):
+        raise ValueError("two pieces of one rank")
+    missing = [b for b in range(256) if bytes([b]) not in ranks]
+    if missing:
+        raise ValueError(f"no rank for {len(missing)} of the 256 bytes")
     made = tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
-    return Tiktoken(made, name)
+    return Tiktoken(made, name, size)

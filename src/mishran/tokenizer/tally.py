@@ -6,8 +6,8 @@ Every measure is a ratio of sums of these, so that intervals come from drawing t
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import final
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mishran.tokenizer.encoded import Ints, Tokenizer
-from mishran.tokenizer.open_bytes import utf8_bytes
+from mishran.tokenizer.open_bytes import whole_text
 
 _SLICE = 2000  # texts at once
 
@@ -48,46 +48,67 @@ def tally(tokenizer: Tokenizer, texts: Sequence[str]) -> Tally:
     Args:
         texts: half of a surrogate pair counts as the replacement character.
     """
-    rows: list[tuple[int, ...]] = []
-    ids: list[Ints] = []
-    for at in range(0, len(texts), _SLICE):
-        some = [utf8_bytes(text).decode() for text in texts[at : at + _SLICE]]
-        for text, encoded in zip(some, tokenizer.encode(some), strict=True):
-            rows.append(_row(text, encoded.starts))
-            ids.append(encoded.ids)
-    table = np.array(rows, dtype=np.int64).reshape(len(texts), 7)
-    sizes = [one.size for one in ids]
-    flat = np.concatenate(ids) if ids else np.empty(0, dtype=np.int64)
-    tokens, size, characters, num_words, split, broken, inside = table.T
-    places = np.repeat(np.arange(len(texts)), sizes)
-    return Tally(tokens, size, characters, num_words, split, broken, inside, flat, places)
+    parts = [
+        _counted(tokenizer, [whole_text(text) for text in texts[at : at + _SLICE]])
+        for at in range(0, len(texts), _SLICE)
+    ]
+    if not parts:
+        return Tally(*(np.zeros((9, 0), dtype=np.int64)))
+    places = np.concatenate([one.text + i * _SLICE for i, one in enumerate(parts)])
+    table = {f.name: np.concatenate([getattr(one, f.name) for one in parts]) for f in fields(Tally)}
+    return Tally(**{**table, "text": places})
 
 
-def _row(text: str, starts: Ints) -> tuple[int, ...]:
-    raw = np.frombuffer(text.encode(), dtype=np.uint8)
-    first = (raw & 0xC0) != 0x80  # a character begins here
-    begins = np.flatnonzero(first)
-    marks = np.fromiter((is_mark(c) for c in text), bool, len(text))
-    space = np.fromiter((c.isspace() for c in text), bool, len(text))
-    inside = first.size and ~first[np.minimum(starts, raw.size - 1)]
-    broken = np.zeros(raw.size, dtype=bool)
-    broken[begins[marks]] = True
-    word_begins, word_ends = words(space)
-    cuts = np.unique(starts)
-    place = np.append(begins, raw.size)  # byte of each character
+def _counted(tokenizer: Tokenizer, texts: Sequence[str]) -> Tally:
+    """All texts at once, a line each: a line break is no mark and ends a word."""
+    encoded = tokenizer.encode(texts)
+    points = np.frombuffer("".join(f"{text}\n" for text in texts).encode("utf-32-le"), np.uint32)
+    num_characters = np.array([len(text) for text in texts], dtype=np.int64)
+    marks, space = _of_points(points, is_mark), _of_points(points, str.isspace)
+    # Bytes by character, and back.
+    width = 1 + (points > 0x7F) + (points > 0x7FF) + (points > 0xFFFF).astype(np.int64)
+    place = np.cumsum(width) - width
+    line = np.cumsum(num_characters + 1)  # where the next text begins
+    num_bytes = np.diff(np.append(place, place[-1] + 1)[line], prepend=0) - 1
+    first = np.zeros(place[-1] + 1, dtype=bool)
+    first[place] = True
+    mark = np.zeros(first.size, dtype=bool)
+    mark[place[marks]] = True
+
+    num_tokens = np.array([one.ids.size for one in encoded], dtype=np.int64)
+    text = np.repeat(np.arange(len(texts)), num_tokens)
+    ids = np.concatenate([one.ids for one in encoded])
+    starts = np.concatenate([one.starts for one in encoded])
+    starts = starts + (np.cumsum(num_bytes + 1) - num_bytes - 1)[text]
+    begins, ends = words(space)
     # Tokens that begin inside a word, not with it.
-    within = np.searchsorted(cuts, place[word_ends], "left") - np.searchsorted(
-        cuts, place[word_begins], "right"
+    within = np.searchsorted(starts, place[ends], "left") - np.searchsorted(
+        starts, place[begins], "right"
     )
-    return (
-        starts.size,
-        raw.size,
-        len(text),
-        word_begins.size,
-        int(np.count_nonzero(within)),
-        int(np.count_nonzero(broken[starts])) if starts.size else 0,
-        int(np.count_nonzero(inside)) if starts.size else 0,
+    of_word = np.searchsorted(line, begins, "right")
+
+    def sums(of: Ints) -> Ints:
+        return np.bincount(of, minlength=len(texts))
+
+    return Tally(
+        num_tokens,
+        num_bytes,
+        num_characters,
+        num_words=sums(of_word),
+        num_split=sums(of_word[within > 0]),
+        num_broken=sums(text[mark[starts]]),
+        num_inside=sums(text[~first[starts]]),
+        ids=ids,
+        text=text,
     )
+
+
+def _of_points(points: NDArray[np.uint32], holds: Callable[[str], bool]) -> NDArray[np.bool_]:
+    """(C,) whether it holds of each character; asked once for each different one."""
+    seen = np.flatnonzero(np.bincount(points))
+    table = np.zeros(seen[-1] + 1, dtype=bool)
+    table[seen] = [holds(chr(point)) for point in seen]
+    return np.asarray(table[points])
 
 
 def words(space: NDArray[np.bool_]) -> tuple[Ints, Ints]:

@@ -30,7 +30,9 @@ ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 NESTED: tuple[Algorithm, ...] = ("bpe", "byte-bpe", "sentencepiece-bpe")
 # Occurrences that the weights are scaled to: a word of one in 10 million plays no part. Assumption.
 OCCURRENCES = 5_000_000
-FINEST = 16  # occurrences for one in a small text: a sixteenth is lost by rounding at most. Assumption.
+FINEST = (
+    16  # occurrences for one in a small text: a sixteenth is lost by rounding at most. Assumption.
+)
 LONGEST = (
     100  # characters of a word that tokens are learned from; longer ones are no words. Assumption.
 )

@@ -47,9 +47,12 @@ def worst_words(tokenizer: Tokenizer, texts: Sequence[str], shown: int = SHOWN) 
         edges = [*one.starts.tolist(), len(raw)]
         pieces = [raw[a:b] for a, b in pairwise(edges) if b > a]
         parts = tuple(p.decode("utf-8", "replace") for p in pieces)
-        broken = tuple(
-            (p[0] & 0xC0) == 0x80 or is_mark(text[:1])
-            for p, text in zip(pieces, parts, strict=True)
-        )
+        broken = tuple(_broken(raw, start) for start, end in pairwise(edges) if end > start)
         out.append(Cut(word, counts[word], parts, broken))
     return tuple(out)
+
+
+def _broken(raw: bytes, start: int) -> bool:
+    """Whether a mark begins there, or no character."""
+    character = raw[start : start + 4].decode("utf-8", "ignore")[:1]
+    return (raw[start] & 0xC0) == 0x80 or is_mark(character)
