@@ -80,8 +80,8 @@ def spread(starts: Ints, ends: Ints, space: NDArray[np.bool_]) -> Ints:
     new = np.diff(starts, prepend=-1) != 0
     group = np.cumsum(new) - 1
     first = np.flatnonzero(new)
-    taken = np.cumsum(~space) - ~space
-    nth = taken - taken[first][group]
+    taken: Ints = np.cumsum(~space) - ~space
+    nth: Ints = taken - taken[first][group]
     # A group ends where its last token does; inside a character at most its last byte is reached.
     end = ends[np.append(first[1:], size) - 1][group]
     return np.maximum.accumulate(np.minimum(starts + nth, np.maximum(end - 1, starts)))
