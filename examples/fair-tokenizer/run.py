@@ -107,21 +107,34 @@ def example(work: Path) -> str:
         json.loads((place / name).read_text())
         for name in ("search.json", "measures.json", "tokenizer/training.json")
     )
-    lines = [*headline(measures, search, training), ""]
-    lines += [
-        "| vocabulary | strength | share of Hindi | parity | gap | cost to English | bytes per token "
-        "| embeddings | |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---|",
+    bound = json.loads((work / "example-1.15/search.json").read_text())
+    small = next(one for one in bound["candidates"] if one["chosen"])
+    lines = [
+        *headline(measures, search, training),
+        "",
+        f"With `--parity 1.15` on the same text: {bound['why']}; {small['vocabulary']:,} tokens, parity "
+        f"{small['parity']['hi']:.3f} in the search, {small['cost']:.1%} more English tokens.",
+        "",
+        "Every fourth of the candidates, and the one that was chosen:",
+        "",
+        "| vocabulary | temperature | strength | share of Hindi | parity | gap | cost to English "
+        "| bytes per token | embeddings | |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
-    for one in search["candidates"]:
-        if one["front"] or one["chosen"] or one["strength"] == 0:
+    for one in sorted(search["candidates"], key=_order):
+        if one["chosen"] or one["strength"] in (0, 0.2, 0.4, 0.6, 0.8, 1):
             mark = "chosen" if one["chosen"] else "front" if one["front"] else ""
             lines.append(
-                f"| {one['vocabulary']:,} | {one['strength']:g} | {one['shares']['hi']:.0%} "
+                f"| {one['vocabulary']:,} | {one['temperature']:g} | {one['strength']:g} "
+                f"| {one['shares']['hi']:.0%} "
                 f"| {one['parity']['hi']:.3f} | {one['gap']:.3f} | {one['cost']:+.1%} "
                 f"| {one['bytes_per_token']:.3f} | {one['embedding_share']:.1%} | {mark} |"
             )
     return "\n".join(lines)
+
+
+def _order(one: dict[str, Any]) -> tuple[float, ...]:
+    return one["vocabulary"], one["temperature"], one["strength"]
 
 
 def content(work: Path, corpus: Path) -> str:

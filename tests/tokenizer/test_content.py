@@ -100,6 +100,40 @@ def test_the_shape_of_a_configuration_is_that_of_the_model(tmp_path: Path, more:
     assert found.tied == bool(more.get("tie_word_embeddings"))
 
 
+@pytest.mark.parametrize("name", ["Mistral", "Qwen2", "Qwen3"])
+def test_biases_and_norms_that_no_field_names(tmp_path: Path, name: str) -> None:
+    import torch
+    import transformers
+
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=64,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
+    config.save_pretrained(tmp_path)
+    with torch.device("meta"):
+        model = getattr(transformers, f"{name}ForCausalLM")(config)
+    assert shape_of(tmp_path).parameters(64) == model.num_parameters()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"num_local_experts": 8}, r"found a mixture of experts \(num_local_experts\)"),
+        ({"num_attention_heads": 0}, "found integer division"),
+        ({"num_attention_heads": None}, "found int"),
+    ],
+)
+def test_models_of_another_make_are_one_line(tmp_path: Path, more: dict, said: str) -> None:
+    names = ("hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads")
+    (tmp_path / "config.json").write_text(json.dumps({**dict.fromkeys(names, 8), **more}))
+    with pytest.raises(ModelError, match=said):
+        shape_of(tmp_path)
+
+
 def test_the_shape_of_nothing_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"expected the config\.json of a Llama-like model"):
         shape_of(tmp_path)

@@ -116,6 +116,25 @@ def test_where_nothing_keeps_the_bounds_the_nearest_is_named() -> None:
     assert not found.reached and found.candidate.cost == 0.2 and "nearest" in found.why
 
 
+def test_the_nearest_is_nearest_to_the_bounds_that_it_misses() -> None:
+    tried = [candidate(1.2, 0.3, 8000), candidate(1.2, 0.07, 16000)]
+    assert choose(tried, None, 0.06).candidate == tried[1]  # not the smaller one
+    assert choose(tried, None, 0.06).why.endswith("this one comes nearest, with 7.0%")
+    found = choose(tried, None, 0.06, max_embedding_share=0.05)
+    assert found.candidate == tried[1] and found.why.endswith("nearest, with 7.0% and 16.0%")
+
+
+def test_what_is_reachable_is_what_the_worst_language_pays() -> None:
+    """A language that pays far less than the reference makes a gap, too, but breaks no bound."""
+    tried = [
+        Candidate("bpe", 8000, 0.5, {}, Measured({"hi": hi, "ta": ta}, {}, 4.0), 0.0, 0.1)
+        for hi, ta in ((1.2, 0.5), (1.3, 1.0))
+    ]
+    assert choose(tried, None, 0.06).candidate == tried[1]
+    found = choose(tried, 1.1, 0.06)
+    assert found.candidate == tried[0] and "1.200 is, by bpe with 8,000 tokens" in found.why
+
+
 def test_domains_count_alike() -> None:
     """Of bytes by hand: parities 3 and 1, whatever the lengths of the domains."""
     short = parallel("short", {"en": ["a"] * 2, "hi": ["क"] * 2})

@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,9 +19,10 @@ from mishran.tokenizer.encoded import Tokenizer
 from mishran.tokenizer.folder import write_tokenizer
 from mishran.tokenizer.open_bytes import Bytes, utf8_bytes, whole_text
 from mishran.tokenizer.open_hugging_face import HuggingFace
-from mishran.tokenizer.open_sentencepiece import SentencePiece
+from mishran.tokenizer.open_sentencepiece import SentencePiece, spread
 from mishran.tokenizer.open_tiktoken import Tiktoken
 from mishran.tokenizer.opened import open_tokenizer
+from mishran.tokenizer.train_sentencepiece import parsed
 
 TEXT = ["the river and the city", "नदी और शहर का पानी है", "a😀b ﬁ ½"] * 20
 
@@ -184,6 +186,89 @@ def test_what_is_no_tokenizer_is_one_line(name: str, tmp_path: Path) -> None:
     assert name in str(stop.value) and "\n" not in str(stop.value)
 
 
+def ranked(pieces: list[bytes], same: bool = False) -> bytes:
+    lines = [base64.b64encode(p).decode() + f" {0 if same else i}" for i, p in enumerate(pieces)]
+    return "\n".join(lines).encode()
+
+
+def tekken(size: int) -> bytes:
+    vocab = [{"token_bytes": base64.b64encode(p).decode()} for p in ranks()]
+    config = {"default_vocab_size": size, "default_num_special_tokens": 10, "pattern": "."}
+    return json.dumps({"config": config, "vocab": vocab}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (ranked(ranks(), same=True), "two pieces of one rank"),
+        (ranked([b"no byte", *ranks()[1:]]), "no rank for 1 of the 256 bytes"),
+        (tekken(300), "261 pieces of 290"),
+        (b'{"vocab": [], "config": {}}', "default_vocab_size"),
+    ],
+)
+def test_ranks_that_the_library_would_end_the_program_for(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "ranks").write_bytes(content)
+    with pytest.raises(ModelError, match=said):
+        open_tokenizer(str(tmp_path / "ranks"))
+
+
+def test_special_tokens_of_tekken_count(files: Path) -> None:
+    assert open_tokenizer(str(files / "tekken.json")).size == 271
+
+
+def test_a_model_that_ends_after_any_of_its_fields_is_none() -> None:
+    """The library takes some of them, and puts a space in front of every text."""
+    import sentencepiece
+
+    whole = trained("sentencepiece-bpe").model or b""
+    message = parsed(whole)
+    ends = []
+    for field in ("trainer_spec", "normalizer_spec", "denormalizer_spec"):
+        message.ClearField(field)
+    ends.append(message.SerializeToString())
+    message.trainer_spec.CopyFrom(parsed(whole).trainer_spec)
+    ends.append(message.SerializeToString())
+    assert all(whole.startswith(end) for end in ends)
+    sentencepiece.SentencePieceProcessor(model_proto=ends[1])
+    for end in ends:
+        with pytest.raises(RuntimeError, match=r"ends before its normalizer|INTERNAL"):
+            SentencePiece(end, "")
+
+
+def test_a_space_put_in_front_takes_no_byte() -> None:
+    """A mark or letter after it begins at 0, not inside a character; bytes begin one after another."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    pieces = ["<unk>", *(f"<0x{b:02X}>" for b in range(256)), "▁", "क", "ि"]
+    core = Tokenizer(
+        models.BPE(vocab={p: i for i, p in enumerate(pieces)}, merges=[], byte_fallback=True)
+    )
+    core.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    llama = HuggingFace(core.to_str(), "")
+    assert llama.encode(["िक ☃"])[0].starts.tolist() == [0, 0, 3, 6, 7, 8, 9]
+    assert llama.encode(["☃"])[0].starts.tolist() == [0, 0, 1, 2]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    core = Tokenizer(models.BPE(vocab={p: i for i, p in enumerate(letters)}, merges=[]))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    assert HuggingFace(core.to_str(), "").encode(["क"])[0].starts.tolist() == [0, 0, 1, 2]
+    model = SentencePiece(NFKC, "")
+    (found,) = model.encode(["िनदी"])
+    assert model.piece(int(found.ids[0])) == " " and found.starts.tolist()[:2] == [0, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.booleans()), max_size=12))
+def test_places_never_fall_and_stay_inside(rows: list[tuple[int, int, bool]]) -> None:
+    starts = np.cumsum([step for step, _, _ in rows], dtype=np.int64)
+    ends = np.maximum.accumulate(starts + np.array([size for _, size, _ in rows], dtype=np.int64))
+    found = spread(starts, ends, np.array([space for _, _, space in rows], dtype=bool))
+    assert (np.diff(found) >= 0).all() and (found >= starts).all()
+    assert (found < np.maximum(ends.max(initial=0), starts + 1)).all()
+
+
 @pytest.mark.parametrize("part", [0.3, 0.9])
 @pytest.mark.parametrize("kind", ["sentencepiece-bpe", "sentencepiece-unigram"])
 def test_a_model_that_was_cut_is_one_line(tmp_path: Path, kind, part: float) -> None:
@@ -203,3 +288,32 @@ def test_folders_without_a_tokenizer_and_names_without_the_network(tmp_path: Pat
         open_tokenizer("tiktoken:none")
     with pytest.raises(ModelError, match="or add --online"):
         open_tokenizer("someone/model")
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").mkdir()
+    with pytest.raises(ModelError, match=r"expected a file that can be read, found .*permissions"):
+        open_tokenizer(str(tmp_path))
+
+
+def test_with_the_network_and_without_an_answer(
+    monkeypatch: pytest.MonkeyPatch, files: Path
+) -> None:
+    import huggingface_hub
+    import tiktoken
+
+    def fails(*args, **kwargs):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
+    monkeypatch.setattr(tiktoken, "get_encoding", fails)
+    with pytest.raises(
+        ModelError, match="a repository of the hub with a tokenizer, found no route"
+    ):
+        open_tokenizer("someone/model", online=True)
+    with pytest.raises(ModelError, match="the ranks of o200k_base, found no route; check"):
+        open_tokenizer("tiktoken:o200k_base", online=True)
+    with pytest.raises(ModelError, match="no such file"):  # a path is none of the hub's names
+        open_tokenizer("./someone/model", online=True)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: files / "ours")
+    assert open_tokenizer("someone/model", online=True).name == "someone/model"

@@ -15,6 +15,7 @@ from tokenizer_cases import TEXTS
 from mishran.tokenizer.open_bytes import whole_text
 from mishran.tokenizer.pretokens import PATTERN, split
 
+UNKNOWN = ("Cn", "Cs")  # unassigned, half of a surrogate pair
 INDIC = st.text(st.characters(min_codepoint=0x900, max_codepoint=0xDFF, codec="utf-8"), max_size=20)
 
 
@@ -51,12 +52,21 @@ def test_the_library_cuts_at_the_same_places(text: str) -> None:
     """Of characters that both know; letters of the newest Unicode are unknown to one of them."""
     from tokenizers import Regex, pre_tokenizers
 
-    whole = "".join(
-        c for c in text if unicodedata.category(c) != "CC" and unicodedata.category(c) != "Cn"
-    )
-    whole = whole_text(whole)
+    whole = whole_text("".join(c for c in text if unicodedata.category(c) != "Cn"))
     cut = pre_tokenizers.Split(Regex(PATTERN), "isolated")
     assert [part for part, _ in cut.pre_tokenize_str(whole)] == split(whole)
+
+
+@pytest.mark.parametrize("kind", [r"\p{L}", r"\p{M}", r"\p{N}", r"\s"])
+def test_both_libraries_know_every_character_alike(kind: str) -> None:
+    """All that Python's own Unicode has: of what is newer the library of the cut knows less."""
+    import regex
+    from tokenizers import Regex, pre_tokenizers
+
+    known = "".join(c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in UNKNOWN)
+    others = pre_tokenizers.Split(Regex(f"{kind}+"), "removed").pre_tokenize_str(known)
+    theirs = set(known).difference(*(part for part, _ in others))
+    assert theirs == set(regex.findall(kind, known))
 
 
 def test_words_of_all_languages_keep_their_marks(data_root: Path) -> None:
@@ -75,6 +85,8 @@ def test_words_of_all_languages_keep_their_marks(data_root: Path) -> None:
         ("क्‍ष क़लम", ["क्‍ष", " क़लम"]),
         ("rs. १२,३४५", ["rs", ".", " ", "१", "२", ",", "३", "४", "५"]),
         ("a  b\n\nc", ["a", " ", " b", "\n", "\n", "c"]),
+        ("\u00a0\u093f \u093f", ["\u00a0", "\u093f", " \u093f"]),  # no base before the first mark
+        ("1\ufe0f\u20e3 👩\u200d👧", ["1\ufe0f\u20e3", " 👩\u200d👧"]),
         ("don't (stop)!", ["don", "'", "t", " (", "stop", ")!"]),
     ],
 )

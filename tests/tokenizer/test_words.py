@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,6 +79,22 @@ def test_a_table_comes_back_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:50])
     with pytest.raises(ArtifactError, match="delete it and run the command again"):
         load_words(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.table({"word": ["a"], "count": [1]}),  # without what else is known of it
+        pa.table({"word": ["a"]}).replace_schema_metadata({"bytes": "1"}),
+        pa.table({"a": ["a"]}).replace_schema_metadata({"bytes": "one"}),
+    ],
+)
+def test_another_table_is_one_line(tmp_path: Path, table: pa.Table) -> None:
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(ArtifactError, match=r"a\.parquet: expected a table of words, found"):
+        load_words(tmp_path / "a.parquet")
+    with pytest.raises(ArtifactError, match="expected a table of words"):
+        load_words(tmp_path / "absent.parquet")
 
 
 def test_half_of_a_surrogate_pair_counts_as_one_that_is_missing() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from mishran.errors import ConfigError
+from mishran.tokenizer.pretokens import split
 from mishran.tokenizer.words import Words
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")  # ids 0 to 3
@@ -65,7 +66,7 @@ def inside(weights: Mapping[str, float], alphabet: Alphabet) -> dict[str, float]
     """The table with every word cut where a character is not of the alphabet, which is left out."""
     known = frozenset(alphabet.characters)
     out: dict[str, float] = {}
-    for word, weight in weights.items():
+    for word, weight in sorted(weights.items()):  # parts are summed in one order
         if known.issuperset(word):
             out[word] = out.get(word, 0.0) + weight
             continue
@@ -84,7 +85,25 @@ def smallest(alphabet: Alphabet, extra: Sequence[str] = ()) -> int:
     return len(SPECIAL) + len(extra) + len(BYTES) + len(alphabet.characters)
 
 
-def check_vocabulary(vocabulary: int, alphabet: Alphabet, extra: Sequence[str], where: str) -> None:
+def check_special(extra: Sequence[str]) -> None:
+    """No word of a text is a special token: pre-tokens cut each in two or more.
+
+    Raises:
+        ConfigError: one that is a single pre-token. Learned as a word, it would have the special one's id.
+    """
+    for token in extra:
+        if len(split(token)) == 1:
+            raise ConfigError(
+                expected="special tokens of letters and signs, which no word of a text is",
+                found=repr(token),
+                where="special_tokens",
+                fix="write it like <|user|>",
+            )
+
+
+def check_vocabulary(
+    vocabulary: int, alphabet: Alphabet, extra: Sequence[str], where: str = "vocabulary"
+) -> None:
     """There is room for the alphabet and something to learn.
 
     Raises:

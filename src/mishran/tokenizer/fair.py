@@ -190,19 +190,28 @@ def choose(
     if max_embedding_share is not None:
         bounds += f" and {max_embedding_share:.1%} of the parameters in embeddings"
     if not allowed:
-        nearest = min(candidates, key=lambda c: (c.embedding_share, c.cost))
-        return Choice(nearest, False, f"no candidate keeps {bounds}; this one comes nearest")
+        most = 1.0 if max_embedding_share is None else max_embedding_share
+        nearest = min(
+            candidates,
+            key=lambda c: max(0.0, c.cost - max_cost) + max(0.0, c.embedding_share - most),
+        )
+        why = f"no candidate keeps {bounds}; this one comes nearest, with {nearest.cost:.1%}"
+        if max_embedding_share is not None:
+            why += f" and {nearest.embedding_share:.1%}"
+        return Choice(nearest, False, why)
     fairest = min(allowed, key=lambda c: (c.measured.gap, c.vocabulary))
     if parity is None:
         return Choice(fairest, True, f"the smallest gap with {bounds}")
     fair = [c for c in allowed if max(c.measured.parity.values()) <= parity]
     if not fair:
-        reachable = max(fairest.measured.parity.values())
+        # Not the smallest gap, in which languages that pay less than the reference count, too.
+        nearest = min(allowed, key=lambda c: (max(c.measured.parity.values()), c.vocabulary))
+        reachable = max(nearest.measured.parity.values())
         return Choice(
-            fairest,
+            nearest,
             False,
             f"parity {parity:g} is not reached with {bounds}: {reachable:.3f} is, by "
-            f"{fairest.algorithm} with {fairest.vocabulary:,} tokens",
+            f"{nearest.algorithm} with {nearest.vocabulary:,} tokens",
         )
     found = min(fair, key=lambda c: (c.vocabulary, -c.measured.bytes_per_token))
     return Choice(found, True, f"the smallest vocabulary with parity {parity:g} and {bounds}")

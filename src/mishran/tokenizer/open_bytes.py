@@ -13,15 +13,16 @@ from mishran.tokenizer.encoded import Encoded, Ints
 
 def utf8_bytes(text: str) -> bytes:
     """UTF-8 of a text; half of a surrogate pair, which has none, as one replacement character."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # UTF-16 puts halves that belong together into one character
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    return whole_text(text).encode()
 
 
 def whole_text(text: str) -> str:
-    """The text, with what `utf8_bytes` puts in the place of halves of surrogate pairs."""
-    return text if text.isascii() else utf8_bytes(text).decode()
+    """The text, with a replacement character for each half of a surrogate pair that stands alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # UTF-16 puts halves that belong together into one character
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 @final

@@ -52,8 +52,8 @@ class SentencePiece:
 
     def counts(self, texts: Sequence[str]) -> Ints:
         """See `Tokenizer`."""
-        found = self._model.encode([whole_text(text) for text in texts], return_type="numpy")
-        return np.array([ids.size for ids in found], dtype=np.int64)
+        found = self._model.encode([whole_text(text) for text in texts], return_type=int)
+        return np.array([len(ids) for ids in found], dtype=np.int64)
 
     def decode(self, ids: Sequence[int]) -> str:
         """See `Tokenizer`."""

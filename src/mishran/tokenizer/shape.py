@@ -41,26 +41,33 @@ def shape_of(config: Path) -> Shape:
     """From the config.json of a Llama-like model (Llama, Mistral, Qwen 2 and 3, PARAM-1).
 
     Raises:
-        ModelError: no such file, or fields that it does not have.
+        ModelError: no such file, fields that it does not have, or a mixture of experts.
     """
     file = config / "config.json" if config.is_dir() else config
     try:
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         width, layers = int(data["hidden_size"]), int(data["num_hidden_layers"])
         inner, heads = int(data["intermediate_size"]), int(data["num_attention_heads"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        head = int(data.get("head_dim") or width // heads)
+        keys = int(data.get("num_key_value_heads") or heads)
+        experts = {"num_experts", "num_local_experts", "n_routed_experts"} & data.keys()
+        if experts:
+            raise ValueError(f"a mixture of experts ({min(experts)})")
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise ModelError(
             expected="the config.json of a Llama-like model",
             found=first_line(error),
             where=str(file),
             fix="give the folder of the model, or hidden_size, body_parameters and tied yourself",
         ) from error
-    head = int(data.get("head_dim") or width // heads)
-    keys = int(data.get("num_key_value_heads") or heads)
     attention = width * head * (2 * heads + 2 * keys)
     layer = attention + 3 * width * inner + 2 * width
     if data.get("attention_bias"):
         layer += head * (heads + 2 * keys) + width
+    elif data.get("model_type") == "qwen2":  # always, and none on the output; no field says so
+        layer += head * (heads + 2 * keys)
+    if data.get("model_type") == "qwen3":
+        layer += 2 * head  # norms of queries and keys
     if data.get("mlp_bias"):
         layer += 2 * inner + width
     return Shape(width, layers * layer + width, bool(data.get("tie_word_embeddings", False)))

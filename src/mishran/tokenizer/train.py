@@ -18,12 +18,13 @@ Source: Sennrich et al. 2016 (arXiv 1508.07909), Kudo 2018 (arXiv 1804.10959), K
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
 from mishran.errors import ConfigError
-from mishran.tokenizer.alphabet import Alphabet, check_vocabulary, inside
+from mishran.tokenizer.alphabet import Alphabet, check_special, check_vocabulary, inside
 
 Algorithm = Literal["bpe", "byte-bpe", "sentencepiece-bpe", "sentencepiece-unigram"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
@@ -69,8 +70,10 @@ def train(
         where: what an error about the vocabulary names.
 
     Raises:
-        ConfigError: the vocabulary is too small for the alphabet, or the text too small for the vocabulary.
+        ConfigError: the vocabulary is too small for the alphabet, the text too small for the vocabulary, or
+            a special token is a word that text may hold.
     """
+    check_special(extra)
     check_vocabulary(vocabulary, alphabet, extra, where)
     if algorithm in ("bpe", "byte-bpe"):
         from mishran.tokenizer.train_bpe import train_bpe
@@ -100,6 +103,6 @@ def train(
 
 def occurrences(weights: Mapping[str, float]) -> dict[str, int]:
     """Whole numbers in proportion to the weights, for the libraries; words that round to 0 are left out."""
-    scale = min(FINEST, OCCURRENCES / max(sum(weights.values()), 1e-300))
+    scale = min(FINEST, OCCURRENCES / max(math.fsum(weights.values()), 1e-300))  # in any order
     rounded = {w: round(weights[w] * scale) for w in sorted(weights) if len(w) <= LONGEST}
     return {word: count for word, count in rounded.items() if count}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mishran.tokenizer.alphabet import BYTES, SPECIAL, Alphabet
+from mishran.tokenizer.alphabet import BYTES, SPECIAL, Alphabet, check_vocabulary
 from mishran.tokenizer.pretokens import PATTERN
 
 _BETWEEN = "\x1f"  # between the words that are handed over: no word holds a control character
@@ -144,12 +144,17 @@ def whole(model: Mapping[str, Any], extra: Sequence[str], *, by_bytes: bool) -> 
 
 
 def truncated_bpe(text: str, vocabulary: int, extra: Sequence[str]) -> str:
-    """The tokenizer.json that training would have given for a smaller vocabulary."""
+    """The tokenizer.json that training would have given for a smaller vocabulary.
+
+    Raises:
+        ConfigError: it does not hold the alphabet.
+    """
     model = json.loads(text)["model"]
     pieces = list(model["vocab"])
     merged = {left + right for left, right in model["merges"]}
     by_bytes = not model["byte_fallback"]
     base = [*SPECIAL, *extra, *(() if by_bytes else BYTES)]
     letters = [piece for piece in pieces[len(base) :] if piece not in merged]
+    check_vocabulary(vocabulary, Alphabet(() if by_bytes else tuple(letters), {}), extra)
     pairs = [(left, right) for left, right in model["merges"]]
     return assemble(base, letters, pairs, vocabulary, extra, by_bytes=by_bytes)[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mishran.errors import ConfigError, first_line
-from mishran.tokenizer.alphabet import SPECIAL, Alphabet
+from mishran.tokenizer.alphabet import SPECIAL, Alphabet, check_vocabulary
 from mishran.tokenizer.train_bpe import whole
 
 SPACE = "\u2581"
@@ -24,7 +24,7 @@ _RULES = "2581\tF8FE F8FF\nF8FE\tF8FE F8FE\n"
 _BACK = "F8FE F8FF\t2581\nF8FE F8FE\tF8FE\n"
 # The order in which sums are made depends on it, the machine does not: same text, same model.
 _THREADS = 2
-_NORMAL = 1  # of the kinds of pieces in a model: a piece of text
+_NORMAL, _CONTROL = 1, 3  # of the kinds of pieces in a model: of text, special tokens
 
 
 def train_sentencepiece(
@@ -158,12 +158,17 @@ def merges_of(scores: Mapping[str, float]) -> list[list[str]]:
 
 
 def truncated_sentencepiece(model: bytes, vocabulary: int) -> bytes:
-    """The byte-pair model that training would have given for a smaller vocabulary: its first merges."""
+    """The byte-pair model that training would have given for a smaller vocabulary: its first merges.
+
+    Raises:
+        ConfigError: it does not hold the alphabet.
+    """
     message = parsed(model)
     surplus = len(message.pieces) - vocabulary
     merged = [p for p in message.pieces if p.type == _NORMAL and len(p.piece) > 1]
-    if surplus > len(merged):
-        raise ValueError(f"{vocabulary} tokens are fewer than the alphabet")
+    alphabet = tuple(p.piece for p in message.pieces if p.type == _NORMAL and len(p.piece) == 1)
+    extra = [p.piece for p in message.pieces if p.type == _CONTROL and p.piece not in SPECIAL]
+    check_vocabulary(vocabulary, Alphabet(alphabet, {}), extra)
     last = sorted(p.score for p in merged)[surplus - 1] if surplus > 0 else float("-inf")
     kept = [
         p
