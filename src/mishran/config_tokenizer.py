@@ -204,8 +204,9 @@ class TokenizerConfig(Settings):
         many = [name for name in single if name in set_ and len(getattr(self, name)) > 1]
         if many:
             raise FieldProblem(f"one of {many[0]} with shares", "several", "leave one")
-        if self.parity is not None:
-            raise FieldProblem("shares or parity", "both", "remove one of them")
+        for name in ("parity", "max_cost", "max_embedding_share"):
+            if name in set_ and getattr(self, name) is not None:
+                raise FieldProblem(f"shares or {name}", "both", "remove one of them")
         unknown = set(shares) - set(self.languages or shares)
         if unknown:
             raise FieldProblem(

@@ -339,7 +339,7 @@ def test_bounds_that_the_language_makes_possible_are_accepted(tmp_path):
         (lambda p: (p / "seeds/hi.jsonl").unlink(), "languages.hi: "),
         (lambda p: (p / "seeds/hi.jsonl").write_text("{broken\n"), "found not-json"),
         (lambda p: (p / "seeds/hi.jsonl").write_text('{"body": 1}\n'), "found no-text"),
-        (lambda p: (p / "seeds/hi.jsonl").write_text(""), "0 texts, of which 0 are skipped"),
+        (lambda p: (p / "seeds/hi.jsonl").write_text(""), "found 0 texts;"),
         (lambda p: (p / "raw/hi.jsonl").unlink(), "source 'hindi': "),
         (
             lambda p: [(p / f"raw/{t}.jsonl").write_text("") for t in ("en", "hi")],

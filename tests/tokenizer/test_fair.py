@@ -71,7 +71,10 @@ def test_a_language_without_parallel_text_keeps_its_place() -> None:
         "en",
         lambda at: {"hi": (at["hi"] / at["en"]) ** -0.2},
     )
-    assert line["hi-Latn"] == 0 and line["hi"] > 0
+    assert "hi-Latn" not in line and line["hi"] > 0
+    for strength in (0.0, 0.5, 1.0, 2.0):
+        found = tilted({"en": 0.6, "hi": 0.3, "hi-Latn": 0.1}, line, strength)
+        assert found["hi-Latn"] == 0.1 and sum(found.values()) == pytest.approx(1)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=12))

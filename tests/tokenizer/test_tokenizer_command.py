@@ -242,7 +242,75 @@ def test_the_commands_print_and_write(
     assert given["share"]["value"] == pytest.approx(0.25)
 
 
+def test_words_are_counted_behind_another_word() -> None:
+    """A tokenizer that puts a space in front of every text, as SentencePiece does by default."""
+    import io
+
+    import sentencepiece
+
+    from mishran.tokenizer.alone import costs, in_context
+    from mishran.tokenizer.open_sentencepiece import SentencePiece
+
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the river and the city", "a river"] * 50),
+        model_writer=out,
+        vocab_size=26,
+        remove_extra_whitespaces=False,
+        model_type="bpe",
+        minloglevel=2,
+    )
+    tokenizer = SentencePiece(out.getvalue(), "prefix")
+    assert tokenizer.counts([" the"])[0] == 2  # the space of the text and the one put in front
+    assert costs(tokenizer, ["the"]).tolist() == [1]
+    (found,) = in_context(tokenizer, ["the"])
+    assert found.starts.tolist() == [0] and tokenizer.decode(found.ids).strip() == "the"
+
+
+def test_accounts_refuse_what_would_be_lost(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ["--parallel", str(project / "both.jsonl"), "--reference", "e"]
+    one = f"h={project / 'hi.jsonl'}"
+    for words, said in (
+        (["--text", one, "--text", one, *both], "h twice"),
+        (["--share", "h=0.2", "--share", "h=0.3", *both], "h twice"),
+        (["--share", "h=0.2", *both[:2], "--reference", "xx"], "one of the languages e, h"),
+        (["--corpus", "somewhere", "--text", one, *both], "--corpus or --text"),
+    ):
+        assert run(monkeypatch, "account", "bytes", *words, "--quiet") == 2
+        error = capsys.readouterr().err.strip()
+        assert said in error and "\n" not in error, error
+
+
+@pytest.mark.parametrize("words", [("--parity", "0.5"), ("--max-cost", "nan")])
+def test_options_are_checked_as_the_recipe_is(
+    project: Path, words, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "train", str(project / "tokenizer.yaml"), *words, "--plan") == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("mishran: ") and "\n" not in error, error
+
+
 BAD = {
+    "shares of no language": (
+        {"shares": {"en": 0.5, "hin": 0.5}, "vocabularies": 450, "languages": None, "corpus": "c"},
+        "cleaned corpus",
+    ),
+    "shares of a typo": ({"shares": {"en": 0.5, "hin": 0.5}, "vocabularies": 450}, "hin"),
+    "shares and a bound": (
+        {"shares": {"en": 0.5, "hi": 0.5}, "vocabularies": 450, "max_cost": 0.1},
+        "shares or max_cost",
+    ),
+    "the same text": (
+        {
+            "parallel": [
+                {"name": name, "path": "both.jsonl", "fields": {"en": "e", "hi": "h"}, "use": use}
+                for name, use in (("a", "search"), ("b", "report"))
+            ]
+        },
+        "other texts to report on",
+    ),
     "unknown field": ({"vocabulary": 500}, "vocabular"),
     "no parallel": ({"parallel": []}, "at least one of parallel"),
     "too small": ({"vocabularies": [261]}, "a vocabulary of at least"),

@@ -109,7 +109,7 @@ def train(
             "algorithms": list(config.algorithms),
             "candidates": 1
             if config.shares
-            else len(config.vocabularies) * len(config.algorithms) * len(config.strengths),
+            else len(set(config.vocabularies)) * len(planned.attempts),
         }
         if json_:
             typer.echo(json.dumps(facts, ensure_ascii=False))

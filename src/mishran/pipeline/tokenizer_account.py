@@ -12,9 +12,10 @@ from mishran.pipeline.corpus_inputs import read_texts
 from mishran.pipeline.corpus_models import plain
 from mishran.pipeline.corpus_result import open_corpus
 from mishran.pipeline.progress import Progress, Silent
-from mishran.pipeline.tokenizer_compare import read_beside, reference_of
+from mishran.pipeline.tokenizer_compare import once, read_beside, reference_of
 from mishran.tokenizer.content import UNITS, account, convert, rates
 from mishran.tokenizer.encoded import Tokenizer
+from mishran.tokenizer.open_bytes import utf8_bytes
 from mishran.tokenizer.opened import open_tokenizer
 from mishran.tokenizer.parallel import Parallel
 
@@ -23,6 +24,7 @@ _BATCH = 256  # documents counted at once
 _LONG = {"en": "eng", "hi": "hin", "mr": "mar", "ne": "npi", "bn": "ben", "gu": "guj", "ta": "tam"}
 _LONG |= {"te": "tel", "kn": "kan", "ml": "mal", "pa": "pan", "or": "ory", "as": "asm", "ur": "urd"}
 _LONG |= {"sd": "snd", "de": "deu", "fr": "fra", "ru": "rus", "ar": "ara", "zh-Hans": "zho_simpl"}
+_SHORT = {long: tag for tag, long in _LONG.items()}
 
 
 def account_tokenizer(
@@ -53,6 +55,12 @@ def account_tokenizer(
             where="--unit",
             fix="choose one",
         )
+    if corpus and text:
+        raise ConfigError(
+            expected="--corpus or --text", found="both", where="arguments", fix="leave one out"
+        )
+    for option, given in (("--text", text), ("--share", share)):
+        once(option, given)
     if not (corpus or text or share):
         raise ConfigError(
             expected="--corpus, --text or --share",
@@ -63,7 +71,14 @@ def account_tokenizer(
     tokenizer = open_tokenizer(path, online=online)
     texts = read_beside(beside)
     texts = _renamed(texts)
-    base = reference_of(texts, reference)
+    base = reference_of(texts, _SHORT.get(reference or "", reference))
+    if base not in texts.texts:
+        raise ConfigError(
+            expected=f"one of the languages {', '.join(texts.texts)}",
+            found=repr(reference),
+            where="--reference",
+            fix="choose of these",
+        )
     at = rates(tokenizer, texts, base)
     accounts: list[dict[str, Any]] = []
     if corpus is not None or text:
@@ -104,8 +119,7 @@ def _estimate(values: Any) -> Any:
 
 def _renamed(texts: Parallel) -> Parallel:
     """With the short tag where the field is called by the long one."""
-    short = {long: tag for tag, long in _LONG.items()}
-    return Parallel(texts.name, {short.get(k, k): v for k, v in texts.texts.items()})
+    return Parallel(texts.name, {_SHORT.get(k, k): v for k, v in texts.texts.items()})
 
 
 def _documents(
@@ -147,7 +161,7 @@ def _count(
             batch: list[str] = []
             for text in texts():
                 num += 1
-                size += len(text.encode("utf-8", "replace"))
+                size += len(utf8_bytes(text))
                 batch.append(text)
                 if len(batch) == _BATCH:
                     tokens += int(tokenizer.counts(batch).sum())

@@ -64,6 +64,23 @@ def open_all(paths: Sequence[str], online: bool) -> list[Tokenizer]:
     return out
 
 
+def once(option: str, given: Sequence[str]) -> None:
+    """Nothing if every language of LANGUAGE=VALUE options stands once.
+
+    Raises:
+        ConfigError: one stands twice, and only the last would count.
+    """
+    tags = [one.partition("=")[0] for one in given]
+    twice = next((tag for i, tag in enumerate(tags) if tag in tags[:i]), None)
+    if twice is not None:
+        raise ConfigError(
+            expected="every language once",
+            found=f"{twice} twice",
+            where=option,
+            fix="put its files together, or leave one out",
+        )
+
+
 def read_beside(texts: Sequence[str]) -> Parallel:
     """Parallel text of the command line.
 
@@ -85,6 +102,7 @@ def read_beside(texts: Sequence[str]) -> Parallel:
         equals and not Path(text).exists()
         for text, (_, equals, _) in zip(texts, named, strict=True)
     ):
+        once("--parallel", texts)
         lines = {
             tag: list(read_texts(TextFile(path=file), Path(), f"--parallel {tag}"))
             for tag, _, file in named

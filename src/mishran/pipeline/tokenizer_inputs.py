@@ -139,6 +139,32 @@ def split_use(
     return tuple(search), tuple(report)
 
 
+def check_languages(config: TokenizerConfig, tags: tuple[str, ...], base: Path) -> None:
+    """Shares and boundaries are of languages that there is text of, and boundaries of files that are there.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for field, named in (("shares", config.shares), ("boundaries", config.boundaries)):
+        for tag in named or {}:
+            if tag not in tags:
+                raise ConfigError(
+                    expected=f"a language of the text ({', '.join(tags)})",
+                    found=repr(tag),
+                    where=field,
+                    fix="change it",
+                )
+    for tag, one in (config.boundaries or {}).items():
+        place = base / str(one.path or one.inflections)
+        if not place.is_file():
+            raise ConfigError(
+                expected="a file of boundaries",
+                found="no such file",
+                where=f"boundaries.{tag}: {place}",
+                fix="check the path",
+            )
+
+
 def check_parallel(
     config: TokenizerConfig, tags: tuple[str, ...], texts: tuple[Parallel, ...]
 ) -> str:
@@ -164,6 +190,7 @@ def check_parallel(
                 fix="add its field or file, or set reference:",
             )
     searched, reported = split_use(config.parallel, texts)
+    _check_apart(searched, reported, reference)
     for name, some in (("search", searched), ("report", reported)):
         if name == "search" and config.shares is not None:
             continue
@@ -175,3 +202,23 @@ def check_parallel(
                 fix=f"set use: both (or {name}) for one of them",
             )
     return reference
+
+
+def _check_apart(
+    searched: tuple[Parallel, ...], reported: tuple[Parallel, ...], reference: str
+) -> None:
+    """No text is searched and reported on.
+
+    Raises:
+        ConfigError: one is, in the reference language.
+    """
+    seen = {line: text.name for text in searched for line in text.texts[reference]}
+    for text in reported:
+        for i, line in enumerate(text.texts[reference]):
+            if line in seen:
+                raise ConfigError(
+                    expected="other texts to report on than to search on",
+                    found=f"one that is in {seen[line]!r}, too",
+                    where=f"parallel {text.name!r}: text {i + 1} of those to report on, {reference}",
+                    fix="remove it there or here, or use: search for both",
+                )

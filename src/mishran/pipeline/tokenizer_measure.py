@@ -14,7 +14,8 @@ from mishran.pipeline.corpus_models import plain
 from mishran.pipeline.progress import Progress
 from mishran.tokenizer.content import convert, rates
 from mishran.tokenizer.encoded import Tokenizer
-from mishran.tokenizer.measures import Estimate, drawn, interval, measure
+from mishran.tokenizer.measures import REPLICAS, Estimate, drawn, interval, measure
+from mishran.tokenizer.open_bytes import utf8_bytes
 from mishran.tokenizer.parallel import Parallel
 from mishran.tokenizer.shape import Shape
 from mishran.tokenizer.worst import worst_words
@@ -155,7 +156,7 @@ def _speed(tokenizer: Tokenizer, texts: Sequence[Parallel]) -> float:
         if size >= _SPEED_BYTES:
             break
         lines.append(pool[i])
-        size += len(pool[i].encode("utf-8", "replace"))
+        size += len(utf8_bytes(pool[i]))
     seconds = []
     for _ in range(_SPEED_RUNS):
         start = time.perf_counter()
@@ -172,7 +173,7 @@ def _differences(
     if len(tokenizers) < 2:
         return out
     for domain in texts:
-        draws = drawn(domain.num, 1000, seed)
+        draws = drawn(domain.num, REPLICAS, seed)
         sums = [
             {tag: one.counts(lines) for tag, lines in domain.texts.items()} for one in tokenizers
         ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mishran.config import read_config
+from mishran.config import parse_config, read_config
 from mishran.config_tokenizer import Algorithm, TokenizerConfig
 from mishran.pipeline.corpus_models import plain
 from mishran.pipeline.tokenizer_inputs import (
     Texts,
+    check_languages,
     check_parallel,
     parallel_hashes,
     read_parallel,
@@ -159,7 +161,8 @@ def plan_tokenizer(
     config: TokenizerConfig = read_config(path, TokenizerConfig)
     given = {name: value for name, value in changed.items() if value is not None}
     if given:
-        config = TokenizerConfig.model_validate({**config.model_dump(exclude_unset=True), **given})
+        data = config.model_dump(exclude_unset=True, mode="json")
+        config = parse_config({**data, **given}, f"{path}, as it was asked for", TokenizerConfig)
     base = path.resolve().parent
     folder = Path(run) if run is not None else base / config.run
     model = config.model
@@ -168,13 +171,14 @@ def plan_tokenizer(
         shape = shape_of(base / model.config)
     texts, inputs = training_texts(config, base)
     beside = tuple(read_parallel(one, base) for one in config.parallel)
+    check_languages(config, tuple(texts), base)
     reference = check_parallel(config, tuple(texts), beside)
     return PlannedTokenizer(config, base, folder, texts, inputs, beside, reference, shape)
 
 
 def versions() -> dict[str, str]:
     """Of the packages whose code decides what the result is."""
-    found = {}
+    found = {"unicode": unicodedata.unidata_version}
     for name in _DECIDE:
         try:
             found[name] = version(name)

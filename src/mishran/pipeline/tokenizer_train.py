@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mishran.config_tokenizer import Algorithm, BoundariesConfig, TokenizerConfig
-from mishran.errors import ConfigError
 from mishran.pipeline.tokenizer_inputs import Texts
 from mishran.tokenizer.alphabet import Alphabet, alphabet_of
 from mishran.tokenizer.boundaries import (
@@ -60,7 +59,12 @@ class Material:
         vocabulary: int,
         temperature: float = 1.0,
     ) -> Trained:
-        """One tokenizer."""
+        """One tokenizer.
+
+        Raises:
+            ConfigError: see `mishran.tokenizer.train.train`. DataError: a language with a share and no
+            text.
+        """
         tables = {tag: self._table(tag, temperature) for tag in self.sources}
         where = f"vocabularies: {vocabulary}"
         weights = weighted(tables, shares)
@@ -99,7 +103,7 @@ def material(config: TokenizerConfig, folder: Path, base: Path, texts: Texts) ->
     """From the tables of words in a run.
 
     Raises:
-        ConfigError: boundaries of a language that there is no text of. DataError: a language without text.
+        ConfigError, DataError: boundaries that cannot be used.
     """
     sources = {
         tag: [load_words(folder / f"{tag}-{i}.parquet") for i in range(len(own))]
@@ -107,14 +111,6 @@ def material(config: TokenizerConfig, folder: Path, base: Path, texts: Texts) ->
     }
     merged = {tag: blended(tables) for tag, tables in sources.items()}
     alphabet = alphabet_of(merged, config.character_coverage)
-    for tag in config.boundaries or {}:
-        if tag not in sources:
-            raise ConfigError(
-                expected=f"a language of the text ({', '.join(sources)})",
-                found=repr(tag),
-                where="boundaries",
-                fix="change it",
-            )
     cuts = {
         tag: _cuts(merged[tag].counts, boundaries, base)
         for tag, boundaries in (config.boundaries or {}).items()

@@ -25,6 +25,9 @@ from mishran.train.vocabulary import HOW, Change, extend, replace
 
 NAME = "transfer.json"
 
+TRANSFER = 1  # raised whenever the code changes what is written
+_SMALL = 2**20  # bytes; larger ones are vocabularies and indexes, which are known otherwise
+
 
 @dataclass(frozen=True)
 class Transferred:
@@ -72,6 +75,8 @@ def transfer(
         "seed": seed if method == "random" else None,
         "model": sha256_value([model_content(str(model.resolve()), Path()), _sha256(old)]),
         "tokenizer": _sha256(new),
+        "beside": [_small_files(folder) for folder in (model, tokenizer)],
+        "code": TRANSFER,
         "text": _content(text),
         "helper": _content(helper),
         "versions": versions(),
@@ -187,6 +192,13 @@ def _read_back(folder: Path, new: Vocabulary) -> None:
 def _sha256(vocabulary: Vocabulary) -> str:
     """Of pieces, rules and roles."""
     return sha256_bytes(json.dumps([vocabulary.spec, vocabulary.roles], sort_keys=True).encode())
+
+
+def _small_files(folder: Path) -> dict[str, str]:
+    """sha256 of what is written along: chat templates, lengths, how to generate."""
+    files = sorted(path for path in folder.glob("*.json") if path.is_file())
+    files += sorted(folder.glob("*.jinja"))
+    return {path.name: sha256_file(path) for path in files if path.stat().st_size < _SMALL}
 
 
 def _content(path: Path | None) -> str | None:

@@ -23,9 +23,8 @@ the akshara by `keep_aksharas` (करूँगा: कर|ूँगा becomes 
 the stem of every form, and tokens that begin with a vowel sign are learned on purpose, which cannot be
 shown alone and must never follow a space. Moved forward and not to the nearest edge, which would be as
 often back (क|रूँगा): a stem with part of its suffix is still a stem, half a stem is none. **Kept is the
-better default**: on Hindi (8,000 tokens, verbs whose lemmas no cut was taken from) recall of stem ends was
-0.59 plain, 0.69 kept, 0.82 as given, for 3 and 7 % more tokens of text; where the stem ends between
-aksharas it was 0.80, 0.97 and 0.98, so that what kept gives up is what would break an akshara.
+better default**: it finds nearly all stem ends that lie between aksharas, and what it gives up is what
+would break one (measured, docs/results/tokenizer-fairness.md).
 
 Source: Goldsmith 2001, Computational Linguistics 27(2), 153-198 (signatures); constrained training with
 plain inference: MorphBPE, Asgari, El Kheir and Sadraei Javaheri 2025, arXiv 2502.00894; no dependent

@@ -97,10 +97,16 @@ def measured_on(tokenizer: Tokenizer, texts: Sequence[Parallel], reference: str)
 def tilted(
     shares: Mapping[str, float], direction: Mapping[str, float], strength: float
 ) -> dict[str, float]:
-    """Shares so far along the line: each times exp(strength x direction), then made to sum to 1."""
-    raw = {k: s * float(np.exp(strength * direction.get(k, 0.0))) for k, s in shares.items()}
-    total = sum(raw.values())
-    return {k: s / total for k, s in raw.items()}
+    """Shares so far along the line: each times exp(strength x direction), then made to sum to 1.
+
+    Languages without a direction keep their share: nothing is known of what they pay.
+    """
+    raw = {
+        k: s * float(np.exp(strength * direction[k])) for k, s in shares.items() if k in direction
+    }
+    kept = sum(s for k, s in shares.items() if k not in direction)
+    scale = (1 - kept) / sum(raw.values()) if raw else 0.0
+    return {k: raw[k] * scale if k in raw else s for k, s in shares.items()}
 
 
 def equal_shares(
@@ -118,32 +124,34 @@ def equal_shares(
         parity: shares -> language -> parity, by training with them.
 
     Returns:
-        language -> logarithm; 0 for the reference. Where equal parity cannot be reached, the line leads to
-        where the reference would keep 2 % of the text.
+        language -> logarithm; 0 for the reference, none where parity is not known. Where equal parity
+        cannot be reached, the line leads to where the reference would keep 2 % of what moves.
     """
-    others = [k for k in shares if k != reference]
-    at = dict.fromkeys(others, 0.0)
+    at: dict[str, float] = {reference: 0.0}
     before: tuple[dict[str, float], dict[str, float]] | None = None
     for _ in range(ROUNDS):
-        found = parity(tilted(shares, at, 1.0))
-        logs = {k: float(np.log(found[k])) for k in others if k in found}
+        logs = {
+            k: float(np.log(p)) for k, p in parity(tilted(shares, at, 1.0)).items() if k in shares
+        }
         if all(abs(v) < _NEAR for v in logs.values()):
             break
-        moved = {}
-        for k in others:
+        old = {k: at.get(k, 0.0) for k in logs}
+        moved = {reference: 0.0}
+        for k, log in logs.items():
             power = 4.0
-            if before is not None and abs(before[1].get(k, 0.0) - logs.get(k, 0.0)) > 1e-4:
-                power = (at[k] - before[0][k]) / (before[1].get(k, 0.0) - logs.get(k, 0.0))
-            moved[k] = at[k] + float(np.clip(power, 1.0, 16.0)) * logs.get(k, 0.0)
-        before = (at, logs)
-        left = tilted(shares, moved, 1.0)[reference]
+            if before is not None and abs(before[1][k] - log) > 1e-4:
+                power = (old[k] - before[0][k]) / (before[1][k] - log)
+            moved[k] = old[k] + float(np.clip(power, 1.0, 16.0)) * log
+        before = (old, logs)
+        kept = sum(s for k, s in shares.items() if k not in moved)
+        left = tilted(shares, moved, 1.0)[reference] / (1 - kept)
         if left < _LEAST:  # as far as the reference can still be learned
-            odds = np.log(left / (1 - left)) - np.log(_LEAST / (1 - _LEAST))
-            moved = {k: v + float(odds) for k, v in moved.items()}
-        if all(abs(moved[k] - at[k]) < _STILL for k in others):
+            odds = float(np.log(left / (1 - left)) - np.log(_LEAST / (1 - _LEAST)))
+            moved |= {k: moved[k] + odds for k in logs}
+        if all(abs(moved[k] - old[k]) < _STILL for k in logs):
             break
         at = moved
-    return {reference: 0.0, **at}
+    return at
 
 
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

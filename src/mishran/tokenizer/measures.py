@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mishran.tokenizer.alone import costs
 from mishran.tokenizer.encoded import Tokenizer
 from mishran.tokenizer.open_bytes import whole_text
 from mishran.tokenizer.parallel import Parallel
@@ -157,7 +158,7 @@ def _retention(tokenizer: Tokenizer, texts: Sequence[str], seed: int) -> Estimat
     different = distinct_words(texts)
     if not different:
         return Estimate(np.nan, np.nan, np.nan)
-    single = tokenizer.counts([f" {word}" for word in different]) == 1
+    single = costs(tokenizer, different) == 1
     rng = np.random.default_rng([seed, 8])
     value = float(single.mean())
     replicas = rng.binomial(len(different), value, size=REPLICAS) / len(different)

@@ -26,7 +26,6 @@ PATTERN = (
     r"| ?[^\s\p{L}\p{N}]+"  # signs, with their marks
     r"|\s+(?!\S)|\s+"  # whitespace, but for the space before a word
 )
-_MARK = r"\p{M}"
 
 
 def splitter() -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
 
+from mishran.tokenizer.alone import costs, in_context
 from mishran.tokenizer.encoded import Tokenizer
 from mishran.tokenizer.open_bytes import utf8_bytes
 from mishran.tokenizer.tally import is_mark
@@ -35,12 +36,12 @@ def worst_words(tokenizer: Tokenizer, texts: Sequence[str], shown: int = SHOWN) 
         word.strip() for text in texts for word in find(utf8_bytes(text).decode()) if word.strip()
     )
     words = sorted(word for word in counts if word[0].isalpha())
-    costs = tokenizer.counts([f" {word}" for word in words])
+    cost = costs(tokenizer, words)
     order = sorted(
-        range(len(words)), key=lambda i: (-(int(costs[i]) - 1) * counts[words[i]], words[i])
+        range(len(words)), key=lambda i: (-(int(cost[i]) - 1) * counts[words[i]], words[i])
     )
-    chosen = [words[i] for i in order[:shown] if costs[i] > 1]
-    encoded = tokenizer.encode([f" {word}" for word in chosen])
+    chosen = [words[i] for i in order[:shown] if cost[i] > 1]
+    encoded = in_context(tokenizer, chosen)
     out = []
     for word, one in zip(chosen, encoded, strict=True):
         raw = f" {word}".encode()
