@@ -28,6 +28,7 @@ from mishran.tokenizer.parallel import Parallel
 
 BARS = {0.06: 1 / 2, 0.03: 2 / 3}  # more English tokens -> what may be left of the gap
 REPLICAS = 1000
+RESERVE = 0.1  # of the allowed cost, since the other half of the sentences is another sample
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def measure_all(planned: PlannedTokenizer, language: str) -> list[Found]:
             plain = next(c for c in some if c.strength == 0 and c.temperature == 1)
             before = _trained(made, plain)
             for allowed in BARS:
-                chosen = choose(some, None, allowed).candidate
+                chosen = choose(some, None, (1 - RESERVE) * allowed).candidate
                 after = _trained(made, chosen)
                 out.append(_found(chosen, allowed, before, after, texts, planned, language))
     return out

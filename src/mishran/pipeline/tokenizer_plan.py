@@ -22,6 +22,7 @@ from mishran.pipeline.tokenizer_inputs import (
     training_texts,
 )
 from mishran.run import Stage, sha256_file
+from mishran.tokenizer.alphabet import check_special
 from mishran.tokenizer.parallel import Parallel
 from mishran.tokenizer.pretokens import PATTERN
 from mishran.tokenizer.shape import Shape, shape_of
@@ -171,6 +172,7 @@ def plan_tokenizer(
         shape = shape_of(base / model.config)
     texts, inputs = training_texts(config, base)
     beside = tuple(read_parallel(one, base) for one in config.parallel)
+    check_special(config.special_tokens)
     check_languages(config, tuple(texts), base)
     reference = check_parallel(config, tuple(texts), beside)
     return PlannedTokenizer(config, base, folder, texts, inputs, beside, reference, shape)
