@@ -224,8 +224,8 @@ def main() -> None:
     if "page" in wanted:
         target = work / "tokenizer-fairness.md" if asked.quick else PAGE
         target.write_text(results(work), encoding="utf-8")
-        if (work / "curve.svg").is_file() and not asked.quick:
-            PLOT.write_bytes((work / "curve.svg").read_bytes())
+        if (work / "own.svg").is_file() and not asked.quick:
+            PLOT.write_bytes((work / "own.svg").read_bytes())
         print(target)
 
 
