@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,9 @@ def train(
         facts = {"run": str(done.folder), "training": done.training, "search": done.search}
         typer.echo(json.dumps({**facts, "measures": done.measures}, ensure_ascii=False))
         return
-    out.print(measures_table(done.measures))
+    shares = done.training["shares"]
+    out.print(measures_table(done.measures, [tag for tag, share in shares.items() if share > 0]))
+    out.print(_COLUMNS, markup=False)
     for line in headline(done.measures, done.search, done.training):
         out.print(line, markup=False, soft_wrap=True)
     news = "" if done.made else "; already there, as asked"
@@ -192,7 +195,9 @@ def _compared(
     if json_:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
+    out.print(sizes_table(facts))
     out.print(measures_table(facts))
+    out.print(_COLUMNS, markup=False)
     if out_ is not None:
         out.print(str(out_), markup=False, soft_wrap=True)
 
@@ -234,35 +239,49 @@ def account(
         out.print(_shares_table(facts))
 
 
-def measures_table(facts: dict[str, Any]) -> Table:
-    """A row per tokenizer, domain and language."""
+def sizes_table(facts: dict[str, Any]) -> Table:
+    """A row per tokenizer: its vocabulary and what it is of the model."""
+    table = _table(("tokenizer", "vocabulary", "embeddings"), left={0})
+    for one in facts["tokenizers"]:
+        cells = (one["name"], f"{one['vocabulary']:,}", f"{one['embedding_share']:.1%}")
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def measures_table(facts: dict[str, Any], languages: Collection[str] | None = None) -> Table:
+    """A row per tokenizer, language and domain; narrow enough for 80 columns.
+
+    Args:
+        languages: only these; all by default.
+    """
+    several = len(facts["domains"]) > 1
     table = _table(
-        (
-            *("tokenizer", "vocabulary", "embeddings", "domain", "language", "parity", "95 %"),
-            *("tokens/word", "bytes/token", "broken", "1-token words"),
-        ),
-        left={0, 3, 4},
+        ("tokenizer", "language", "parity", "95 %", "per word", "bytes", "broken", "1-token"),
+        left={0, 1},
     )
-    about = {one["name"]: one for one in facts["tokenizers"]}
     last = ""
     for row in facts["measures"]:
+        if languages is not None and row["language"] not in languages:
+            continue
         name, found = row["tokenizer"], row["measures"]
-        one = about[name]
-        head = (name, f"{one['vocabulary']:,}", f"{one['embedding_share']:.1%}")
         cells = (
-            *(head if name != last else ("", "", "")),
-            row["domain"],
-            row["language"],
+            name if name != last else "",
+            f"{row['language']}, {row['domain']}" if several else row["language"],
             _said(found.get("parity"), "{value:.3f}"),
-            _said(found.get("parity"), "{low:.3f} to {high:.3f}"),
+            _said(found.get("parity"), "{low:.3f}-{high:.3f}"),
             _said(found["fertility"], "{value:.2f}"),
             _said(found["bytes_per_token"], "{value:.2f}"),
             _said(found["broken_aksharas"], "{value:.1%}"),
             _said(found["single_token_words"], "{value:.1%}"),
         )
-        table.add_row(*map(Text, cells), end_section=False)
+        table.add_row(*map(Text, cells))
         last = name
     return table
+
+
+_COLUMNS = (
+    "per word: tokens; bytes: per token; broken: tokens that begin with a mark; 1-token: words"
+)
 
 
 def _said(estimate: dict[str, float | None] | None, form: str) -> str:
