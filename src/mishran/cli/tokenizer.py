@@ -256,7 +256,7 @@ def measures_table(facts: dict[str, Any], languages: Collection[str] | None = No
     """
     several = len(facts["domains"]) > 1
     table = _table(
-        ("tokenizer", "language", "parity", "95 %", "per word", "bytes", "broken", "1-token"),
+        ("tokenizer", "language", "parity", "±", "per word", "bytes", "broken", "1-token"),
         left={0, 1},
     )
     last = ""
@@ -268,7 +268,7 @@ def measures_table(facts: dict[str, Any], languages: Collection[str] | None = No
             name if name != last else "",
             f"{row['language']}, {row['domain']}" if several else row["language"],
             _said(found.get("parity"), "{value:.3f}"),
-            _said(found.get("parity"), "{low:.3f}-{high:.3f}"),
+            _said(_half(found.get("parity")), "{value:.3f}"),
             _said(found["fertility"], "{value:.2f}"),
             _said(found["bytes_per_token"], "{value:.2f}"),
             _said(found["broken_aksharas"], "{value:.1%}"),
@@ -279,9 +279,15 @@ def measures_table(facts: dict[str, Any], languages: Collection[str] | None = No
     return table
 
 
-_COLUMNS = (
-    "per word: tokens; bytes: per token; broken: tokens that begin with a mark; 1-token: words"
-)
+_COLUMNS = "±: 95 %; per word: tokens; bytes: per token; broken: tokens that begin with a mark; 1-token: words"
+
+
+def _half(estimate: dict[str, float | None] | None) -> dict[str, float | None] | None:
+    """Half of an interval, the wider one."""
+    if estimate is None or None in estimate.values():
+        return None
+    value, low, high = (float(estimate[key] or 0.0) for key in ("value", "low", "high"))
+    return {"value": max(high - value, value - low)}
 
 
 def _said(estimate: dict[str, float | None] | None, form: str) -> str:
