@@ -279,7 +279,10 @@ def measures_table(facts: dict[str, Any], languages: Collection[str] | None = No
     return table
 
 
-_COLUMNS = "±: 95 %; per word: tokens; bytes: per token; broken: tokens that begin with a mark; 1-token: words"
+_COLUMNS = (
+    "±: 95 %; per word: tokens; bytes: per token; broken: tokens that begin with a mark; "
+    "1-token: words"
+)
 
 
 def _half(estimate: dict[str, float | None] | None) -> dict[str, float | None] | None:
