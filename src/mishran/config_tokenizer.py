@@ -13,7 +13,7 @@ from mishran.places import check_name
 
 Algorithm = Literal["bpe", "byte-bpe", "sentencepiece-bpe", "sentencepiece-unigram"]
 Vocabulary = Annotated[Whole, Field(ge=261, le=2_000_000)]
-_SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 
 
 def _as_tuple(value: Any) -> Any:
@@ -157,7 +157,7 @@ class TokenizerConfig(Settings):
     @classmethod
     def _special(cls, tokens: tuple[str, ...]) -> tuple[str, ...]:
         for i, token in enumerate(tokens):
-            if not token.strip() or token in _SPECIAL or token in tokens[:i]:
+            if not token.strip() or token in SPECIAL or token in tokens[:i]:
                 raise FieldProblem(
                     "special tokens that differ from each other and from <pad>, <s>, </s>, <unk>",
                     shown(token),

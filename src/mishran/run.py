@@ -17,8 +17,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,17 @@ def sha256_value(value: Any) -> str:
 def sha256_file(path: Path) -> str:
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Of packages whose code decides what a stage writes, "" where one is not installed; and of Unicode."""
+    found = {"unicode": unicodedata.unidata_version}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
 
 
 def sha256_tree(folder: Path) -> dict[str, str]:

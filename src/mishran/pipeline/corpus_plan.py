@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mishran.config import read_config
@@ -15,7 +13,7 @@ from mishran.pipeline.corpus_inputs import Inputs, find_inputs
 from mishran.pipeline.corpus_models import check_rules, model_files, model_inputs
 from mishran.pipeline.corpus_tokens import TokenCounter, token_counter
 from mishran.pipeline.progress import Progress, Silent
-from mishran.run import Stage, sha256_file, sha256_value
+from mishran.run import Stage, package_versions, sha256_file, sha256_value
 
 # Raised whenever the code of a stage changes what it writes.
 MODELS = 2
@@ -123,13 +121,13 @@ def models_stage(planned: Planned) -> Stage:
     if params["facts"] is not None:
         for seeds in params["facts"]["languages"].values():
             seeds.pop("minimum")
-    params["packages"] = _versions()
+    params["packages"] = package_versions(_DECIDE)
     return Stage("models", MODELS, params, planned.seeds, ("models/",))
 
 
 def corpus_stage(planned: Planned, models: Stage, base: Path) -> Stage:
     params = planned.config.model_dump(mode="json", exclude={"run", "where"})
-    params["packages"] = _versions()
+    params["packages"] = package_versions(_DECIDE)
     inputs = {f"{source}/{file.name}": file.sha256 for source, file in planned.inputs.files}
     inputs["order"] = sha256_value([f"{s}/{file.name}" for s, file in planned.inputs.files])
     inputs["models"] = models.key
@@ -138,13 +136,3 @@ def corpus_stage(planned: Planned, models: Stage, base: Path) -> Stage:
         inputs["tokenizer"] = sha256_file(folder / "tokenizer.json")
     outputs = ("clean/", "corpus.json") + (("dropped/",) if planned.config.dropped else ())
     return Stage("corpus", CORPUS, params, inputs, outputs)
-
-
-def _versions() -> dict[str, str]:
-    found = {"unicode": unicodedata.unidata_version}
-    for name in _DECIDE:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = ""
-    return found

@@ -10,9 +10,9 @@ from mishran.config_corpus import TextFile
 from mishran.errors import ConfigError
 from mishran.pipeline.corpus_inputs import read_texts
 from mishran.pipeline.corpus_models import plain
-from mishran.pipeline.corpus_result import open_corpus
 from mishran.pipeline.progress import Progress, Silent
 from mishran.pipeline.tokenizer_compare import once, read_beside, reference_of
+from mishran.pipeline.tokenizer_inputs import corpus_texts
 from mishran.tokenizer.content import UNITS, account, convert, rates
 from mishran.tokenizer.encoded import Tokenizer
 from mishran.tokenizer.open_bytes import utf8_bytes
@@ -126,13 +126,9 @@ def _documents(
     corpus: Path | None, text: Sequence[str]
 ) -> Mapping[str, Callable[[], Iterator[str]]]:
     if corpus is not None:
-        cleaned = open_corpus(corpus)
-        tags = sorted({row["language"] for row in cleaned.facts["accounts"]["kept"]})
         return {
-            tag: lambda tag=tag: (  # type: ignore[misc]
-                one["text"] for one in cleaned.documents() if one["language"] == tag
-            )
-            for tag in tags
+            tag: lambda own=own: (text for read in own.values() for text in read())  # type: ignore[misc]
+            for tag, own in corpus_texts(corpus)[0].items()
         }
     found: dict[str, Callable[[], Iterator[str]]] = {}
     for one in text:

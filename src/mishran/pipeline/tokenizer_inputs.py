@@ -27,7 +27,7 @@ def training_texts(config: TokenizerConfig, base: Path) -> tuple[Texts, dict[str
         MishranError: no such files, or no such corpus.
     """
     if config.corpus is not None:
-        return _of_corpus(base / config.corpus)
+        return corpus_texts(base / config.corpus)
     assert config.languages is not None
     texts: dict[str, dict[str, Reader]] = {}
     inputs: dict[str, str] = {}
@@ -45,7 +45,12 @@ def _reader(file: TextFile, base: Path, where: str) -> Reader:
     return lambda: read_texts(file, base, where)
 
 
-def _of_corpus(folder: Path) -> tuple[Texts, dict[str, str]]:
+def corpus_texts(folder: Path) -> tuple[Texts, dict[str, str]]:
+    """Language -> source -> texts of a cleaned corpus, and its sha256.
+
+    Raises:
+        ArtifactError: there is none.
+    """
     corpus = open_corpus(folder)
     kept = sorted({(r["language"], r["source"]) for r in corpus.facts["accounts"]["kept"]})
 

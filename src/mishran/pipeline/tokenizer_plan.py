@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from mishran.pipeline.tokenizer_inputs import (
     split_use,
     training_texts,
 )
-from mishran.run import Stage, sha256_file
+from mishran.run import Stage, package_versions, sha256_file
 from mishran.tokenizer.alphabet import check_special
 from mishran.tokenizer.parallel import Parallel
 from mishran.tokenizer.pretokens import PATTERN
@@ -70,7 +68,7 @@ class PlannedTokenizer:
         params: dict[str, Any] = {
             "pattern": PATTERN,
             "languages": self.tags,
-            "packages": versions(),
+            "packages": package_versions(_DECIDE),
         }
         if self.config.languages is not None:
             fields = {tag: one.text for tag, one in self.config.languages.items()}
@@ -86,7 +84,7 @@ class PlannedTokenizer:
             inputs[f"boundaries.{tag}"] = sha256_file(self.base / str(one.path or one.inflections))
         data = config.model_dump(mode="json")
         names = ("character_coverage", "boundaries", "special_tokens")
-        params = {name: data[name] for name in names} | {"packages": versions()}
+        params = {name: data[name] for name in names} | {"packages": package_versions(_DECIDE)}
         return params, inputs
 
     @cached_property
@@ -141,7 +139,7 @@ class PlannedTokenizer:
             "reference": self.reference,
             "seed": self.config.seed,
             "shape": plain(self.shape),
-            "packages": versions(),
+            "packages": package_versions(_DECIDE),
         }
         inputs = parallel_hashes(used, self.base) | {"tokenizer": tokenizer.key}
         return Stage("measures", MEASURES, params, inputs, ("measures.json",))
@@ -176,14 +174,3 @@ def plan_tokenizer(
     check_languages(config, tuple(texts), base)
     reference = check_parallel(config, tuple(texts), beside)
     return PlannedTokenizer(config, base, folder, texts, inputs, beside, reference, shape)
-
-
-def versions() -> dict[str, str]:
-    """Of the packages whose code decides what the result is."""
-    found = {"unicode": unicodedata.unidata_version}
-    for name in _DECIDE:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = ""
-    return found

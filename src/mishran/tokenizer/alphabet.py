@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+from mishran.config_tokenizer import SPECIAL
 from mishran.errors import ConfigError
 from mishran.tokenizer.pretokens import split
 from mishran.tokenizer.words import Words
 
-SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")  # ids 0 to 3
 BYTES = tuple(f"<0x{b:02X}>" for b in range(256))
 
 

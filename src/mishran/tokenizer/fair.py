@@ -20,10 +20,10 @@ from typing import final
 
 import numpy as np
 
+from mishran.config_tokenizer import Algorithm
 from mishran.tokenizer.encoded import Tokenizer
 from mishran.tokenizer.open_bytes import utf8_bytes
 from mishran.tokenizer.parallel import Parallel
-from mishran.tokenizer.train import Algorithm
 
 ROUNDS = 8  # of finding equal shares; each halves the distance or better
 _NEAR = 0.01  # a gap that needs no further round

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mishran.tokenizer.alphabet import SPECIAL
+from mishran.config_tokenizer import SPECIAL
 from mishran.tokenizer.train import Trained
 
 

@@ -23,10 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
+from mishran.config_tokenizer import Algorithm
 from mishran.errors import ConfigError
 from mishran.tokenizer.alphabet import Alphabet, check_special, check_vocabulary, inside
 
-Algorithm = Literal["bpe", "byte-bpe", "sentencepiece-bpe", "sentencepiece-unigram"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 NESTED: tuple[Algorithm, ...] = ("bpe", "byte-bpe", "sentencepiece-bpe")
 # Occurrences that the weights are scaled to: a word of one in 10 million plays no part. Assumption.

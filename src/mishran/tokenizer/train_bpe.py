@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mishran.tokenizer.alphabet import BYTES, SPECIAL, Alphabet, check_vocabulary
+from mishran.config_tokenizer import SPECIAL
+from mishran.tokenizer.alphabet import BYTES, Alphabet, check_vocabulary
 from mishran.tokenizer.pretokens import PATTERN
 
 _BETWEEN = "\x1f"  # between the words that are handed over: no word holds a control character
@@ -87,19 +88,25 @@ def assemble(
                 break
             ids[piece] = len(ids)
         kept.append([left, right])
-    model = {
+    return whole(merge_model(ids, kept, fallback=not by_bytes), extra, by_bytes=by_bytes), len(ids)
+
+
+def merge_model(
+    ids: Mapping[str, int], merges: Sequence[Sequence[str]], *, fallback: bool
+) -> dict[str, Any]:
+    """The model in a tokenizer.json of merges."""
+    return {
         "type": "BPE",
         "dropout": None,
         "unk_token": None,
         "continuing_subword_prefix": None,
         "end_of_word_suffix": None,
         "fuse_unk": False,
-        "byte_fallback": not by_bytes,
+        "byte_fallback": fallback,
         "ignore_merges": False,
         "vocab": ids,
-        "merges": kept,
+        "merges": merges,
     }
-    return whole(model, extra, by_bytes=by_bytes), len(ids)
 
 
 def whole(model: Mapping[str, Any], extra: Sequence[str], *, by_bytes: bool) -> str:

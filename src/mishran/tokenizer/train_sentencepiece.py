@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mishran.config_tokenizer import SPECIAL
 from mishran.errors import ConfigError, first_line
-from mishran.tokenizer.alphabet import SPECIAL, Alphabet, check_vocabulary
-from mishran.tokenizer.train_bpe import whole
+from mishran.tokenizer.alphabet import Alphabet, check_vocabulary
+from mishran.tokenizer.open_sentencepiece import SPACE
+from mishran.tokenizer.train_bpe import merge_model, whole
 
-SPACE = "\u2581"
 # Two private-use characters, chosen for being nobody's; the first one escapes itself.
 _RULES = "2581\tF8FE F8FF\nF8FE\tF8FE F8FE\n"
 _BACK = "F8FE F8FF\t2581\nF8FE F8FE\tF8FE\n"
@@ -123,18 +124,8 @@ def hugging_face(proto: Any, extra: Sequence[str]) -> str:
         for (text, score), piece in zip(pieces, proto.pieces, strict=True)
         if piece.type == _NORMAL
     }
-    model = {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "fuse_unk": False,
-        "byte_fallback": True,
-        "ignore_merges": False,
-        "vocab": {text: i for i, (text, _) in enumerate(pieces)},
-        "merges": merges_of(scores),
-    }
+    ids = {text: i for i, (text, _) in enumerate(pieces)}
+    model = merge_model(ids, merges_of(scores), fallback=True)
     return whole(model, extra, by_bytes=False)
 
 
